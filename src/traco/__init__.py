@@ -1,0 +1,1 @@
+"""Traco: a permissioned ledger for trade finance and capital markets."""

@@ -1,0 +1,1 @@
+"""Engines: they put envelopes in one order and drive the kernel."""

@@ -1,0 +1,1 @@
+"""The engine that orders on one machine."""

@@ -1,0 +1,227 @@
+"""The transaction boundary: runs one transaction or due item to an outcome, all or nothing.
+
+This is the one place that turns an unexpected exception into an outcome (``kernel.fault``), because a bug met in a
+committed block would otherwise stop every node at every replay.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+from traco.kernel.codec import Record, encode
+from traco.kernel.due import DueItem, schedule, unschedule
+from traco.kernel.errors import (
+    DepthExceeded,
+    Failure,
+    Halt,
+    InvariantBroken,
+    KernelFault,
+    OperationMalformed,
+    Rejected,
+    TooManyEvents,
+)
+from traco.kernel.instruction import Event, Instruction, KernelParameters
+from traco.kernel.module import BlockContext
+from traco.kernel.parameters import Parameters
+from traco.kernel.receipt import Receipt
+from traco.kernel.registry import Registry
+from traco.kernel.state import State
+
+P = TypeVar("P", bound=Record)
+
+ADMISSION_STEP: Final = 1_000_000  # ``step`` of a fault in admission; instructions count from 0
+INVARIANT_STEP: Final = 1_000_001
+
+Alarm = Callable[[str, bytes, BaseException], None]
+
+
+class Outcome(NamedTuple):
+    """What became of a transaction: its failure, if any, and its encoded receipt."""
+
+    failure: Failure | None
+    receipt: bytes
+
+
+class Execution:
+    """The context of one transaction (see ``module.Context``)."""
+
+    __slots__ = (
+        "_limits",
+        "_parameters",
+        "_registry",
+        "block",
+        "depth",
+        "events",
+        "signers",
+        "state",
+        "transaction",
+    )
+
+    def __init__(
+        self, registry: Registry, parameters: Parameters, state: State, block: BlockContext,
+        transaction: bytes, signers: tuple[bytes, ...], limits: KernelParameters,
+    ) -> None:  # fmt: skip
+        self._registry = registry
+        self._parameters = parameters
+        self._limits = limits
+        self.state = state
+        self.block = block
+        self.transaction = transaction
+        self.signers = signers
+        self.depth = 0
+        self.events: list[Event] = []
+
+    def emit(self, event: Event) -> None:
+        """Add an event to the receipt. Raises ``TooManyEvents``."""
+        if len(self.events) >= self._limits.max_events:
+            raise TooManyEvents(self._limits.max_events)
+        self.events.append(event)
+
+    def parameters(self, kind: type[P]) -> P:
+        """The parameters record of that type in force now."""
+        return self._parameters.get(self.state, kind)
+
+    def kernel_parameters(self) -> KernelParameters:
+        """The kernel's own parameters in force now."""
+        return self._limits
+
+    def set_parameters(self, record: Record) -> None:
+        """Replace a parameters record from this block on; only kernel instructions may."""
+        self._parameters.put(self.state, self.block.height, record)
+
+    def parameters_type(self, owner: str) -> type[Record] | None:
+        """The parameters type of ``kernel`` or a module, or None if there is none."""
+        return self._parameters.kind_of(owner)
+
+    def perform(self, instruction: Instruction) -> None:
+        """Run another instruction inside this one. Raises ``DepthExceeded``."""
+        self._nested(self._registry.handlers[type(instruction)], instruction)
+
+    def apply(self, consequence: bytes) -> None:
+        """Run an encoded consequence. Raises ``DepthExceeded``."""
+        decoded = self._registry.consequence.trusted(consequence)
+        self._nested(self._registry.consequences[type(decoded)], decoded)
+
+    def _nested(self, handler: Callable[["Execution", Record], None], message: Record) -> None:
+        if self.depth >= self._limits.max_depth:
+            raise DepthExceeded(self._limits.max_depth)
+        self.depth += 1
+        try:
+            handler(self, message)
+        finally:
+            self.depth -= 1
+
+    def decode_instructions(self, raw: bytes) -> tuple[Instruction, ...]:
+        """Instructions carried as bytes inside another. Raises ``OperationMalformed``."""
+        try:
+            return self._registry.instructions.decode(raw)
+        except ValueError:
+            raise OperationMalformed from None
+
+    def schedule(self, due_ms: int, kind: str, key: bytes) -> None:
+        """Have a due item run. ``kind`` must be declared by a module."""
+        if kind not in self._registry.due:
+            raise ValueError(f"no module declares the due item {kind}")
+        schedule(self.state, DueItem(due_ms, kind, key))
+
+    def unschedule(self, due_ms: int, kind: str, key: bytes) -> None:
+        """Take back what ``schedule`` was asked."""
+        unschedule(self.state, DueItem(due_ms, kind, key))
+
+
+class Executor:
+    """Runs transactions and due items of one block against its state."""
+
+    def __init__(
+        self, registry: Registry, parameters: Parameters, state: State, block: BlockContext, alarm: Alarm
+    ) -> None:
+        self._registry = registry
+        self._parameters = parameters
+        self._state = state
+        self._block = block
+        self._alarm = alarm
+        self._limits = parameters.get(state, KernelParameters)
+
+    def run_transaction(
+        self, identity: bytes, signers: tuple[bytes, ...], instructions: Sequence[Instruction]
+    ) -> Outcome:
+        """Admit and execute an authorised transaction.
+
+        Charges made on admission, and their events, survive a rejection by what follows.
+        """
+        context = self._context(identity, signers)
+        start = self._state.mark()
+        refused = self._guarded(context, start, 0, ADMISSION_STEP, lambda: self._admit(context, instructions))
+        if refused is not None:
+            return refused
+        charged, charges = self._state.mark(), len(context.events)
+        handlers = self._registry.handlers
+        for step, instruction in enumerate(instructions):
+            handler = handlers[type(instruction)]
+            failed = self._guarded(context, charged, charges, step, lambda: handler(context, instruction))  # noqa: B023
+            if failed is not None:
+                return failed
+        return self._concluded(context, start, charged, charges)
+
+    def run_due(self, identity: bytes, item: DueItem) -> Outcome:
+        """Run a due item as a kernel transaction. It leaves the queue whatever becomes of it."""
+        unschedule(self._state, item)
+        context = self._context(identity, ())
+        start = self._state.mark()
+        handler = self._registry.due[item.kind]
+        failed = self._guarded(context, start, 0, 0, lambda: handler(context, item.key))
+        return failed or self._concluded(context, start, start, 0)
+
+    def _concluded(self, context: Execution, start: int, mark: int, charges: int) -> Outcome:
+        """Check the invariants and write the receipt of a success."""
+        receipt: list[bytes] = []
+
+        def conclude() -> None:
+            self._check_invariants(start)
+            receipt.append(encode(Receipt(context.transaction, None, tuple(context.events))))
+
+        return self._guarded(context, mark, charges, INVARIANT_STEP, conclude) or Outcome(None, receipt[0])
+
+    def _context(self, identity: bytes, signers: tuple[bytes, ...]) -> Execution:
+        return Execution(
+            self._registry, self._parameters, self._state, self._block, identity, signers, self._limits
+        )
+
+    def _admit(self, context: Execution, instructions: Sequence[Instruction]) -> None:
+        for hook in self._registry.admission:
+            hook(context, instructions)
+
+    def _check_invariants(self, start: int) -> None:
+        before = self._state.before(start)
+        for invariant in self._registry.invariants:
+            invariant(self._state, before)
+
+    def _guarded(
+        self, context: Execution, mark: int, charges: int, step: int, action: Callable[[], None]
+    ) -> Outcome | None:
+        """Run ``action``; on failure roll back to ``mark`` and return the outcome."""
+        try:
+            action()
+            return None
+        except (Halt, MemoryError, RecursionError):
+            raise
+        except Rejected as rejection:
+            failure = self._failure(context, step, rejection)
+        except Exception as error:  # the transaction boundary: see the module's docstring
+            self._alarm("kernel.fault", context.transaction, error)
+            failure = KernelFault(step).failure()
+        self._state.rollback(mark)
+        events = tuple(context.events[:charges])
+        return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
+
+    def _failure(self, context: Execution, step: int, rejection: Rejected) -> Failure:
+        """The failure as it stands in the receipt; a broken invariant, or fields no receipt can carry, are faults."""
+        failure = rejection.failure()
+        try:
+            encode(failure)
+        except (OverflowError, TypeError) as error:
+            self._alarm("kernel.fault", context.transaction, error)
+            return KernelFault(step).failure()
+        if isinstance(rejection, InvariantBroken):
+            self._alarm("kernel.fault", context.transaction, rejection)
+            return KernelFault(step).failure()
+        return failure

@@ -1,0 +1,167 @@
+"""The finality receipt: one file that proves what became of a transaction, judged by the genesis alone.
+
+    transaction, outcome, events
+      └─ in the transactions tree and, at the same index, in the receipts tree of a block
+           └─ whose record is in the history log
+                └─ whose root, with the state root, makes the app hash
+                     └─ that the engine's seal vouches for
+
+It assumes that the key that seals was not stolen. It has one canonical form; a newer seal may replace an older
+one. The embedded engine's seal is a checkpoint; other engines add other kinds.
+
+    LedgerError
+    └── ReceiptInvalid      the file does not prove anything under this genesis; ``code`` says why
+"""
+
+from typing import Annotated, Any, Final, NamedTuple, NoReturn
+
+import msgspec
+
+from traco.kernel import crypto
+from traco.kernel.codec import Codec, Count, Hash, Record
+from traco.kernel.errors import LedgerError
+from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
+from traco.kernel.merkle import ProofInvalid, leaf_hash, verify_inclusion
+from traco.kernel.receipt import BlockRecord, Receipt, app_hash, block_leaf_hash
+from traco.kernel.seal import SealInvalid, verify_checkpoint
+from traco.kernel.transaction import (
+    Body,
+    RawTransaction,
+    signatures_hash,
+    signing_message,
+    transaction_id,
+    transaction_leaf,
+)
+
+MAX_RECEIPT_BYTES: Final = 1_048_576
+MAX_PATH: Final = 64
+
+Path = Annotated[tuple[Hash, ...], msgspec.Meta(max_length=MAX_PATH)]
+Size = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
+Index = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class FinalityReceipt(Record, frozen=True, tag="traco.receipt/1"):
+    """The file. Paths are those of RFC 6962; ``seal`` is a checkpoint."""
+
+    network: Hash
+    transaction: bytes  # as ordered, with its signatures
+    receipt: bytes  # the encoded outcome and events
+    leaf_index: Count
+    leaf_count: Count
+    transaction_path: Path
+    receipt_path: Path
+    block: BlockRecord
+    history_index: Index
+    history_size: Size
+    history_path: Path
+    history_root: Hash
+    state_root: Hash  # at the height of the seal
+    seal: bytes
+
+
+class Verified(NamedTuple):
+    """What a valid receipt proves. ``body`` and ``receipt`` are generic: instructions and events are arrays."""
+
+    genesis: Genesis
+    network: bytes
+    identity: bytes
+    body: Body
+    signers: tuple[bytes, ...]
+    receipt: Receipt
+    height: int
+    time_ms: int
+    sealed_height: int
+    sealed_time_ms: int
+
+
+class ReceiptInvalid(LedgerError):
+    """The file proves nothing under this genesis. ``code`` is stable, the text says which step failed."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(f"{code}: {reason}")
+        self.code = code
+        self.reason = reason
+
+
+_FILE: Final[Codec[FinalityReceipt]] = Codec(FinalityReceipt)
+_RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)
+_BODY: Final[Codec[Body]] = Codec(Body)
+_RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
+
+
+def verify_receipt(raw: bytes, genesis: bytes) -> Verified:
+    """What the receipt file proves under the genesis document. Raises ``ReceiptInvalid``, never anything else."""
+    founding = _genesis(genesis)
+    network = network_id(founding)
+    if len(raw) > MAX_RECEIPT_BYTES:
+        _fail("receipt.too_large", f"{len(raw)} bytes, the limit is {MAX_RECEIPT_BYTES}")
+    file = _decode(_FILE, raw, "the file")
+    if file.network != network:
+        _fail("receipt.other_network", f"it belongs to network {file.network.hex()}")
+    transaction = _decode(_RAW, file.transaction, "the transaction")
+    receipt = _decode(_RECEIPT, file.receipt, "the outcome")
+    encoded_body = bytes(transaction.body)
+    body = _decode(_BODY, encoded_body, "the transaction's body")
+    identity = transaction_id(encoded_body)
+    if body.network != network or receipt.identity != identity:
+        _fail("receipt.mismatch", "transaction, outcome and network do not belong together")
+    _check_signatures(transaction, identity)
+    _check_paths(file, transaction_leaf(identity, signatures_hash(transaction.signatures)))
+    sealed = _check_seal(file, founding, network)
+    signers = tuple(signature.key for signature in transaction.signatures)
+    return Verified(
+        founding, network, identity, body, signers, receipt, file.block.height, file.block.time_ms,
+        sealed.height, sealed.time_ms,
+    )  # fmt: skip
+
+
+def _genesis(raw: bytes) -> Genesis:
+    try:
+        return parse_genesis(raw)
+    except GenesisInvalid as error:
+        _fail("receipt.genesis_invalid", str(error))
+
+
+def _decode(codec: Codec[Any], raw: bytes, what: str) -> Any:
+    try:
+        return codec.decode(raw)
+    except ValueError as error:
+        _fail("receipt.malformed", f"{what}: {error}")
+
+
+def _check_signatures(transaction: RawTransaction, identity: bytes) -> None:
+    message = signing_message(identity)
+    for signature in transaction.signatures:
+        if not crypto.is_valid(signature.key, message, signature.value):
+            _fail("receipt.signature", f"the signature of {signature.key.hex()} does not verify")
+
+
+def _check_paths(file: FinalityReceipt, leaf: bytes) -> None:
+    block, index, count = file.block, file.leaf_index, file.leaf_count
+    steps = (
+        ("transaction", leaf_hash(leaf), index, count, file.transaction_path, block.transactions_root),
+        ("outcome", leaf_hash(file.receipt), index, count, file.receipt_path, block.receipts_root),
+        ("block", block_leaf_hash(block), file.history_index, file.history_size, file.history_path, file.history_root),
+    )
+    for what, hashed, position, size, path, root in steps:
+        try:
+            verify_inclusion(hashed, position, size, path, root)
+        except ProofInvalid as error:
+            _fail("receipt.path", f"the {what} is not where the path says: {error.reason}")
+
+
+def _check_seal(file: FinalityReceipt, genesis: Genesis, network: bytes) -> Any:
+    try:
+        sealed = verify_checkpoint(file.seal, network, bytes.fromhex(genesis.seal.key))
+    except SealInvalid as error:
+        _fail("receipt.seal", error.code)
+    if sealed.app_hash != app_hash(file.state_root, file.history_root, file.history_size):
+        _fail("receipt.seal", "it vouches for another state of the ledger")
+    if sealed.height < file.block.height or sealed.time_ms < file.block.time_ms:
+        _fail("receipt.seal", "it is older than the block")
+    return sealed
+
+
+def _fail(code: str, reason: str) -> NoReturn:
+    raise ReceiptInvalid(code, reason)

@@ -1,0 +1,102 @@
+"""The founding document of a network. Its hash is the network's id and part of everything signed."""
+
+import re
+from typing import Any, Final, Literal
+
+import msgspec
+
+from traco.kernel.codec import Label, TimeMs, digest
+from traco.kernel.instruction import KernelParameters
+
+GENESIS_TAG: Final = b"traco/genesis/1"
+FORMAT: Final = "traco-genesis/1"
+MAX_GENESIS_BYTES: Final = 64 * 1024 * 1024
+
+_HEX_KEY: Final = re.compile(r"[0-9a-f]{66}|[0-9a-f]{68}")
+
+
+class GenesisInvalid(ValueError):
+    """The document is not a genesis; the text says what is wrong and where."""
+
+
+class SealTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What makes outsiders believe an app hash: who seals, and how.
+
+    ``checkpoint``: the embedded engine signs checkpoints with the one key that ``key`` names (hex, scheme byte first).
+    """
+
+    kind: Literal["checkpoint"]
+    key: str
+
+
+class Genesis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The founding document. ``modules`` holds one object per module, read by that module alone."""
+
+    format: Literal["traco-genesis/1"] = "traco-genesis/1"
+    name: Label
+    purpose: Literal["development", "test", "production"]
+    time_ms: TimeMs
+    protocol: int = 1
+    seal: SealTerms
+    parameters: dict[str, dict[str, Any]] = {}
+    modules: dict[str, dict[str, Any]] = {}
+
+    def kernel_parameters(self) -> KernelParameters:
+        """The kernel's parameters as founded."""
+        return msgspec.convert(named(self.parameters.get("kernel", {}), KernelParameters), KernelParameters)
+
+
+def parse_genesis(raw: bytes) -> Genesis:
+    """The genesis in ``raw`` (JSON in any layout). Raises ``GenesisInvalid``."""
+    if len(raw) > MAX_GENESIS_BYTES:
+        raise GenesisInvalid(f"the document has {len(raw)} bytes, the limit is {MAX_GENESIS_BYTES}")
+    try:
+        genesis = msgspec.json.decode(raw, type=Genesis)
+        _refuse_floats(genesis.modules)
+        _refuse_floats(genesis.parameters)
+        genesis.kernel_parameters()
+    except RecursionError:
+        raise GenesisInvalid("nested too deeply") from None
+    except ValueError as error:
+        raise GenesisInvalid(str(error)) from None
+    if not _HEX_KEY.fullmatch(genesis.seal.key):
+        raise GenesisInvalid("seal.key is not a public key in lower-case hex")
+    return genesis
+
+
+def write_genesis(genesis: Genesis) -> bytes:
+    """The document in its readable canonical form: sorted keys, two spaces, a final newline."""
+    return msgspec.json.format(msgspec.json.encode(genesis, order="sorted"), indent=2) + b"\n"
+
+
+def network_id(genesis: Genesis) -> bytes:
+    """The network's id (32 bytes): independent of layout and order of the document it was read from."""
+    return digest(GENESIS_TAG, msgspec.json.encode(genesis, order="sorted"))
+
+
+def named(section: dict[str, Any], kind: type[msgspec.Struct]) -> list[Any]:
+    """An object of a genesis section as the array form of a record, defaults filled in. Raises ``GenesisInvalid``.
+
+    Records are arrays on the wire; people write names.
+    """
+    fields = msgspec.structs.fields(kind)
+    unknown = sorted(section.keys() - {field.name for field in fields})
+    if unknown:
+        raise GenesisInvalid(f"{kind.__name__} has no field {unknown[0]}")
+    missing = [field.name for field in fields if field.required and field.name not in section]
+    if missing:
+        raise GenesisInvalid(f"{kind.__name__} needs {missing[0]}")
+    values = [section.get(field.name, field.default) for field in fields]
+    tag = kind.__struct_config__.tag
+    return values if tag is None else [tag, *values]
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _refuse_floats(item)
+    if isinstance(value, bool) or not (value is None or isinstance(value, int | str | list)):
+        if not isinstance(value, bool):
+            raise GenesisInvalid("numbers are integers here")

@@ -1,0 +1,464 @@
+"""The indexed Merkle tree that commits to the whole state, and its proofs of presence and absence.
+
+Every key owns a *slot*. A slot's leaf commits to the key, to the hash of its value and to the next key in
+order, so that one leaf shows both that its key is there and that nothing lies between it and the next. Slot 0
+is the *head*: its key is empty, it precedes all others and is never deleted. Slots of deleted keys form a
+chain, the last one emptied first, from which new keys are served before the tree grows. Over the slots lies a
+dense tree of arity 4.
+
+What is hashed (SHA-256; integers are big-endian, lengths 2 bytes, slots 8 bytes):
+
+    occupied slot   0x00 | length | key | length | next key, empty at the end | SHA-256(value)
+    empty slot      0x02 | next empty slot, `END_OF_CHAIN` at the end
+    beyond slots    32 zero bytes, not hashed
+    interior node   0x01 | four children
+    state root      0x03 | number of slots | first empty slot | top node
+
+Not for storing anything: `storage` keeps keys, values and leaf hashes and hands them to `StateTree.restore`.
+
+    ValueError
+      ProofInvalid       a proof does not show what it claims (from `merkle`)
+      InconsistentState  what a store gave back is not a state that this tree can have been in
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from hashlib import sha256
+from itertools import pairwise
+from typing import NamedTuple, Self
+
+import msgspec
+from sortedcontainers import SortedList  # type: ignore[import-untyped]
+
+from traco.kernel.merkle import HASH_BYTES, require, require_hash
+
+MAX_KEY_BYTES = 512
+"""Longest key, in bytes. The shortest has one byte."""
+
+HEAD_SLOT = 0
+"""Slot of the leaf that precedes all keys."""
+
+END_OF_CHAIN = 2**64 - 1
+"""Stands for "no slot" in the chain of empty slots."""
+
+_ARITY = 4
+_GROUP_BYTES = _ARITY * HASH_BYTES
+_MAX_SLOT_COUNT = END_OF_CHAIN
+_MAX_DEPTH = 32
+
+_NODE = b"\x01"
+_EMPTY = b"\x02"
+_ROOT = b"\x03"
+_LENGTHS = tuple(length.to_bytes(2, "big") for length in range(MAX_KEY_BYTES + 1))
+_LEAF_HEADS = tuple(b"\x00" + length for length in _LENGTHS)
+
+
+def _padding() -> tuple[bytes, ...]:
+    nodes = [bytes(HASH_BYTES)]
+    for _ in range(_MAX_DEPTH):
+        nodes.append(sha256(_NODE + nodes[-1] * _ARITY).digest())
+    return tuple(nodes)
+
+
+# By level, leaves first: the node under which there are no slots.
+_PADDING = _padding()
+
+
+class InconsistentState(ValueError):
+    """What a store gave back is not a state that the tree can have been in; the store is damaged."""
+
+
+class SlotContent(NamedTuple):
+    """What a store keeps of one slot: `next_empty` is None exactly if the slot is occupied (or the head)."""
+
+    slot: int
+    key: bytes
+    value: bytes
+    next_empty: int | None
+    leaf_hash: bytes
+
+
+class StateProof(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
+    """One leaf and its way to a state root: of the key itself, or, if that is absent, of the key before it.
+
+    `siblings` has an entry per level, leaves first: the three other children of the parent, in order, in one
+    string of 96 bytes. `first_empty` and `slot_count` are part of the root.
+    """
+
+    slot: int
+    leaf_key: bytes
+    next_key: bytes
+    value_hash: bytes
+    siblings: tuple[bytes, ...]
+    slot_count: int
+    first_empty: int
+
+
+def occupied_leaf(key: bytes, next_key: bytes, value_hash: bytes) -> bytes:
+    """Hash of an occupied slot; both keys at most `MAX_KEY_BYTES` long."""
+    parts = (_LEAF_HEADS[len(key)], key, _LENGTHS[len(next_key)], next_key, value_hash)
+    return sha256(b"".join(parts)).digest()
+
+
+def empty_leaf(next_empty: int) -> bytes:
+    """Hash of an empty slot."""
+    return sha256(_EMPTY + next_empty.to_bytes(8, "big")).digest()
+
+
+def state_root(slot_count: int, first_empty: int, top_node: bytes) -> bytes:
+    """The root that commits to the whole state."""
+    return sha256(_ROOT + slot_count.to_bytes(8, "big") + first_empty.to_bytes(8, "big") + top_node).digest()
+
+
+def level_widths(slot_count: int) -> list[int]:
+    """Number of nodes per level over this many slots, from the leaves to the single top node."""
+    widths = [slot_count]
+    while widths[-1] > 1:
+        widths.append((widths[-1] + _ARITY - 1) // _ARITY)
+    return widths
+
+
+def verify_presence(proof: StateProof, key: bytes, value: bytes, root: bytes) -> None:
+    """Check that in the state with this root the key has this value. Raises ProofInvalid otherwise."""
+    _require_key(key)
+    require(proof.leaf_key == key, "leaf belongs to another key")
+    require(type(value) is bytes and proof.value_hash == sha256(value).digest(), "value differs")
+    _verify_leaf(proof, root)
+
+
+def verify_absence(proof: StateProof, key: bytes, root: bytes) -> None:
+    """Check that in the state with this root the key has no value. Raises ProofInvalid otherwise."""
+    _require_key(key)
+    require(proof.leaf_key < key, "leaf does not precede the key")
+    require(proof.next_key == b"" or key < proof.next_key, "leaf does not reach beyond the key")
+    _verify_leaf(proof, root)
+
+
+def _require_key(key: bytes) -> None:
+    require(type(key) is bytes and 1 <= len(key) <= MAX_KEY_BYTES, "not a key")
+
+
+def _verify_leaf(proof: StateProof, root: bytes) -> None:
+    require_hash(root, "root is not a hash")
+    require(1 <= proof.slot_count <= _MAX_SLOT_COUNT, "number of slots out of range")
+    require(0 <= proof.slot < proof.slot_count, "slot outside the tree")
+    in_chain = 1 <= proof.first_empty < proof.slot_count
+    require(in_chain or proof.first_empty == END_OF_CHAIN, "first empty slot outside the tree")
+    require(len(proof.leaf_key) <= MAX_KEY_BYTES and len(proof.next_key) <= MAX_KEY_BYTES, "key too long")
+    require((proof.slot == HEAD_SLOT) == (proof.leaf_key == b""), "head out of place")
+    require(proof.next_key == b"" or proof.leaf_key < proof.next_key, "keys out of order")
+    require_hash(proof.value_hash, "value hash is not a hash")
+    require(len(proof.siblings) == len(level_widths(proof.slot_count)) - 1, "path has the wrong length")
+    node = occupied_leaf(proof.leaf_key, proof.next_key, proof.value_hash)
+    index = proof.slot
+    for others in proof.siblings:
+        require(len(others) == _GROUP_BYTES - HASH_BYTES, "path holds something that is not three hashes")
+        own = index % _ARITY * HASH_BYTES
+        node = sha256(_NODE + others[:own] + node + others[own:]).digest()
+        index //= _ARITY
+    require(state_root(proof.slot_count, proof.first_empty, node) == root, "root differs")
+
+
+class StateTree:
+    """The state in memory, in key order, with its tree; one writer, whose changes take effect at once."""
+
+    __slots__ = (
+        "_first_empty",
+        "_keys",
+        "_levels",
+        "_next_empty",
+        "_next_keys",
+        "_order",
+        "_slots",
+        "_values",
+    )
+
+    def __init__(self) -> None:
+        # By slot; empty slots hold empty strings, as does the head.
+        self._keys: list[bytes] = [b""]
+        self._values: list[bytes] = [b""]
+        self._next_keys: list[bytes] = [b""]
+        self._slots: dict[bytes, int] = {}
+        self._order = SortedList()
+        self._next_empty: dict[int, int] = {}
+        self._first_empty = END_OF_CHAIN
+        # One string of hashes per level, leaves first, filled up with padding to whole groups of children:
+        # the children of node i are the bytes from 128 * i to 128 * (i + 1) of the level below.
+        self._levels: list[bytearray] = []
+        self._grow()
+        self._rehash([HEAD_SLOT])
+
+    @classmethod
+    def restore(
+        cls,
+        rows: Iterable[tuple[int, bytes, bytes]],
+        slot_count: int,
+        first_empty: int = END_OF_CHAIN,
+        next_empty: Mapping[int, int] | None = None,
+        leaf_hashes: bytes | None = None,
+    ) -> Self:
+        """The tree with these (slot, key, value) rows, in any order; the head's row may be among them or not.
+
+        `next_empty` gives for each empty slot the next one. `leaf_hashes`, all in the order of the slots, are
+        believed, not checked against the rows: compare the root with what was committed; leave them out to
+        have everything hashed again. Raises InconsistentState when the parts do not fit together.
+        """
+        _consistent(1 <= slot_count <= _MAX_SLOT_COUNT, "number of slots")
+        if leaf_hashes is not None:
+            _consistent(len(leaf_hashes) == slot_count * HASH_BYTES, "number of leaf hashes")
+        tree = cls()
+        tree._place(rows, slot_count)
+        tree._chain(first_empty, dict(next_empty or {}))
+        tree._link()
+        if leaf_hashes is None:
+            leaf_hashes = b"".join(map(tree._leaf, range(slot_count)))
+        tree._build(leaf_hashes)
+        return tree
+
+    def __len__(self) -> int:
+        """Number of keys."""
+        return len(self._slots)
+
+    def __contains__(self, key: bytes) -> bool:
+        """Whether the key has a value."""
+        return key in self._slots
+
+    @property
+    def slot_count(self) -> int:
+        """Number of slots: head, occupied and empty ones. It never shrinks."""
+        return len(self._keys)
+
+    @property
+    def first_empty(self) -> int:
+        """The empty slot that the next new key gets, or `END_OF_CHAIN`."""
+        return self._first_empty
+
+    def get(self, key: bytes) -> bytes | None:
+        """The key's value, or None when it has none."""
+        slot = self._slots.get(key)
+        return None if slot is None else self._values[slot]
+
+    def range(self, start: bytes, stop: bytes | None = None) -> Iterator[bytes]:
+        """Keys in order from `start` up to but without `stop` (None: to the end). Not across an `apply`."""
+        keys: Iterator[bytes] = self._order.irange(start, stop, inclusive=(True, False))
+        return keys
+
+    def slot_of(self, key: bytes) -> int | None:
+        """The key's slot, or None when it has none."""
+        return self._slots.get(key)
+
+    def content(self, slot: int) -> SlotContent:
+        """What is in a slot, for a store to keep. Raises ValueError when there is no such slot."""
+        if not 0 <= slot < self.slot_count:
+            raise ValueError(f"no slot {slot} among {self.slot_count}")
+        start = slot * HASH_BYTES
+        leaf = bytes(self._levels[0][start : start + HASH_BYTES])
+        return SlotContent(slot, self._keys[slot], self._values[slot], self._next_empty.get(slot), leaf)
+
+    def leaf_hashes(self, start: int, stop: int) -> bytes:
+        """Hashes of the slots from `start` up to but without `stop` or the last slot, one after the other."""
+        return bytes(self._levels[0][start * HASH_BYTES : min(stop, self.slot_count) * HASH_BYTES])
+
+    def root(self) -> bytes:
+        """The state root after the last `apply`."""
+        return state_root(self.slot_count, self._first_empty, bytes(self._levels[-1][:HASH_BYTES]))
+
+    def apply(self, changes: Mapping[bytes, bytes | None]) -> list[int]:
+        """Set each key to its value, or delete it (None); return the slots whose leaves changed, ascending.
+
+        Keys are deleted first, in key order; then new ones are added, in key order. What comes out depends on
+        the changes, not on their order in the mapping. Deleting an absent key and setting a key to the value
+        that it has change nothing. Raises ValueError, before any change, for what is no key or no value.
+        """
+        deleted: list[bytes] = []
+        added: list[tuple[bytes, bytes]] = []
+        updated: list[tuple[int, bytes]] = []
+        for key, value in changes.items():
+            _check_change(key, value)
+            slot = self._slots.get(key)
+            if slot is None:
+                if value is not None:
+                    added.append((key, value))
+            elif value is None:
+                deleted.append(key)
+            elif value != self._values[slot]:
+                updated.append((slot, value))
+        touched: list[int] = []
+        for slot, value in updated:
+            self._values[slot] = value
+            touched.append(slot)
+        for key in sorted(deleted):
+            touched += self._delete(key)
+        if added:
+            touched += self._insert(sorted(added))
+            self._grow()
+        # The key before a new or deleted one may be touched several times.
+        slots = sorted(dict.fromkeys(touched))
+        self._rehash(slots)
+        return slots
+
+    def prove(self, key: bytes) -> StateProof:
+        """Proof that the key has its value, or that it has none. Raises ValueError for what is no key."""
+        _check_change(key, None)
+        slot = self._slots.get(key)
+        if slot is None:
+            slot = self._slot_before(key)
+        siblings = []
+        index = slot
+        for level in self._levels[:-1]:
+            own = index * HASH_BYTES
+            start = own - own % _GROUP_BYTES
+            others = level[start:own] + level[own + HASH_BYTES : start + _GROUP_BYTES]
+            siblings.append(bytes(others))
+            index //= _ARITY
+        return StateProof(
+            slot=slot,
+            leaf_key=self._keys[slot],
+            next_key=self._next_keys[slot],
+            value_hash=sha256(self._values[slot]).digest(),
+            siblings=tuple(siblings),
+            slot_count=self.slot_count,
+            first_empty=self._first_empty,
+        )
+
+    # Changing keys and slots
+
+    def _slot_before(self, key: bytes) -> int:
+        """Slot of the last key before this one."""
+        position = self._order.bisect_left(key)
+        return self._slots[self._order[position - 1]] if position else HEAD_SLOT
+
+    def _delete(self, key: bytes) -> tuple[int, int]:
+        slot = self._slots.pop(key)
+        before = self._slot_before(key)
+        self._order.remove(key)
+        self._next_keys[before] = self._next_keys[slot]
+        self._keys[slot] = self._values[slot] = self._next_keys[slot] = b""
+        self._next_empty[slot] = self._first_empty
+        self._first_empty = slot
+        return before, slot
+
+    def _insert(self, rows: list[tuple[bytes, bytes]]) -> list[int]:
+        touched: list[int] = []
+        newest = HEAD_SLOT
+        for key, value in rows:
+            # The sorted list learns of the new keys at the end, all at once, so the key before this one is
+            # either the one that it knows or the one added just now.
+            before = self._slot_before(key)
+            if self._keys[before] < self._keys[newest]:
+                before = newest
+            newest = self._take_slot()
+            self._keys[newest] = key
+            self._values[newest] = value
+            self._next_keys[newest] = self._next_keys[before]
+            self._next_keys[before] = key
+            self._slots[key] = newest
+            touched += (before, newest)
+        self._order.update([key for key, _ in rows])
+        return touched
+
+    def _take_slot(self) -> int:
+        slot = self._first_empty
+        if slot != END_OF_CHAIN:
+            self._first_empty = self._next_empty.pop(slot)
+            return slot
+        self._keys.append(b"")
+        self._values.append(b"")
+        self._next_keys.append(b"")
+        return self.slot_count - 1
+
+    # Hashing
+
+    def _leaf(self, slot: int) -> bytes:
+        next_empty = self._next_empty.get(slot)
+        if next_empty is not None:
+            return empty_leaf(next_empty)
+        value_hash = sha256(self._values[slot]).digest()
+        return occupied_leaf(self._keys[slot], self._next_keys[slot], value_hash)
+
+    def _grow(self) -> None:
+        """Make room in every level for the nodes over all slots, filled with padding."""
+        for height, width in enumerate(level_widths(self.slot_count)):
+            if height == len(self._levels):
+                self._levels.append(bytearray())
+            level = self._levels[height]
+            groups = (width + _ARITY - 1) // _ARITY
+            missing = groups * _ARITY - len(level) // HASH_BYTES
+            level += _PADDING[height] * missing
+
+    def _rehash(self, slots: list[int]) -> None:
+        """Hash the leaves of these slots, in ascending order, and once every node above them."""
+        # Writing through a view is twice as fast as assigning to a slice. The views end with this call: while
+        # one exists, the levels cannot grow.
+        levels = [memoryview(level) for level in self._levels]
+        for slot in slots:
+            start = slot * HASH_BYTES
+            levels[0][start : start + HASH_BYTES] = self._leaf(slot)
+        dirty = slots
+        for children, parents in pairwise(levels):
+            dirty = list(dict.fromkeys([index // _ARITY for index in dirty]))
+            for index in dirty:
+                group = index * _GROUP_BYTES
+                start = index * HASH_BYTES
+                node = sha256(_NODE + children[group : group + _GROUP_BYTES]).digest()
+                parents[start : start + HASH_BYTES] = node
+
+    def _build(self, leaf_hashes: bytes) -> None:
+        """Replace all levels by those over these leaves."""
+        self._levels = [bytearray(leaf_hashes)]
+        self._grow()
+        for height in range(len(self._levels) - 1):
+            children, parents = self._levels[height : height + 2]
+            groups = range(0, len(children), _GROUP_BYTES)
+            nodes = [sha256(_NODE + children[group : group + _GROUP_BYTES]).digest() for group in groups]
+            parents[: len(nodes) * HASH_BYTES] = b"".join(nodes)
+
+    # Coming back from a store
+
+    def _place(self, rows: Iterable[tuple[int, bytes, bytes]], slot_count: int) -> None:
+        keys = [b""] * slot_count
+        values = keys.copy()
+        slots: dict[bytes, int] = {}
+        for slot, key, value in rows:
+            if not 0 <= slot < slot_count or keys[slot] or not (key or slot == HEAD_SLOT):
+                raise InconsistentState(f"row of slot {slot}")
+            keys[slot] = key
+            values[slot] = value
+            slots[key] = slot
+        slots.pop(b"", None)
+        _consistent(set(map(type, keys)) == {bytes} == set(map(type, values)), "key or value of another type")
+        _consistent(keys[HEAD_SLOT] == b"" == values[HEAD_SLOT], "head")
+        _consistent(max(map(len, keys)) <= MAX_KEY_BYTES, "key too long")
+        _consistent(len(slots) == slot_count - keys.count(b""), "key in two slots")
+        self._keys, self._values, self._slots = keys, values, slots
+
+    def _chain(self, first_empty: int, next_empty: dict[int, int]) -> None:
+        # As many steps as there are empty slots, ending at the end, cannot have met any of them twice.
+        slot = first_empty
+        for _ in range(len(next_empty)):
+            _consistent(HEAD_SLOT < slot < self.slot_count and slot in next_empty, "chain of empty slots")
+            _consistent(self._keys[slot] == b"" == self._values[slot], "empty slot that is occupied")
+            slot = next_empty[slot]
+        _consistent(slot == END_OF_CHAIN, "chain of empty slots")
+        _consistent(self._keys.count(b"") == 1 + len(next_empty), "slot neither occupied nor empty")
+        self._first_empty, self._next_empty = first_empty, next_empty
+
+    def _link(self) -> None:
+        self._order = SortedList(self._slots)
+        self._next_keys = [b""] * self.slot_count
+        before = HEAD_SLOT
+        for key in self._order:
+            self._next_keys[before] = key
+            before = self._slots[key]
+
+
+def _consistent(holds: bool, part: str) -> None:
+    if not holds:
+        raise InconsistentState(part)
+
+
+def _check_change(key: bytes, value: bytes | None) -> None:
+    # Subclasses of bytes could compare in their own way; mutable buffers could change after being hashed.
+    if type(key) is not bytes or not 1 <= len(key) <= MAX_KEY_BYTES:
+        raise ValueError(f"a key is 1 to {MAX_KEY_BYTES} bytes")
+    if value is not None and type(value) is not bytes:
+        raise ValueError("a value is bytes")

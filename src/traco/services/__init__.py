@@ -1,0 +1,1 @@
+"""Services around the ledger. They import the client, never the inside of a node."""

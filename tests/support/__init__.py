@@ -1,0 +1,1 @@
+"""What tests share: a ledger in memory, keys, and ways to submit. Not for production."""
