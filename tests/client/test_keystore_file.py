@@ -246,6 +246,7 @@ def test_the_production_cost_is_at_least_64_mib_and_three_passes() -> None:
         b'[{"name":"a"}]',
         msgspec.json.encode([KEYS[0], KEYS[0]]),
         msgspec.json.encode([msgspec.structs.replace(KEYS[0], seed=bytes(31))]),
+        msgspec.json.encode([msgspec.structs.replace(KEYS[0], seed=bytes(33))]),
         msgspec.json.encode([msgspec.structs.replace(KEYS[0], name="No Name")]),
         msgspec.json.encode([{**msgspec.to_builtins(KEYS[0]), "scheme": 9}]),
     ],

@@ -124,7 +124,7 @@ def test_a_file_that_was_removed_is_not_made_again(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "moment,expected", [("before sync", b"old"), ("before rename", b"old"), ("after rename", b"new")]
+    ("moment", "expected"), [("before sync", b"old"), ("before rename", b"old"), ("after rename", b"new")]
 )
 def test_a_crash_leaves_the_old_content_or_the_new(path: Path, moment: str, expected: bytes) -> None:
     replace_private(path, b"old", None)

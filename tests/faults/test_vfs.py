@@ -46,6 +46,12 @@ def commit(connection: apsw.Connection, number: int) -> None:
             connection.execute("INSERT INTO entry VALUES (?, ?, ?)", (number, row, bytes([number]) * 3000))
 
 
+def commit_all(connection: apsw.Connection, numbers: range) -> None:
+    """One transaction after the other."""
+    for number in numbers:
+        commit(connection, number)
+
+
 def last(connection: apsw.Connection) -> int:
     """The number of the latest commit that the connection sees; 0 if there is none."""
     number = connection.execute("SELECT coalesce(max(number), 0) FROM entry").get
@@ -130,9 +136,7 @@ def test_a_second_power_cut_during_recovery_loses_no_commit() -> None:
     for first in power_cuts(Disk(), commits(1), seeds=range(1), modes=[CutMode.TEAR]):
         present = found(first.disk.copy())
         assert present is not None
-        assert (
-            list(losses(first.disk, commits(1), len(present), range(1), [CutMode.GARBLE])) == []
-        )
+        assert list(losses(first.disk, commits(1), len(present), range(1), [CutMode.GARBLE])) == []
 
 
 def test_a_disk_that_lies_about_sync_is_found_out() -> None:
@@ -155,7 +159,8 @@ def test_a_killed_process_loses_no_commit_even_without_syncs() -> None:
             machine.faults.crash_at(change)
             run_until_cut(machine, commits(2, "OFF"), acknowledged)
         actual = found(disk)
-        assert actual is not None and actual[: len(acknowledged)] == acknowledged
+        assert actual is not None
+        assert actual[: len(acknowledged)] == acknowledged
 
 
 @pytest.mark.parametrize(("recover", "lost"), [(True, False), (False, True)])
@@ -260,8 +265,7 @@ def test_disk_full_leaves_the_database_readable_and_goes_on_after_space_is_made(
             connection = connect(machine)
             machine.faults.disk_full_after(free_bytes)
             with pytest.raises(apsw.FullError):
-                for number in range(3, 20):
-                    commit(connection, number)
+                commit_all(connection, range(3, 20))
             present = last(connection)
             machine.faults.make_space()
             commit(connection, present + 1)
@@ -284,7 +288,8 @@ def test_an_io_error_surfaces_and_loses_no_acknowledged_commit(kind: Operation, 
         codes.add(failure)
         for after in power_cuts(disk, commits(0), seeds=range(1), modes=[CutMode.REORDER]):
             actual = found(after.disk)
-            assert actual is not None and actual[1 : len(acknowledged) + 1] == acknowledged
+            assert actual is not None
+            assert actual[1 : len(acknowledged) + 1] == acknowledged
     assert codes == {code}
 
 
@@ -292,7 +297,8 @@ def test_a_sync_that_forgets_loses_no_acknowledged_commit_if_the_machine_restart
     for disk, acknowledged, _ in after_io_errors(Operation.SYNC, forgets_unsynced=True):
         for seed, mode in product(range(10), CutMode):
             actual = found(disk.power_cut(random.Random(seed), mode))
-            assert actual is not None and actual[1 : len(acknowledged) + 1] == acknowledged
+            assert actual is not None
+            assert actual[1 : len(acknowledged) + 1] == acknowledged
 
 
 def test_a_sync_that_forgets_is_found_out_if_only_the_process_restarts() -> None:

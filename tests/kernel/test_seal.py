@@ -75,7 +75,7 @@ def test_a_seal_gives_its_checkpoint() -> None:
     assert outcome(NOTE) == CHECKPOINT
 
 
-@pytest.mark.parametrize("height,time_ms", [(0, 0), (1, 1), (MAX_HEIGHT, MAX_TIME_MS)])
+@pytest.mark.parametrize(("height", "time_ms"), [(0, 0), (1, 1), (MAX_HEIGHT, MAX_TIME_MS)])
 def test_numbers_at_their_limits_are_accepted(height: int, time_ms: int) -> None:
     checkpoint = Checkpoint(height, time_ms, bytes(32))
     assert outcome(seal(checkpoint)) == checkpoint
@@ -85,7 +85,7 @@ def test_the_longest_note_is_within_the_limit() -> None:
     assert len(seal(Checkpoint(MAX_HEIGHT, MAX_TIME_MS, bytes(32)))) == 319
 
 
-@pytest.mark.parametrize("height,time_ms", [(-1, 0), (MAX_HEIGHT + 1, 0), (0, -1), (0, MAX_TIME_MS + 1)])
+@pytest.mark.parametrize(("height", "time_ms"), [(-1, 0), (2**53, 0), (0, -1), (0, 2**53)])
 def test_a_checkpoint_cannot_hold_a_number_out_of_range(height: int, time_ms: int) -> None:
     with pytest.raises(SealInvalid, match=r"^seal\.number$"):
         Checkpoint(height, time_ms, bytes(32))
@@ -144,7 +144,7 @@ def test_a_network_in_upper_case_is_refused() -> None:
 
 @pytest.mark.parametrize("index", [1, 2])
 @pytest.mark.parametrize(
-    "number", [b"", b"-1", b"+1", b" 1", b"1 ", b"1\r", b"1_0", b"0x1", b"1.0", "١".encode(), b"9" * 17]
+    "number", [b"", b"-1", b"+1", b" 1", b"1 ", b"1\r", b"1_0", b"0x1", b"1.0", "\u0661".encode(), b"9" * 17]
 )
 def test_what_is_no_number_is_refused(index: int, number: bytes) -> None:
     assert outcome(with_line(index, number)) == "seal.number"

@@ -1,7 +1,7 @@
 """The state tree against a naive model, its byte format against golden vectors, its proofs against forgery.
 
-`Model` knows the definition only: it keeps slots in a list, hashes the whole padded tree each time and shares no
-code with the kernel. `golden_cases` is what tests/vectors/statetree.json was written from.
+`Model` knows the definition only: it keeps slots in a list, hashes the whole padded tree each time and shares
+no code with the kernel. `golden_cases` is what tests/vectors/statetree.json was written from.
 """
 
 from __future__ import annotations
@@ -321,6 +321,63 @@ def test_every_order_of_additions_and_deletions_gives_one_root() -> None:
     assert roots == [model_of(numbered(1, 2, 3), changes).root()] * 120
 
 
+# Taking back
+
+
+@settings(max_examples=150, deadline=None)
+@given(batches_of_changes, batches_of_changes)
+def test_reverted_change_leaves_no_trace(kept: list[Changes], reverted: list[Changes]) -> None:
+    tree, model = tree_of(*kept), model_of(*kept)
+    for changes in reverted:
+        tree.apply(changes)
+        tree.revert()
+        assert_same(tree, model)
+    for changes in reverted:
+        assert tree.apply(changes) == model.apply(changes)
+    assert_same(tree, model)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 6, 14, 15, 16, 17, 62, 63, 64])
+@pytest.mark.parametrize("added", [1, 2, 3, 4, 70])
+def test_reverted_growth_leaves_the_smaller_tree(count: int, added: int) -> None:
+    kept, later = numbered(*range(count)), numbered(*range(500, 500 + added))
+    tree = tree_of(kept, later)
+    tree.revert()
+    assert_same(tree, model_of(kept))
+    tree.apply(numbered(600))
+    assert_same(tree, model_of(kept, numbered(600)))
+
+
+def test_reverted_deletion_brings_the_key_back_to_its_slot() -> None:
+    tree = tree_of(numbered(1, 2, 3, 4), without(2), {**without(1, 3), **numbered(8)})
+    tree.revert()
+    assert_same(tree, model_of(numbered(1, 2, 3, 4), without(2)))
+
+
+def test_only_the_last_change_is_reverted() -> None:
+    tree = tree_of(numbered(1), numbered(2), {})
+    tree.revert()
+    assert_same(tree, model_of(numbered(1), numbered(2)))
+
+
+def test_refused_change_does_not_touch_what_can_be_reverted() -> None:
+    tree = tree_of(numbered(1), numbered(2))
+    with pytest.raises(ValueError, match=r"^a key is"):
+        tree.apply({b"": b"x"})
+    tree.revert()
+    assert_same(tree, model_of(numbered(1)))
+
+
+def test_there_is_nothing_to_revert_before_a_change_and_after_reverting() -> None:
+    for tree in (StateTree(), StateTree.restore(ROWS, 6, 3, CHAIN)):
+        with pytest.raises(RuntimeError, match=r"^there is no change to revert$"):
+            tree.revert()
+        tree.apply(numbered(1))
+        tree.revert()
+        with pytest.raises(RuntimeError, match=r"^there is no change to revert$"):
+            tree.revert()
+
+
 # Slots
 
 
@@ -439,13 +496,13 @@ def test_what_is_no_key_is_refused_before_any_change(key: Any) -> None:
 
     tree = tree_of(numbered(1))
     root = tree.root()
-    with pytest.raises(ValueError, match="^a key is 1 to 512 bytes$"):
+    with pytest.raises(ValueError, match=r"^a key is 1 to 512 bytes$"):
         tree.apply(Unhashed())
     assert (tree.root(), tree.get(b"key/0001")) == (root, b"value 1")
 
 
 def test_bad_key_is_refused_even_when_it_is_to_be_deleted() -> None:
-    with pytest.raises(ValueError, match="^a key is 1 to 512 bytes$"):
+    with pytest.raises(ValueError, match=r"^a key is 1 to 512 bytes$"):
         StateTree().apply({b"": None})
 
 
@@ -453,7 +510,7 @@ def test_bad_key_is_refused_even_when_it_is_to_be_deleted() -> None:
 def test_what_is_no_value_is_refused_before_any_change(value: Any) -> None:
     tree = tree_of(numbered(1))
     root = tree.root()
-    with pytest.raises(ValueError, match="^a value is bytes$"):
+    with pytest.raises(ValueError, match=r"^a value is bytes$"):
         tree.apply({b"key/0001": b"changed", b"key/0000": None, b"key/0002": value})
     assert (tree.root(), tree.get(b"key/0001")) == (root, b"value 1")
 
@@ -475,7 +532,7 @@ def test_head_is_no_key() -> None:
     tree = StateTree()
     assert tree.get(b"") is None
     assert b"" not in tree
-    with pytest.raises(ValueError, match="^a key is"):
+    with pytest.raises(ValueError, match=r"^a key is"):
         tree.prove(b"")
 
 

@@ -27,7 +27,7 @@ from itertools import pairwise
 from typing import NamedTuple, Self
 
 import msgspec
-from sortedcontainers import SortedList  # type: ignore[import-untyped]
+from sortedcontainers import SortedList
 
 from traco.kernel.merkle import HASH_BYTES, require, require_hash
 
@@ -75,6 +75,11 @@ class SlotContent(NamedTuple):
     value: bytes
     next_empty: int | None
     leaf_hash: bytes
+
+
+# Key, value, next key and next empty slot: what a slot held before the last change, so that it can be reverted.
+# A plain tuple, because every touched slot makes one.
+_Before = tuple[bytes, bytes, bytes, int | None]
 
 
 class StateProof(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
@@ -162,12 +167,14 @@ class StateTree:
     """The state in memory, in key order, with its tree; one writer, whose changes take effect at once."""
 
     __slots__ = (
+        "_before",
         "_first_empty",
         "_keys",
         "_levels",
         "_next_empty",
         "_next_keys",
         "_order",
+        "_sizes_before",
         "_slots",
         "_values",
     )
@@ -184,7 +191,10 @@ class StateTree:
         # One string of hashes per level, leaves first, filled up with padding to whole groups of children:
         # the children of node i are the bytes from 128 * i to 128 * (i + 1) of the level below.
         self._levels: list[bytearray] = []
-        self._grow()
+        # By touched slot, what the last change replaced; None when there is no change to revert.
+        self._before: dict[int, _Before] | None = None
+        self._sizes_before = (self.slot_count, self._first_empty)
+        self._fit()
         self._rehash([HEAD_SLOT])
 
     @classmethod
@@ -282,19 +292,51 @@ class StateTree:
                 deleted.append(key)
             elif value != self._values[slot]:
                 updated.append((slot, value))
-        touched: list[int] = []
+        before = self._before = {}
+        self._sizes_before = (self.slot_count, self._first_empty)
         for slot, value in updated:
+            self._remember(slot, before)
             self._values[slot] = value
-            touched.append(slot)
         for key in sorted(deleted):
-            touched += self._delete(key)
+            self._delete(key, before)
         if added:
-            touched += self._insert(sorted(added))
-            self._grow()
-        # The key before a new or deleted one may be touched several times.
-        slots = sorted(dict.fromkeys(touched))
-        self._rehash(slots)
-        return slots
+            self._insert(sorted(added), before)
+            self._fit()
+        touched = sorted(before)
+        self._rehash(touched)
+        return touched
+
+    def revert(self) -> None:
+        """Take back the last `apply` as if it had never been, slots included; for a block that is not committed.
+
+        Raises RuntimeError when there is none: before the first, and after another `revert`.
+        """
+        if self._before is None:
+            raise RuntimeError("there is no change to revert")
+        returning = []
+        for slot, (old_key, value, next_key, next_empty) in self._before.items():
+            key = self._keys[slot]
+            if key != old_key:
+                if key:
+                    del self._slots[key]
+                    self._order.remove(key)
+                if old_key:
+                    self._slots[old_key] = slot
+                    returning.append(old_key)
+            self._keys[slot], self._values[slot], self._next_keys[slot] = old_key, value, next_key
+            if next_empty is None:
+                self._next_empty.pop(slot, None)
+            else:
+                self._next_empty[slot] = next_empty
+        self._order.update(returning)
+        slot_count, self._first_empty = self._sizes_before
+        for by_slot in (self._keys, self._values, self._next_keys):
+            del by_slot[slot_count:]
+        self._fit()
+        # Nodes that were over removed slots and are still there are all above the last slot.
+        dirty = [slot for slot in sorted(self._before) if slot < slot_count - 1]
+        self._rehash([*dirty, slot_count - 1])
+        self._before = None
 
     def prove(self, key: bytes) -> StateProof:
         """Proof that the key has its value, or that it has none. Raises ValueError for what is no key."""
@@ -327,44 +369,51 @@ class StateTree:
         position = self._order.bisect_left(key)
         return self._slots[self._order[position - 1]] if position else HEAD_SLOT
 
-    def _delete(self, key: bytes) -> tuple[int, int]:
+    def _remember(self, slot: int, before: dict[int, _Before]) -> None:
+        """Keep what the slot holds, the first time that a change touches it."""
+        if slot not in before:
+            next_empty = self._next_empty.get(slot)
+            before[slot] = self._keys[slot], self._values[slot], self._next_keys[slot], next_empty
+
+    def _delete(self, key: bytes, before: dict[int, _Before]) -> None:
         slot = self._slots.pop(key)
-        before = self._slot_before(key)
+        previous = self._slot_before(key)
+        self._remember(slot, before)
+        self._remember(previous, before)
         self._order.remove(key)
-        self._next_keys[before] = self._next_keys[slot]
+        self._next_keys[previous] = self._next_keys[slot]
         self._keys[slot] = self._values[slot] = self._next_keys[slot] = b""
         self._next_empty[slot] = self._first_empty
         self._first_empty = slot
-        return before, slot
 
-    def _insert(self, rows: list[tuple[bytes, bytes]]) -> list[int]:
-        touched: list[int] = []
+    def _insert(self, rows: list[tuple[bytes, bytes]], before: dict[int, _Before]) -> None:
         newest = HEAD_SLOT
         for key, value in rows:
             # The sorted list learns of the new keys at the end, all at once, so the key before this one is
             # either the one that it knows or the one added just now.
-            before = self._slot_before(key)
-            if self._keys[before] < self._keys[newest]:
-                before = newest
-            newest = self._take_slot()
+            previous = self._slot_before(key)
+            if self._keys[previous] < self._keys[newest]:
+                previous = newest
+            newest = self._take_slot(before)
+            self._remember(previous, before)
             self._keys[newest] = key
             self._values[newest] = value
-            self._next_keys[newest] = self._next_keys[before]
-            self._next_keys[before] = key
+            self._next_keys[newest] = self._next_keys[previous]
+            self._next_keys[previous] = key
             self._slots[key] = newest
-            touched += (before, newest)
         self._order.update([key for key, _ in rows])
-        return touched
 
-    def _take_slot(self) -> int:
+    def _take_slot(self, before: dict[int, _Before]) -> int:
         slot = self._first_empty
-        if slot != END_OF_CHAIN:
+        if slot == END_OF_CHAIN:
+            slot = self.slot_count
+            for by_slot in (self._keys, self._values, self._next_keys):
+                by_slot.append(b"")
+            self._remember(slot, before)
+        else:
+            self._remember(slot, before)
             self._first_empty = self._next_empty.pop(slot)
-            return slot
-        self._keys.append(b"")
-        self._values.append(b"")
-        self._next_keys.append(b"")
-        return self.slot_count - 1
+        return slot
 
     # Hashing
 
@@ -375,15 +424,17 @@ class StateTree:
         value_hash = sha256(self._values[slot]).digest()
         return occupied_leaf(self._keys[slot], self._next_keys[slot], value_hash)
 
-    def _grow(self) -> None:
-        """Make room in every level for the nodes over all slots, filled with padding."""
-        for height, width in enumerate(level_widths(self.slot_count)):
+    def _fit(self) -> None:
+        """Give every level the nodes over all slots and no others; new ones are padding until they are hashed."""
+        widths = level_widths(self.slot_count)
+        del self._levels[len(widths) :]
+        for height, width in enumerate(widths):
             if height == len(self._levels):
                 self._levels.append(bytearray())
             level = self._levels[height]
+            del level[width * HASH_BYTES :]
             groups = (width + _ARITY - 1) // _ARITY
-            missing = groups * _ARITY - len(level) // HASH_BYTES
-            level += _PADDING[height] * missing
+            level += _PADDING[height] * (groups * _ARITY - len(level) // HASH_BYTES)
 
     def _rehash(self, slots: list[int]) -> None:
         """Hash the leaves of these slots, in ascending order, and once every node above them."""
@@ -405,7 +456,7 @@ class StateTree:
     def _build(self, leaf_hashes: bytes) -> None:
         """Replace all levels by those over these leaves."""
         self._levels = [bytearray(leaf_hashes)]
-        self._grow()
+        self._fit()
         for height in range(len(self._levels) - 1):
             children, parents = self._levels[height : height + 2]
             groups = range(0, len(children), _GROUP_BYTES)

@@ -144,6 +144,12 @@ def _parsed(content: bytes, skipped: frozenset[str]) -> Element:
             "invoice.not_xml",
             f"the file is not well-formed XML{where}; it may be damaged or cut off: get it again.",
         ) from None
+    # A prefix without a declaration does not stop the parser, and would hide an element from one reader only.
+    if len(parser.feed_error_log.filter_from_errors()):
+        raise InvoiceUnreadable(
+            "invoice.not_xml",
+            "the file uses a namespace prefix that it does not declare; ask for a clean export.",
+        )
     if not isinstance(root, Element):
         raise InvoiceUnreadable("invoice.not_xml", "the file has no XML element; export the invoice again.")
     return root

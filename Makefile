@@ -1,0 +1,99 @@
+# `make` lists what there is to do. Everything is kept below this folder: .venv/ and build/.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+# The first Python that is new enough; `make PYTHON=python3.12 venv` chooses another.
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$python" && break; done)
+BIN := .venv/bin
+PY := $(BIN)/python
+PIP := $(PY) -m pip --disable-pip-version-check --quiet
+INVOICES ?=
+SECONDS_ ?= $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),120)
+SEED ?= 1
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+## Set-up
+
+.venv/pyvenv.cfg:
+	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11 or newer is needed and none was found; name it: make PYTHON=path" >&2; exit 1; fi
+	echo "Making .venv with $$("$(PYTHON)" --version) ..."
+	"$(PYTHON)" -m venv .venv || { echo "On Debian and Ubuntu the package python3-venv is needed." >&2; rm -rf .venv; exit 1; }
+
+.venv/installed: requirements.txt pyproject.toml | .venv/pyvenv.cfg
+	@echo "Installing the pinned dependencies (half a minute) ..."
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --no-index -e .
+	touch $@
+
+.venv/installed-dev: requirements-dev.txt | .venv/installed
+	@echo "Installing the pinned tools for development (half a minute) ..."
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	touch $@
+
+.PHONY: venv venv-dev lock
+venv: .venv/installed ## Make .venv with the pinned dependencies and the `traco` command
+venv-dev: .venv/installed .venv/installed-dev ## The same with the tools for tests and checks
+lock: venv-dev ## Renew requirements.txt and requirements-dev.txt from pyproject.toml
+	@$(PY) -m piptools compile --quiet --upgrade --output-file=requirements.txt pyproject.toml
+	$(PY) -m piptools compile --quiet --upgrade --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
+	echo "Read the difference, then run make test."
+
+## Show
+
+.PHONY: demo
+demo: venv ## Run the ten steps of the demonstration; INVOICES=folder takes your own invoices
+	@mkdir -p build
+	$(BIN)/traco demo --dir build/demo $(if $(INVOICES),--invoices "$(INVOICES)")
+
+## Check
+
+.PHONY: check test
+check: venv-dev ## Format, lint, types, import rules, style tests (seconds)
+	@$(PY) -m ruff format --check --quiet . || { echo "Not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
+	$(PY) -m ruff check --quiet .
+	$(PY) -m mypy --no-error-summary
+	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo > build.log.tmp || { cat build.log.tmp; rm build.log.tmp; exit 1; }
+	rm build.log.tmp
+	$(PY) -m pytest -q tests/style
+
+test: check ## All tests with branch coverage, at least 95 % of kernel, modules and storage
+	@mkdir -p build
+	$(PY) -m pytest --cov --cov-report= | tee build/test.log
+	$(PY) -m coverage json --quiet -o build/coverage.json
+	$(PY) tools/coverage_gate.py build/coverage.json
+	tail -n 1 build/test.log
+
+.PHONY: mutants torture torture-selftest bench
+mutants: venv-dev ## Plant faults in keepers, trees and codec; the tests must find 85 % of them
+	@rm -rf mutants
+	$(BIN)/mutmut run > build/mutants.log 2>&1 || { tail -n 40 build/mutants.log; exit 1; }
+	$(PY) tools/mutation_gate.py mutants
+
+torture: venv-dev ## Crashes, power cuts and a simulation compared with a model; SECONDS=n SEED=n
+	@PYTHONPATH=tests $(PY) -m torture --seconds "$(SECONDS_)" --seed "$(SEED)"
+
+torture-selftest: venv-dev ## Plant known faults and see that torture finds every one
+	@PYTHONPATH=tests $(PY) -m torture --selftest --seed "$(SEED)"
+
+bench: venv-dev ## Measure speed and size: a table, and build/bench.json
+	@mkdir -p build
+	$(PY) -m bench --output build/bench.json
+
+## Others
+
+.PHONY: reference clean
+reference: venv-dev ## Generate docs/reference from the instruction and error definitions
+	@$(PY) tools/reference.py docs/reference
+
+clean: ## Remove everything that was generated, .venv too
+	@rm -rf .venv build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache src/*.egg-info
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

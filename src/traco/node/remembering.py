@@ -1,0 +1,58 @@
+"""Screening answers, remembered by the exact bytes they are about, so that no signature is checked twice."""
+
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+from traco.kernel.screening import Screened, ScreenedEnvelope, Screener
+
+A = TypeVar("A")
+
+
+class Memory(Generic[A]):
+    """Answers by bytes; the oldest are forgotten beyond ``limit``. Bytes, not ids: an id does not cover signatures."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._answers: dict[bytes, A] = {}
+
+    def get(self, raw: bytes) -> A | None:
+        """The answer remembered, if any."""
+        return self._answers.get(raw)
+
+    def put(self, raw: bytes, answer: A) -> None:
+        """Remember an answer."""
+        if len(self._answers) >= self._limit:
+            del self._answers[next(iter(self._answers))]
+        self._answers[raw] = answer
+
+    def of(self, raw: bytes, ask: Callable[[bytes], A]) -> A:
+        """The answer remembered, or the one that ``ask`` gives, which is then remembered."""
+        answer = self._answers.get(raw)
+        if answer is None:
+            answer = ask(raw)
+            self.put(raw, answer)
+        return answer
+
+
+class RememberingScreener:
+    """What the application asks. What nobody screened before is screened here, in the asking process."""
+
+    def __init__(self, direct: Screener, transactions: int = 100_000, envelopes: int = 256) -> None:
+        self._direct = direct
+        self._transactions: Memory[Screened] = Memory(transactions)
+        self._envelopes: Memory[ScreenedEnvelope] = Memory(envelopes)
+
+    def remember(self, raw: bytes, screened: Screened) -> None:
+        """Keep the answer of a verifier process."""
+        self._transactions.put(raw, screened)
+
+    def screen(self, transactions: Sequence[bytes]) -> list[Screened]:
+        """One answer per transaction, in order."""
+        return [self._transactions.of(raw, self._screen_one) for raw in transactions]
+
+    def _screen_one(self, raw: bytes) -> Screened:
+        return self._direct.screen((raw,))[0]
+
+    def screen_envelope(self, raw: bytes) -> ScreenedEnvelope:
+        """The answer for an envelope, without its transactions."""
+        return self._envelopes.of(raw, self._direct.screen_envelope)
