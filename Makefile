@@ -14,7 +14,7 @@ BIN := .venv/bin
 PY := $(BIN)/python
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 INVOICES ?=
-SECONDS_ ?= $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),120)
+SECONDS ?= 120
 SEED ?= 1
 
 .PHONY: help
@@ -58,11 +58,10 @@ demo: venv ## Run the ten steps of the demonstration; INVOICES=folder takes your
 
 .PHONY: check test
 check: venv-dev ## Format, lint, types, import rules, style tests (seconds)
-	@$(PY) -m ruff format --check --quiet . || { echo "Not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
-	$(PY) -m ruff check --quiet .
+	@$(PY) -m ruff format --check --quiet --output-format=concise . || { echo "Not formatted; run: $(BIN)/ruff format ." >&2; exit 1; }
+	$(PY) -m ruff check --quiet --output-format=concise .
 	$(PY) -m mypy --no-error-summary
-	$(PY) -c 'from importlinter.cli import lint_imports_command as lint; lint()' --no-logo > build.log.tmp || { cat build.log.tmp; rm build.log.tmp; exit 1; }
-	rm build.log.tmp
+	report=$$($(BIN)/lint-imports --no-logo) || { echo "$$report"; exit 1; }
 	$(PY) -m pytest -q tests/style
 
 test: check ## All tests with branch coverage, at least 95 % of kernel, modules and storage
@@ -74,12 +73,12 @@ test: check ## All tests with branch coverage, at least 95 % of kernel, modules 
 
 .PHONY: mutants torture torture-selftest bench
 mutants: venv-dev ## Plant faults in keepers, trees and codec; the tests must find 85 % of them
-	@rm -rf mutants
+	@rm -rf mutants && mkdir -p build
 	$(BIN)/mutmut run > build/mutants.log 2>&1 || { tail -n 40 build/mutants.log; exit 1; }
 	$(PY) tools/mutation_gate.py mutants
 
 torture: venv-dev ## Crashes, power cuts and a simulation compared with a model; SECONDS=n SEED=n
-	@PYTHONPATH=tests $(PY) -m torture --seconds "$(SECONDS_)" --seed "$(SEED)"
+	@PYTHONPATH=tests $(PY) -m torture --seconds "$(SECONDS)" --seed "$(SEED)"
 
 torture-selftest: venv-dev ## Plant known faults and see that torture finds every one
 	@PYTHONPATH=tests $(PY) -m torture --selftest --seed "$(SEED)"

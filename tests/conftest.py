@@ -9,9 +9,18 @@ from hypothesis import HealthCheck, settings
 
 SLOW_MACHINE = [HealthCheck.too_slow]  # a loaded machine is not a fault of the code
 
-settings.register_profile("ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=SLOW_MACHINE)
-settings.register_profile("dev", max_examples=500, deadline=None, print_blob=True, suppress_health_check=SLOW_MACHINE)
 settings.register_profile(
-    "mutants", derandomize=True, deadline=None, max_examples=25, database=None, suppress_health_check=SLOW_MACHINE
+    "ci", derandomize=True, deadline=None, print_blob=True, suppress_health_check=SLOW_MACHINE
+)
+settings.register_profile(
+    "dev", max_examples=500, deadline=None, print_blob=True, suppress_health_check=SLOW_MACHINE
+)
+settings.register_profile(
+    "mutants",
+    derandomize=True,
+    deadline=None,
+    max_examples=25,
+    database=None,
+    suppress_health_check=SLOW_MACHINE,
 )
 settings.load_profile("ci")

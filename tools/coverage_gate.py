@@ -15,7 +15,9 @@ def measure(report: dict[str, Any], layer: str) -> tuple[int, int, int, int]:
     for path, entry in report["files"].items():
         if f"/traco/{layer}/" in Path(path).as_posix():
             summary = entry["summary"]
-            for index, key in enumerate(("covered_lines", "num_statements", "covered_branches", "num_branches")):
+            for index, key in enumerate(
+                ("covered_lines", "num_statements", "covered_branches", "num_branches")
+            ):
                 totals[index] += summary[key]
     covered, statements, branches_covered, branches = totals
     return covered, statements, branches_covered, branches

@@ -17,7 +17,9 @@ def main(folder: str) -> int:
         outcomes: dict[str, int | None] = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
         if not outcomes:
             continue
-        alive = sorted(name for name, code in outcomes.items() if code in (SURVIVED, NO_TESTS, NOT_RUN, PYTEST_NO_TESTS))
+        alive = sorted(
+            name for name, code in outcomes.items() if code in (SURVIVED, NO_TESTS, NOT_RUN, PYTEST_NO_TESTS)
+        )
         killed = len(outcomes) - len(alive)
         enough = killed * 100 >= REQUIRED * len(outcomes)
         failed = failed or not enough

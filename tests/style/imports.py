@@ -48,7 +48,7 @@ def check(path: str, tree: ast.Module) -> Iterator[Finding]:
 
 
 def _judge(path: str, line: int, module: str, names: tuple[str, ...]) -> Iterator[Finding]:
-    top = module.split(".")[0]
+    top = module.split(".", maxsplit=1)[0]
     if top == "traco":
         yield from _layer(path, line, module, names)
     elif top == "math" and names and INTEGER_MATH.issuperset(names):

@@ -1,6 +1,7 @@
 """Planted violations of the determinism lint: each is found, and its neighbour that is allowed is not."""
 
 import pytest
+
 from style import determinism, imports
 
 FILE = "modules/holding/keeper.py"

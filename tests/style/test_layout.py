@@ -1,6 +1,7 @@
 """Planted violations of the rules for sizes, names and texts."""
 
 import pytest
+
 from style import layout
 
 

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+
 from style import ordering
 
 HEAD = "def f(members: set[bytes], names: list[str], table: dict[str, int]):\n"

@@ -3,6 +3,7 @@
 import ast
 
 import pytest
+
 from style import determinism, layout
 from style.finding import DETERMINISTIC, ROOT, SOURCE, Finding, report, source_files
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from style.finding import ROOT
 
 DOCUMENTED = '"""A file."""\n\n\n'

@@ -52,7 +52,7 @@ def open_reader(path: str, vfs: str | None) -> apsw.Connection:
 
 def is_founded(connection: apsw.Connection) -> bool:
     """Whether there are any tables."""
-    return connection.execute("SELECT count(*) FROM sqlite_schema").get != 0
+    return bool(connection.execute("SELECT count(*) FROM sqlite_schema").get)
 
 
 def read_meta(connection: apsw.Connection, path: str) -> dict[str, bytes]:

@@ -34,7 +34,9 @@ class StorageHalt(Halt):
     advice: ClassVar[str]
 
     def __str__(self) -> str:
-        shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in vars(self).items()}
+        shown = {
+            name: value.hex() if isinstance(value, bytes) else value for name, value in vars(self).items()
+        }
         return f"{self.code}: {self.says.format(**shown)} {self.advice.format(**shown)}"
 
 
@@ -90,7 +92,9 @@ class OtherNetwork(StorageHalt):
     """The store was founded from another genesis, or for another ledger of the network."""
 
     code: ClassVar[str] = "storage.other_network"
-    says: ClassVar[str] = "The store {path} belongs to network {network}, ledger '{ledger}', not to the one given."
+    says: ClassVar[str] = (
+        "The store {path} belongs to network {network}, ledger '{ledger}', not to the one given."
+    )
     advice: ClassVar[str] = "Check which genesis document and which data directory belong together."
     path: str
     network: bytes

@@ -6,7 +6,7 @@ directory's lock sees to that.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from os import PathLike, fspath
 
 import apsw
@@ -25,9 +25,10 @@ from traco.storage.rows import (
     block_row,
     delta_of,
     first_empty_column,
+    id_prefixes,
     index_entries,
 )
-from traco.storage.schema import FORMAT, PREFIX_BYTES, SWEEP_BLOCKS, TABLES
+from traco.storage.schema import FORMAT, SWEEP_BLOCKS, TABLES
 from traco.storage.sweep import Pending, write_entries, write_slots
 
 
@@ -62,11 +63,10 @@ class LedgerStore:
     def _resume(self) -> None:
         head = read_head(self._connection)
         self._height, self._history = head.height, head.history
-        # What was swept meanwhile is written once more, unchanged; a fresh store would not have it pending, and
-        # both must write the same rows. They do, since a sweep writes what the tree has.
+        # Going through the sweeps since then again leaves what they have not written yet.
         for height, delta in read_deltas(self._connection):
-            self._pending.add_slots(_unswept(delta.slots, height, head.height))
-            self._pending.add_entries(index_entries(delta.id_prefixes, height))
+            self._pending.add(delta.slots, index_entries(delta.id_prefixes, height))
+            self._pending.take(height)
 
     def close(self) -> None:
         """Close the database. What was committed is durable already."""
@@ -83,3 +83,81 @@ class LedgerStore:
             tree = read_tree(self._connection, head, deltas)
             used = list(read_used(self._connection, head.time_ms))
         return LoadedLedger(head.height, head.time_ms, head.app_hash, tree, head.history, used)
+
+    def found(self, genesis: bytes, block: CommittedBlock, tree: StateTree) -> None:
+        """Make the founding durable: the genesis document and block 0. Raises ``Halt`` on a founded store."""
+        if self._height >= 0:
+            raise Halt(f"the store {self.path} was founded before")
+        meta = {
+            "format": FORMAT.to_bytes(1, "big"),
+            "network": network_id(parse_genesis(genesis)),
+            "ledger": self._ledger,
+            "genesis": genesis,
+        }
+        with self._durably():
+            self._connection.execute(TABLES)
+            for name, value in meta.items():
+                self._connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
+            # The founding may be large; it goes where it belongs at once, so that no delta has to hold it.
+            write_slots(self._connection, tree, range(tree.slot_count))
+            write_entries(self._connection, sorted(index_entries(id_prefixes(block), block.height)))
+            self._write_block(block, tree)
+        self._height = block.height
+
+    def commit(self, block: CommittedBlock, tree: StateTree) -> None:
+        """Make a block durable, all of it or nothing; ``tree`` has its changes applied already.
+
+        Raises ``Halt`` for a block that is not the next. After any other error the store must be opened again.
+        """
+        if self._height < 0 or block.height != self._height + 1:
+            raise Halt(f"block {block.height} cannot follow block {self._height} in the store {self.path}")
+        with self._durably():
+            delta = delta_of(block, tree)
+            self._pending.add(delta.slots, index_entries(delta.id_prefixes, block.height))
+            slots, entries = self._pending.take(block.height)
+            write_slots(self._connection, tree, slots)
+            write_entries(self._connection, entries)
+            self._connection.execute("DELETE FROM delta WHERE height <= ?", (block.height - SWEEP_BLOCKS,))
+            self._connection.execute("INSERT INTO delta VALUES (?, ?)", (block.height, encode(delta)))
+            self._write_block(block, tree)
+        self._height = block.height
+
+    def _write_block(self, block: CommittedBlock, tree: StateTree) -> None:
+        if block.record_hash:
+            position = self._history.size
+            self._history.append(block.record_hash)
+            self._connection.execute("INSERT INTO history VALUES (?, ?)", (position, block.record_hash))
+        self._connection.execute(INSERT_BLOCK, block_row(block))
+        self._connection.execute(
+            "INSERT INTO head VALUES (1, ?, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET height = excluded.height,"
+            " slot_count = excluded.slot_count, first_empty = excluded.first_empty, frontier = excluded.frontier",
+            (
+                block.height,
+                tree.slot_count,
+                first_empty_column(tree.first_empty),
+                encode(self._history.encode()),
+            ),
+        )
+
+    @contextmanager
+    def _durably(self) -> Iterator[None]:
+        """One transaction that is durable at the end. What goes wrong inside stops the store: memory is ahead then."""
+        if self._stopped:
+            raise StoreStopped(self.path)
+        self._stopped = True
+        with halting(self.path), self._transaction("BEGIN IMMEDIATE"):
+            yield
+        self._stopped = False
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[None]:
+        self._connection.execute(begin)
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            # SQLite may have rolled back itself. If it cannot now, closing the connection does.
+            with suppress(apsw.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise

@@ -7,10 +7,9 @@ from typing import NamedTuple
 import apsw
 import msgspec
 
-from traco.kernel.merkle import Frontier
+from traco.kernel.merkle import HASH_BYTES, Frontier
 from traco.kernel.statetree import (
     END_OF_CHAIN,
-    HASH_BYTES,
     HEAD_SLOT,
     InconsistentState,
     StateTree,

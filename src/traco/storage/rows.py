@@ -6,8 +6,9 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from traco.kernel.codec import Record, encode
+from traco.kernel.merkle import HASH_BYTES
 from traco.kernel.receipt import NO_SIGNATURES, BlockRecord, Leaf
-from traco.kernel.statetree import END_OF_CHAIN, HASH_BYTES, StateTree
+from traco.kernel.statetree import END_OF_CHAIN, StateTree
 from traco.kernel.store import CommittedBlock, Refusal
 from traco.storage.schema import PREFIX_BYTES
 
@@ -83,7 +84,21 @@ def block_row(block: CommittedBlock) -> tuple[Any, ...]:
 
 def stored_block(row: tuple[Any, ...]) -> StoredBlock:
     """The block of a row with the columns ``BLOCK_COLUMNS``. Raises ``msgspec.DecodeError``."""
-    height, time_ms, protocol, app_hash, state_root, history_root, size, _, record, used, refusals, leaves, envelopes = row
+    (
+        height,
+        time_ms,
+        protocol,
+        app_hash,
+        state_root,
+        history_root,
+        size,
+        _,
+        record,
+        used,
+        refusals,
+        leaves,
+        envelopes,
+    ) = row
     found = decode_leaves(leaves)
     return StoredBlock(
         height, time_ms, protocol, app_hash, state_root, history_root, size,
@@ -120,7 +135,10 @@ def encode_used(block: CommittedBlock) -> bytes:
     """The used ids in order: the leaf that has the id (or the id itself), and how long after the block it is valid."""
     positions = {leaf.identity: index for index, leaf in enumerate(block.leaves)}
     return encode(
-        [(positions.get(identity, identity), valid_until - block.time_ms) for identity, valid_until in block.used]
+        [
+            (positions.get(identity, identity), valid_until - block.time_ms)
+            for identity, valid_until in block.used
+        ]
     )
 
 
@@ -146,8 +164,13 @@ def delta_of(block: CommittedBlock, tree: StateTree) -> Delta:
         tuple([value for _, value, _ in contents]),
         b"".join([leaf for _, _, leaf in contents]),
         tuple(sorted([key for key, value in block.changes.items() if value is None])),
-        b"".join([leaf.identity[:PREFIX_BYTES] for leaf in block.leaves]),
+        id_prefixes(block),
     )
+
+
+def id_prefixes(block: CommittedBlock) -> bytes:
+    """The beginnings of the ids of a block's leaves, in order."""
+    return b"".join([leaf.identity[:PREFIX_BYTES] for leaf in block.leaves])
 
 
 def slot_content(tree: StateTree, slot: int) -> tuple[bytes, bytes, bytes]:
@@ -180,10 +203,13 @@ def index_entries(id_prefixes: bytes, height: int) -> list[bytes]:
     """The rows of the transaction index for the leaves of a block."""
     starts = range(0, len(id_prefixes), PREFIX_BYTES)
     return [
-        index_entry(id_prefixes[start : start + PREFIX_BYTES], height, leaf) for leaf, start in enumerate(starts)
+        index_entry(id_prefixes[start : start + PREFIX_BYTES], height, leaf)
+        for leaf, start in enumerate(starts)
     ]
 
 
 def entry_location(entry: bytes) -> tuple[int, int]:
     """Height and leaf of a row of the transaction index."""
-    return int.from_bytes(entry[PREFIX_BYTES : PREFIX_BYTES + 5], "big"), int.from_bytes(entry[PREFIX_BYTES + 5 :], "big")
+    return int.from_bytes(entry[PREFIX_BYTES : PREFIX_BYTES + 5], "big"), int.from_bytes(
+        entry[PREFIX_BYTES + 5 :], "big"
+    )

@@ -46,14 +46,12 @@ class Pending:
         self._slots: list[dict[int, None]] = [{} for _ in range(SWEEP_BLOCKS)]
         self._entries: list[list[bytes]] = [[] for _ in range(SWEEP_BLOCKS)]
 
-    def add_slots(self, slots: Iterable[int]) -> None:
-        """Slots that a block touched."""
+    def add(self, slots: Iterable[int], entries: Iterable[bytes]) -> None:
+        """What a block touched: slots, and entries for the transaction index."""
         for slot in slots:
             self._slots[slot // TILE_SLOTS % SWEEP_BLOCKS][slot] = None
-
-    def add_entries(self, entries: Iterable[bytes]) -> None:
-        """Entries for the transaction index. Each remainder takes one range of prefixes."""
         for entry in entries:
+            # Each turn takes one range of prefixes.
             self._entries[entry[0] * SWEEP_BLOCKS >> 8].append(entry)
 
     def take(self, height: int) -> tuple[list[int], list[bytes]]:
@@ -71,7 +69,8 @@ def write_slots(connection: apsw.Connection, tree: StateTree, slots: Sequence[in
     tiles = list(dict.fromkeys([slot // TILE_SLOTS for slot in slots]))
     if tiles:
         packed = [
-            b"%012d%b" % (tile, tree.leaf_hashes(tile * TILE_SLOTS, (tile + 1) * TILE_SLOTS)) for tile in tiles
+            b"%012d%b" % (tile, tree.leaf_hashes(tile * TILE_SLOTS, (tile + 1) * TILE_SLOTS))
+            for tile in tiles
         ]
         connection.execute(_PUT_TILES, (apsw.carray(tuple(packed)),))
 

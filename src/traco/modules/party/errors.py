@@ -1,7 +1,7 @@
 """Why an instruction about parties, or of a party, is rejected.
 
     Rejected
-    ├── PartyNotFound, PartySuspended, PartyClosed      what the party is
+    ├── PartyNotFound, PartyExists, PartySuspended, PartyClosed      what the party is
     ├── NotMember, NotSponsor, NotParent                who may act for it
     ├── KindMismatch, IdentifierWrong, IdentifierRepeated, LeiTaken
     ├── KeyWrong, KeyTaken, KeyUnknown, KeyRepeated     keys
@@ -25,6 +25,16 @@ class PartyNotFound(Rejected):
     code: ClassVar[str] = "party.not_found"
     says: ClassVar[str] = "No party {party} is registered."
     advice: ClassVar[str] = "Check the id, or have a member register the party."
+    party: bytes
+
+
+@dataclass(eq=False)
+class PartyExists(Rejected):
+    """The sponsor used this salt for a party before."""
+
+    code: ClassVar[str] = "party.exists"
+    says: ClassVar[str] = "Party {party} is registered already."
+    advice: ClassVar[str] = "Use a fresh salt for a new party."
     party: bytes
 
 

@@ -12,6 +12,7 @@ from traco.modules.party.errors import (
     LeiTaken,
     NodeTaken,
     PartyClosed,
+    PartyExists,
     PartyNotFound,
     PartySuspended,
 )
@@ -132,8 +133,10 @@ class Keeper:
     # changes
 
     def add(self, context: Context, party: bytes, record: Party) -> None:
-        """Write a new party and its index entries. Raises ``KeyTaken``, ``LeiTaken``."""
+        """Write a new party and its index entries. Raises ``PartyExists``, ``KeyTaken``, ``LeiTaken``."""
         state = context.state
+        if parties.get(state, party) is not None:
+            raise PartyExists(party)
         self._claim_keys(state, party, record.keys, reserved=False)
         lei = lei_of(record)
         if lei is not None:

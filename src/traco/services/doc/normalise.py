@@ -123,7 +123,9 @@ def _public_identifiers(party: TradeParty) -> tuple[str, ...]:
 def _normal_identifiers(values: Iterable[str]) -> tuple[str, ...]:
     normal = (normal_text(value) for value in values)
     usable = [
-        value for value in normal if len(value) >= _SHORTEST_IDENTIFIER and any(map(str.isdigit, value))
+        value
+        for value in normal
+        if _SHORTEST_IDENTIFIER <= len(value) <= MAXIMUM_LENGTH and any(map(str.isdigit, value))
     ]
     return tuple(sorted(list(dict.fromkeys(usable))[:MAXIMUM_SELLER_IDENTIFIERS]))
 

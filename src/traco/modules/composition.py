@@ -1,0 +1,20 @@
+"""The ledger's composition: which modules there are, in which order, and who is given what."""
+
+from traco.kernel.kernel_module import KernelModule
+from traco.kernel.registry import Registry
+from traco.modules.document import DocumentModule
+from traco.modules.financing import FinancingModule
+from traco.modules.holding import HoldingModule
+from traco.modules.party import PartyModule
+from traco.modules.settlement import SettlementModule
+
+
+def compose() -> Registry:
+    """The modules of this release. Their order is the order of hooks, genesis and migrations: a consensus value."""
+    party = PartyModule()
+    holding = HoldingModule(party.keeper)
+    settlement = SettlementModule(party.keeper, holding.keeper)
+    document = DocumentModule(party.keeper)
+    financing = FinancingModule(party.keeper, holding.keeper, settlement.keeper, document.keeper)
+    modules = (KernelModule(party.authority), party, holding, settlement, document, financing)
+    return Registry(modules, party.authority)

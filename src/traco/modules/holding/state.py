@@ -1,0 +1,225 @@
+"""Records of this module and their keys.
+
+A holding's row exists while any of its parts is above zero: value owned, a credit reserved for it, or an attachment
+that still awaits value. An account without rows therefore has no open encumbrance of any kind, and may be closed.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final
+
+import msgspec
+
+from traco.kernel.codec import (
+    MAX_AMOUNT,
+    Amount,
+    Code,
+    Count,
+    CurrencyCode,
+    Hash,
+    Id,
+    PositiveAmount,
+    Record,
+    Reference,
+    TimeMs,
+    derive_id,
+    digest,
+)
+from traco.kernel.state import Table
+
+PREFIX: Final = 0x02
+UNCAPPED: Final = MAX_AMOUNT  # the cap of an instrument without one: no total may be larger
+INLINE_INSTRUMENTS: Final = 16  # instruments listed in the account's own record; more have a key each
+
+Decimals = Annotated[int, msgspec.Meta(ge=0, le=8)]
+Operators = Annotated[tuple[Id, ...], msgspec.Meta(max_length=16)]
+CheckName = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")]
+
+
+class InstrumentKind(StrEnum):
+    """What an instrument is a claim to."""
+
+    CASH = "cash"
+    SECURITY = "security"
+    RECEIVABLE = "receivable"
+
+
+class AccountKind(StrEnum):
+    """For whom an account is kept."""
+
+    OWN = "own"  # the owner's own assets
+    CLIENT = "client"  # one client's assets, segregated by the servicer
+    OMNIBUS = "omnibus"  # pooled assets of the owner's clients
+    NOMINEE = "nominee"  # held in the owner's name for somebody else
+    ISSUER = "issuer"  # an issuer's account for what it issues and takes back
+
+
+class DebitControl(StrEnum):
+    """Whose authorisation a debit of the account needs."""
+
+    OWNER = "owner"
+    SERVICER = "servicer"
+
+
+class CreditControl(StrEnum):
+    """Whose authorisation a credit of the account needs."""
+
+    OPEN = "open"  # nobody's: anyone may credit the account
+    OWNER = "owner"
+    SERVICER = "servicer"
+
+
+class Instrument(Record, frozen=True, tag=1):
+    """Something that can be held. Issues do not touch this record: the totals are in ``Supply``.
+
+    ``operators`` may issue and redeem by instruction; empty where only the module that made the instrument does.
+    ``terms`` is the hash of the terms. ``transfer_check`` names a declared check, "" for none.
+    """
+
+    issuer: Id
+    code: Code
+    kind: InstrumentKind
+    currency: CurrencyCode | None
+    decimals: Decimals
+    terms: Hash
+    operators: Operators
+    transfer_check: CheckName
+    closed: bool
+
+
+class Supply(Record, frozen=True, tag=1):
+    """The totals of an instrument in its smallest unit: ``outstanding`` = ``issued`` - ``redeemed``, at most ``cap``.
+
+    When ``issued`` would outgrow an amount, what was redeemed is taken out of both and ``carries`` goes up by one.
+    """
+
+    issued: Amount
+    redeemed: Amount
+    outstanding: Amount
+    cap: PositiveAmount
+    carries: Count
+
+
+class Account(Record, frozen=True, tag=1):
+    """Where holdings are kept. ``rows`` counts its holdings' rows, ``children`` the open accounts below it.
+
+    ``instruments`` lists, in order, some of the instruments held (see ``LISTINGS``).
+    """
+
+    owner: Id
+    servicer: Id
+    kind: AccountKind
+    debit: DebitControl
+    credit: CreditControl
+    parent: Id | None
+    closed: bool
+    rows: Count
+    children: Count
+    instruments: Annotated[tuple[Id, ...], msgspec.Meta(max_length=INLINE_INSTRUMENTS)]
+
+
+class Holding(Record, frozen=True, tag=1):
+    """How much of an instrument an account owns, by what it is free for, in the smallest unit.
+
+    ``bucket`` is reserved for settlements that are undecided. ``incoming`` is reserved for this account by them and
+    ``awaited`` is what attachments have yet to find here; these two are not owned.
+    """
+
+    available: Amount
+    held: Amount
+    pledged: Amount
+    attached: Amount
+    bucket: Amount
+    incoming: Amount
+    awaited: Amount
+
+    @property
+    def encumbered(self) -> int:
+        """What is owned but set aside."""
+        return self.held + self.pledged + self.attached + self.bucket
+
+    @property
+    def owned(self) -> int:
+        """Available and encumbered together."""
+        return self.available + self.held + self.pledged + self.attached + self.bucket
+
+
+class Listing(Record, frozen=True, tag=1):
+    """Says that an account has a row for an instrument: its key is the fact."""
+
+
+class OpenHold(Record, frozen=True, tag=1):
+    """Part of a holding set aside for ``executor`` until ``expires_ms`` (0: until it is released).
+
+    ``amount`` is what remains of it.
+    """
+
+    account: Id
+    instrument: Id
+    amount: PositiveAmount
+    executor: Id
+    expires_ms: TimeMs
+    reference: Reference
+
+
+class OpenPledge(Record, frozen=True, tag=1):
+    """Part of a holding that secures a claim of ``pledgee``, who alone executes or releases it. No expiry."""
+
+    account: Id
+    instrument: Id
+    amount: PositiveAmount
+    pledgee: Id
+    reference: Reference
+
+
+class OpenAttachment(Record, frozen=True, tag=1):
+    """An order of an authority on a holding: ``attached`` was found there, ``amount`` - ``attached`` is awaited."""
+
+    authority: Id
+    account: Id
+    instrument: Id
+    amount: PositiveAmount
+    attached: Amount
+    order: Hash
+    since_ms: TimeMs
+
+
+class Awaiting(Record, frozen=True, tag=1):
+    """Says that an attachment awaits value; the key holds its place in the order of arrival."""
+
+
+INSTRUMENTS: Final[Table[Instrument]] = Table(PREFIX, 0x01, Instrument)  # instrument
+SUPPLIES: Final[Table[Supply]] = Table(PREFIX, 0x02, Supply)  # instrument
+ACCOUNTS: Final[Table[Account]] = Table(PREFIX, 0x03, Account)  # account
+HOLDINGS: Final[Table[Holding]] = Table(PREFIX, 0x04, Holding)  # instrument, account
+LISTINGS: Final[Table[Listing]] = Table(PREFIX, 0x05, Listing)  # account, instrument: those not in the account
+HOLDS: Final[Table[OpenHold]] = Table(PREFIX, 0x06, OpenHold)  # hold
+PLEDGES: Final[Table[OpenPledge]] = Table(PREFIX, 0x07, OpenPledge)  # pledge
+ATTACHMENTS: Final[Table[OpenAttachment]] = Table(PREFIX, 0x08, OpenAttachment)  # attachment
+AWAITING: Final[Table[Awaiting]] = Table(PREFIX, 0x09, Awaiting)  # instrument, account, since_ms (8), attachment
+
+NOTHING: Final = Holding(0, 0, 0, 0, 0, 0, 0)
+
+
+def instrument_id(issuer: bytes, code: str) -> bytes:
+    """The id (16 bytes) of the instrument that ``issuer`` makes under ``code``."""
+    return derive_id("instrument", issuer, code.encode())
+
+
+def account_id(opener: bytes, salt: bytes) -> bytes:
+    """The id (16 bytes) of the account that ``opener`` opens with ``salt``."""
+    return derive_id("account", opener, salt)
+
+
+def hold_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the hold that ``party`` places with ``salt`` by instruction."""
+    return digest(b"traco/hold/1", party, salt)
+
+
+def pledge_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the pledge that ``party`` makes with ``salt``."""
+    return digest(b"traco/pledge/1", party, salt)
+
+
+def attachment_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the attachment that ``party`` orders with ``salt``."""
+    return digest(b"traco/attachment/1", party, salt)

@@ -1,0 +1,124 @@
+"""A node's directory: what is in it, how it is made, and its configuration.
+
+    genesis.json   the founding document            node.keys    the node's keys, encrypted
+    node.json      the configuration                ledger.db    the ledger       outbox.db    what is on its way
+    fingerprint.keys   the keys of the fingerprint service, in a file of their own: another process opens it
+    fingerprints.log   what the fingerprint service was asked (never the fields)
+    node.log       what the node has to say
+"""
+
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+
+from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
+from traco.kernel.crypto import Scheme
+from traco.kernel.errors import LedgerError
+from traco.kernel.genesis import Genesis, SealTerms, parse_genesis, write_genesis
+from traco.modules.party import founding_member_id
+
+GENESIS_FILE: Final = "genesis.json"
+CONFIG_FILE: Final = "node.json"
+KEYS_FILE: Final = "node.keys"
+FINGERPRINT_KEYS_FILE: Final = "fingerprint.keys"
+FINGERPRINT_LOG: Final = "fingerprints.log"
+NODE_LOG: Final = "node.log"
+
+MEMBER_KEY: Final = "member"  # acts for the founding member: registers parties, grants roles
+NODE_KEY: Final = "node"  # signs envelopes
+SEAL_KEY: Final = "seal"  # signs checkpoints
+FINGERPRINT_KEY: Final = "fingerprint"  # signs what the fingerprint service states
+MEMBER_ROLES: Final = ("sign", "administer", "read")
+
+
+class NodeDirectoryError(LedgerError):
+    """A node's directory is missing, incomplete, or in use for something else; the text says what to do."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What is local to one node; nothing here may differ in its effect on the ledger."""
+
+    format: Literal["traco-node/1"] = "traco-node/1"
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # other addresses need authentication, which comes later
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 7_470
+    verifiers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+
+
+def create(
+    directory: Path, passphrase: str, *, name: str, operator: str, purpose: Literal["development", "test", "production"],
+    time_ms: int, config: NodeConfig, lei: str | None = None, cost: Cost = PRODUCTION_COST,
+) -> Genesis:  # fmt: skip
+    """Make a node that founds a network of its own, with one founding member. Raises ``NodeDirectoryError``.
+
+    ``operator`` is the founding member's name; ``time_ms`` the founding time.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise NodeDirectoryError("node.not_empty", f"{directory} is not empty; choose a new directory")
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    public: dict[str, str] = {}
+    with KeyStore.create(directory / KEYS_FILE, passphrase, cost) as keys:
+        public[MEMBER_KEY] = keys.generate(MEMBER_KEY, Scheme.ED25519, MEMBER_ROLES).public_key.hex()
+        for key in (NODE_KEY, SEAL_KEY):
+            public[key] = keys.generate(key, Scheme.ED25519, (key,)).public_key.hex()
+    with KeyStore.create(directory / FINGERPRINT_KEYS_FILE, passphrase, cost) as keys:
+        public[FINGERPRINT_KEY] = keys.generate(FINGERPRINT_KEY, Scheme.ED25519, (FINGERPRINT_KEY,)).public_key.hex()
+    genesis = _genesis(name, operator, purpose, time_ms, lei, public)
+    (directory / GENESIS_FILE).write_bytes(write_genesis(genesis))
+    (directory / CONFIG_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
+    return genesis
+
+
+def _genesis(
+    name: str, operator: str, purpose: Literal["development", "test", "production"], time_ms: int, lei: str | None,
+    public: dict[str, str],
+) -> Genesis:  # fmt: skip
+    member: dict[str, Any] = {
+        "name": operator,
+        "identifiers": [["0199", lei]] if lei else [],
+        "keys": [{"key": public[MEMBER_KEY], "roles": list(MEMBER_ROLES)}],
+        "nodes": [public[NODE_KEY]],
+        "roles": [],
+    }
+    return Genesis(
+        name=name,
+        purpose=purpose,
+        time_ms=time_ms,
+        seal=SealTerms("checkpoint", public[SEAL_KEY]),
+        modules={
+            "party": {"members": [member], "council": {"threshold": 1, "members": [operator]}},
+            "document": {"fingerprint_keys": [{"key": public[FINGERPRINT_KEY], "scheme": 1, "from_version": 1}]},
+        },
+    )
+
+
+def read_genesis(directory: Path) -> bytes:
+    """The genesis document's bytes. Raises ``NodeDirectoryError``."""
+    return _read(directory / GENESIS_FILE)
+
+
+def read_config(directory: Path) -> NodeConfig:
+    """The configuration. Raises ``NodeDirectoryError``."""
+    try:
+        return msgspec.json.decode(_read(directory / CONFIG_FILE), type=NodeConfig)
+    except ValueError as error:
+        raise NodeDirectoryError("node.config_invalid", f"{CONFIG_FILE}: {error}") from None
+
+
+def founding_member(genesis: bytes) -> bytes:
+    """The id of the first founding member."""
+    first = parse_genesis(genesis).modules["party"]["members"][0]
+    return founding_member_id(bytes.fromhex(first["keys"][0]["key"]))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NodeDirectoryError(
+            "node.incomplete", f"{path} cannot be read ({error.strerror}); make a node with: traco node init DIR"
+        ) from None

@@ -1,0 +1,271 @@
+"""Committed snapshots for readers: consistent, beside the writer, in any process.
+
+A snapshot is one read transaction. It holds up neither writer nor other readers; but as long as it is open the log
+cannot be reused, so it is for one answer, not for a session.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from os import PathLike, fspath
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import apsw
+
+from traco.kernel.codec import ROOT
+from traco.kernel.receipt import Leaf
+from traco.kernel.statetree import InconsistentState, StateTree
+from traco.storage.database import is_founded, open_reader, read_meta, require_network
+from traco.storage.errors import halting
+from traco.storage.loading import Head, read_head, read_tree
+from traco.storage.rows import (
+    BLOCK_COLUMNS,
+    Delta,
+    StoredBlock,
+    decode_delta,
+    decode_leaves,
+    entry_location,
+    index_entries,
+    stored_block,
+)
+from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS
+
+_AFTER_ALL = b"\xff" * 8
+"""Behind every location that an entry of the index can have."""
+
+
+class Location(NamedTuple):
+    """Where a leaf is: the block's height and the leaf's index in it."""
+
+    height: int
+    leaf: int
+
+
+class ParsedDelta:
+    """The changes of one block by key, and the ids of its leaves. Immutable, so snapshots share it."""
+
+    def __init__(self, height: int, delta: Delta) -> None:
+        self.height = height
+        self.delta = delta
+        self.values: dict[bytes, bytes | None] = dict.fromkeys(delta.deleted)
+        self.values.update((key, value) for key, value in zip(delta.keys, delta.values, strict=True) if key)
+        self.keys = sorted(self.values)
+
+    def between(self, start: bytes, stop: bytes) -> list[bytes]:
+        """The keys in [start, stop) that the block changed, ascending."""
+        return self.keys[bisect_left(self.keys, start) : bisect_left(self.keys, stop)]
+
+    def find(self, identity: bytes) -> Iterator[Location]:
+        """Where the block may have the id."""
+        prefix = identity[:PREFIX_BYTES]
+        if prefix in self.delta.id_prefixes:
+            for entry in index_entries(self.delta.id_prefixes, self.height):
+                if entry.startswith(prefix):
+                    yield Location(*entry_location(entry))
+
+
+class SnapshotReader:
+    """Opens snapshots of one store and keeps what they can share. For several threads.
+
+    Open a reader anew after a store was replaced by a backup. ``network``, ``ledger`` and ``vfs`` as in `LedgerStore`.
+    """
+
+    def __init__(
+        self, path: str | PathLike[str], network: bytes | None = None, ledger: bytes = ROOT, *,
+        vfs: str | None = None,
+    ) -> None:  # fmt: skip
+        self.path = fspath(path)
+        self._network = network
+        self._ledger = ledger
+        self._vfs = vfs
+        self._idle: list[apsw.Connection] = []
+        self._deltas: dict[int, ParsedDelta] = {}
+
+    def snapshot(self) -> "ReadSnapshot | None":
+        """The last committed block and all before it; None where nothing was founded. Close it after use."""
+        with halting(self.path):
+            connection = self._idle.pop() if self._idle else open_reader(self.path, self._vfs)
+            try:
+                connection.execute("BEGIN")
+                if not is_founded(connection):
+                    self.give_back(connection)
+                    return None
+                meta = read_meta(connection, self.path)
+                require_network(meta, self.path, self._network, self._ledger)
+                head = read_head(connection)
+                return ReadSnapshot(self, connection, meta, head, self._read_deltas(connection, head.height))
+            except BaseException:
+                connection.close(True)
+                raise
+
+    def _read_deltas(self, connection: apsw.Connection, height: int) -> list[ParsedDelta]:
+        known = self._deltas
+        kept = range(max(1, height - SWEEP_BLOCKS + 1), height + 1)
+        deltas = {wanted: known[wanted] for wanted in kept if wanted in known}
+        for wanted in kept:
+            if wanted not in deltas:
+                raw = connection.execute("SELECT changes FROM delta WHERE height = ?", (wanted,)).get
+                if not isinstance(raw, bytes):
+                    raise InconsistentState(f"no changes of block {wanted}")
+                deltas[wanted] = ParsedDelta(wanted, decode_delta(raw))
+        # Another thread may do the same; the last one's are kept.
+        self._deltas = deltas
+        return [deltas[wanted] for wanted in reversed(kept)]
+
+    def give_back(self, connection: apsw.Connection) -> None:
+        """End a snapshot's transaction and keep its connection for the next one."""
+        connection.execute("ROLLBACK")
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close the connections that no snapshot uses."""
+        with halting(self.path):
+            while self._idle:
+                self._idle.pop().close()
+
+
+class ReadSnapshot:
+    """A committed ledger as of one height; a ``StateReader`` of the kernel. Methods raise ``StorageHalt``."""
+
+    def __init__(
+        self, reader: SnapshotReader, connection: apsw.Connection, meta: dict[str, bytes], head: Head,
+        deltas: list[ParsedDelta],
+    ) -> None:  # fmt: skip
+        self._reader = reader
+        self._open: apsw.Connection | None = connection
+        self._meta = meta
+        self._head = head
+        self._deltas = deltas  # newest first
+
+    @property
+    def _connection(self) -> apsw.Connection:
+        if self._open is None:
+            raise ValueError("the snapshot is closed")
+        return self._open
+
+    @property
+    def height(self) -> int:
+        """The height of the last block."""
+        return self._head.height
+
+    @property
+    def time_ms(self) -> int:
+        """The time of the last block."""
+        return self._head.time_ms
+
+    @property
+    def app_hash(self) -> bytes:
+        """The app hash after the last block."""
+        return self._head.app_hash
+
+    @property
+    def history_size(self) -> int:
+        """How many block records the history log has."""
+        return self._head.history.size
+
+    @property
+    def genesis(self) -> bytes:
+        """The genesis document, as founded."""
+        return self._meta["genesis"]
+
+    @property
+    def network(self) -> bytes:
+        """The network's id."""
+        return self._meta["network"]
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key, or None."""
+        for delta in self._deltas:
+            if key in delta.values:
+                return delta.values[key]
+        with halting(self._reader.path):
+            row = self._connection.execute("SELECT value FROM state WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def range(self, start: bytes, stop: bytes) -> Iterator[bytes]:
+        """The keys in [start, stop), ascending."""
+        recent: dict[bytes, bytes | None] = {}
+        for delta in reversed(self._deltas):
+            recent.update((key, delta.values[key]) for key in delta.between(start, stop))
+        present = sorted([key for key, value in recent.items() if value is not None])
+        position = 0
+        with halting(self._reader.path):
+            swept = self._connection.execute(
+                "SELECT key FROM state WHERE key >= ? AND key < ? ORDER BY key", (start, stop)
+            )
+            for (key,) in swept:
+                if key in recent:
+                    continue
+                while position < len(present) and present[position] < key:
+                    yield present[position]
+                    position += 1
+                yield key
+        yield from present[position:]
+
+    def block(self, height: int) -> StoredBlock | None:
+        """The block of a height, or None where there is none."""
+        blocks = self.blocks(height - 1, 1)
+        return blocks[0] if blocks and blocks[0].height == height else None
+
+    def blocks(self, after: int, limit: int) -> list[StoredBlock]:
+        """Up to ``limit`` blocks above the height ``after`` (-1: from the founding), ascending."""
+        with halting(self._reader.path):
+            rows = self._connection.execute(
+                f"SELECT {BLOCK_COLUMNS} FROM blocks WHERE height > ? ORDER BY height LIMIT ?", (after, limit)
+            )
+            return [stored_block(row) for row in rows]
+
+    def leaves(self, height: int) -> tuple[Leaf, ...]:
+        """The leaves of a block; none where there is no such block."""
+        with halting(self._reader.path):
+            row = self._connection.execute("SELECT leaves FROM blocks WHERE height = ?", (height,)).fetchone()
+            return () if row is None else decode_leaves(row[0])
+
+    def find_transaction(self, identity: bytes) -> Location | None:
+        """Where the leaf of a transaction, envelope or due item is, or None."""
+        for location in self._candidates(identity):
+            leaves = self.leaves(location.height)
+            if location.leaf < len(leaves) and leaves[location.leaf].identity == identity:
+                return location
+        return None
+
+    def _candidates(self, identity: bytes) -> Iterator[Location]:
+        for delta in self._deltas:
+            yield from delta.find(identity)
+        prefix = identity[:PREFIX_BYTES]
+        bounds = (prefix, prefix + _AFTER_ALL)
+        with halting(self._reader.path):
+            rows = self._connection.execute(
+                "SELECT entry FROM transaction_index WHERE entry BETWEEN ? AND ? ORDER BY entry", bounds
+            ).fetchall()
+        for (entry,) in rows:
+            yield Location(*entry_location(bytes(entry)))
+
+    def history_hashes(self, start: int, stop: int) -> list[bytes]:
+        """The leaf hashes of the history log at the positions from ``start`` up to but without ``stop``."""
+        with halting(self._reader.path):
+            rows = self._connection.execute(
+                "SELECT record_hash FROM history WHERE position >= ? AND position < ? ORDER BY position",
+                (start, stop),
+            )
+            return [bytes(record_hash) for (record_hash,) in rows]
+
+    def tree(self) -> StateTree:
+        """The state tree, for proofs: built anew, which takes seconds where there are a million keys."""
+        with halting(self._reader.path):
+            return read_tree(self._connection, self._head, [delta.delta for delta in reversed(self._deltas)])
+
+    def close(self) -> None:
+        """End the snapshot. Once is enough."""
+        connection, self._open = self._open, None
+        if connection is not None:
+            with halting(self._reader.path):
+                self._reader.give_back(connection)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
