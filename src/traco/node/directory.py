@@ -18,6 +18,8 @@ from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, SealTerms, parse_genesis, write_genesis
 from traco.modules.party import founding_member_id
 
+LEDGER_FILE: Final = "ledger.db"
+OUTBOX_FILE: Final = "outbox.db"
 GENESIS_FILE: Final = "genesis.json"
 CONFIG_FILE: Final = "node.json"
 KEYS_FILE: Final = "node.keys"

@@ -18,6 +18,7 @@ from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
 from traco.modules.composition import compose
+from traco.node.directory import LEDGER_FILE, OUTBOX_FILE
 from traco.node.gateway import EnvelopeSigner, Gateway
 from traco.node.link import Sealed
 from traco.node.outbox import Outbox
@@ -25,8 +26,6 @@ from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
 from traco.storage import LedgerStore
 
-LEDGER_FILE: Final = "ledger.db"
-OUTBOX_FILE: Final = "outbox.db"
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
 

@@ -25,11 +25,10 @@ from traco.storage.rows import (
     block_row,
     delta_of,
     first_empty_column,
-    id_prefixes,
     index_entries,
 )
 from traco.storage.schema import FORMAT, SWEEP_BLOCKS, TABLES
-from traco.storage.sweep import Pending, write_entries, write_slots
+from traco.storage.sweep import Pending, write_entries, write_rows
 
 
 class LedgerStore:
@@ -65,7 +64,7 @@ class LedgerStore:
         self._height, self._history = head.height, head.history
         # Going through the sweeps since then again leaves what they have not written yet.
         for height, delta in read_deltas(self._connection):
-            self._pending.add(delta.slots, index_entries(delta.id_prefixes, height))
+            self._pending.add(delta, height)
             self._pending.take(height)
 
     def close(self) -> None:
@@ -99,8 +98,9 @@ class LedgerStore:
             for name, value in meta.items():
                 self._connection.execute("INSERT INTO meta VALUES (?, ?)", (name, value))
             # The founding may be large; it goes where it belongs at once, so that no delta has to hold it.
-            write_slots(self._connection, tree, range(tree.slot_count))
-            write_entries(self._connection, sorted(index_entries(id_prefixes(block), block.height)))
+            delta = delta_of(block, tree)
+            write_rows(self._connection, tree, dict(enumerate(delta.rows)))
+            write_entries(self._connection, index_entries(delta.id_prefixes, block.height))
             self._write_block(block, tree)
         self._height = block.height
 
@@ -113,9 +113,9 @@ class LedgerStore:
             raise Halt(f"block {block.height} cannot follow block {self._height} in the store {self.path}")
         with self._durably():
             delta = delta_of(block, tree)
-            self._pending.add(delta.slots, index_entries(delta.id_prefixes, block.height))
-            slots, entries = self._pending.take(block.height)
-            write_slots(self._connection, tree, slots)
+            self._pending.add(delta, block.height)
+            rows, entries = self._pending.take(block.height)
+            write_rows(self._connection, tree, rows)
             write_entries(self._connection, entries)
             self._connection.execute("DELETE FROM delta WHERE height <= ?", (block.height - SWEEP_BLOCKS,))
             self._connection.execute("INSERT INTO delta VALUES (?, ?)", (block.height, encode(delta)))

@@ -20,6 +20,7 @@ from traco.storage.rows import (
     decode_leaves,
     decode_link,
     decode_used,
+    unpack_row,
 )
 from traco.storage.schema import TILE_SLOTS
 
@@ -64,11 +65,9 @@ def read_tree(connection: apsw.Connection, head: Head, deltas: Sequence[Delta]) 
 
     Leaf hashes are believed: compare the root with the one committed.
     """
-    unswept: dict[int, tuple[bytes, bytes]] = {}
-    for delta in deltas:
-        unswept.update(zip(delta.slots, zip(delta.keys, delta.values, strict=True), strict=True))
+    unswept = {row.slot: row for delta in deltas for row in map(unpack_row, delta.rows)}
     unswept.pop(HEAD_SLOT, None)
-    links = {slot: decode_link(value) for slot, (key, value) in unswept.items() if not key}
+    links = {row.slot: decode_link(row.value) for row in unswept.values() if not row.key}
     for slot, value in connection.execute("SELECT slot, value FROM state WHERE key IS NULL"):
         if slot not in unswept:
             links[slot] = decode_link(value)
@@ -76,7 +75,7 @@ def read_tree(connection: apsw.Connection, head: Head, deltas: Sequence[Delta]) 
     return StateTree.restore(
         chain(
             (row for row in swept if row[0] not in unswept),
-            ((slot, key, value) for slot, (key, value) in unswept.items() if key),
+            (row for row in unswept.values() if row.key),
         ),
         head.slot_count,
         head.first_empty,
@@ -91,9 +90,10 @@ def _read_leaf_hashes(connection: apsw.Connection, slot_count: int, deltas: Sequ
         start = tile * TILE_SLOTS * HASH_BYTES
         hashes[start : start + len(content)] = content
     for delta in deltas:
-        for index, slot in enumerate(delta.slots):
+        for index, row in enumerate(delta.rows):
+            start = int(row[:12]) * HASH_BYTES
             leaf = delta.leaf_hashes[index * HASH_BYTES : (index + 1) * HASH_BYTES]
-            hashes[slot * HASH_BYTES : (slot + 1) * HASH_BYTES] = leaf
+            hashes[start : start + HASH_BYTES] = leaf
     return bytes(hashes)
 
 

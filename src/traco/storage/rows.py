@@ -44,15 +44,21 @@ class StoredBlock(NamedTuple):
 class Delta(Record, frozen=True, tag=1):
     """What a block changed: per slot, ascending, its content afterwards; and the ids that it gave leaves to.
 
-    An empty slot has an empty key and as value the next empty slot (8 bytes); the head has neither.
+    ``rows`` and ``leaf_hashes`` (32 bytes each, joined) are by slot. ``deleted`` are the keys that have no slot now.
     """
 
-    slots: tuple[int, ...]
-    keys: tuple[bytes, ...]
-    values: tuple[bytes, ...]
+    rows: tuple[bytes, ...]
     leaf_hashes: bytes
     deleted: tuple[bytes, ...]
     id_prefixes: bytes
+
+
+class SlotRow(NamedTuple):
+    """The content of a slot. An empty slot has no key and as value the next empty slot; the head has neither."""
+
+    slot: int
+    key: bytes
+    value: bytes
 
 
 _record: Final = msgspec.msgpack.Decoder(BlockRecord)
@@ -155,28 +161,31 @@ def decode_used(raw: bytes, time_ms: int, leaves: tuple[Leaf, ...]) -> list[tupl
     return used
 
 
+def pack_row(slot: int, key: bytes, value: bytes) -> bytes:
+    """A slot's content in one string that SQL can take apart: decimal slot and length of the key, key, value."""
+    return b"%012d%03d%b%b" % (slot, len(key), key, value)
+
+
+def unpack_row(row: bytes) -> SlotRow:
+    """The content of a slot from ``pack_row``. Raises ``ValueError``."""
+    end = 15 + int(row[12:15])
+    return SlotRow(int(row[:12]), row[15:end], row[end:])
+
+
 def delta_of(block: CommittedBlock, tree: StateTree) -> Delta:
     """What a block changed; the tree has its changes applied."""
-    contents = [slot_content(tree, slot) for slot in block.touched]
-    return Delta(
-        tuple(block.touched),
-        tuple([key for key, _, _ in contents]),
-        tuple([value for _, value, _ in contents]),
-        b"".join([leaf for _, _, leaf in contents]),
-        tuple(sorted([key for key, value in block.changes.items() if value is None])),
-        id_prefixes(block),
-    )
+    rows, leaves = [], []
+    for slot in block.touched:
+        _, key, value, next_empty, leaf = tree.content(slot)
+        rows.append(pack_row(slot, key, value if next_empty is None else encode_link(next_empty)))
+        leaves.append(leaf)
+    deleted = sorted([key for key, value in block.changes.items() if value is None])
+    return Delta(tuple(rows), b"".join(leaves), tuple(deleted), id_prefixes(block))
 
 
 def id_prefixes(block: CommittedBlock) -> bytes:
     """The beginnings of the ids of a block's leaves, in order."""
     return b"".join([leaf.identity[:PREFIX_BYTES] for leaf in block.leaves])
-
-
-def slot_content(tree: StateTree, slot: int) -> tuple[bytes, bytes, bytes]:
-    """Key, value and leaf hash of a slot; of an empty one no key, and the next empty slot as value."""
-    _, key, value, next_empty, leaf = tree.content(slot)
-    return key, value if next_empty is None else encode_link(next_empty), leaf
 
 
 def encode_link(next_empty: int) -> bytes:

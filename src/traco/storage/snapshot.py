@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from os import PathLike, fspath
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import apsw
 
@@ -27,6 +27,7 @@ from traco.storage.rows import (
     entry_location,
     index_entries,
     stored_block,
+    unpack_row,
 )
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS
 
@@ -48,7 +49,7 @@ class ParsedDelta:
         self.height = height
         self.delta = delta
         self.values: dict[bytes, bytes | None] = dict.fromkeys(delta.deleted)
-        self.values.update((key, value) for key, value in zip(delta.keys, delta.values, strict=True) if key)
+        self.values.update((row.key, row.value) for row in map(unpack_row, delta.rows) if row.key)
         self.keys = sorted(self.values)
 
     def between(self, start: bytes, stop: bytes) -> list[bytes]:
@@ -235,11 +236,11 @@ class ReadSnapshot:
         prefix = identity[:PREFIX_BYTES]
         bounds = (prefix, prefix + _AFTER_ALL)
         with halting(self._reader.path):
-            rows = self._connection.execute(
+            found: list[Any] = self._connection.execute(
                 "SELECT entry FROM transaction_index WHERE entry BETWEEN ? AND ? ORDER BY entry", bounds
             ).fetchall()
-        for (entry,) in rows:
-            yield Location(*entry_location(bytes(entry)))
+        for (entry,) in found:
+            yield Location(*entry_location(entry))
 
     def history_hashes(self, start: int, stop: int) -> list[bytes]:
         """The leaf hashes of the history log at the positions from ``start`` up to but without ``stop``."""

@@ -5,13 +5,13 @@ millisecond each. So rows are handed over as one array of strings, which SQL tak
 header, then the bytes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import apsw
 
 from traco.kernel.statetree import HEAD_SLOT, StateTree
-from traco.storage.rows import slot_content
+from traco.storage.rows import Delta, index_entries
 from traco.storage.schema import SWEEP_BLOCKS, TILE_SLOTS
 
 _SLOT: Final = "CAST(substr(value, 1, 12) AS INTEGER)"
@@ -43,50 +43,43 @@ class Pending:
     """What blocks changed and no sweep has written yet, by the remainder of the height that writes it."""
 
     def __init__(self) -> None:
-        self._slots: list[dict[int, None]] = [{} for _ in range(SWEEP_BLOCKS)]
+        self._rows: list[dict[int, bytes]] = [{} for _ in range(SWEEP_BLOCKS)]
         self._entries: list[list[bytes]] = [[] for _ in range(SWEEP_BLOCKS)]
 
-    def add(self, slots: Iterable[int], entries: Iterable[bytes]) -> None:
-        """What a block touched: slots, and entries for the transaction index."""
-        for slot in slots:
-            self._slots[slot // TILE_SLOTS % SWEEP_BLOCKS][slot] = None
-        for entry in entries:
+    def add(self, delta: Delta, height: int) -> None:
+        """What the block of this height changed."""
+        for row in delta.rows:
+            slot = int(row[:12])
+            self._rows[slot // TILE_SLOTS % SWEEP_BLOCKS][slot] = row
+        for entry in index_entries(delta.id_prefixes, height):
             # Each turn takes one range of prefixes.
             self._entries[entry[0] * SWEEP_BLOCKS >> 8].append(entry)
 
-    def take(self, height: int) -> tuple[list[int], list[bytes]]:
-        """What the block of this height is to write: slots and index entries, both ascending. They are forgotten."""
+    def take(self, height: int) -> tuple[dict[int, bytes], list[bytes]]:
+        """What the block of this height writes: rows by slot, and index entries. They are forgotten."""
         turn = height % SWEEP_BLOCKS
-        slots, entries = sorted(self._slots[turn]), sorted(self._entries[turn])
-        self._slots[turn], self._entries[turn] = {}, []
-        return slots, entries
+        rows, entries = self._rows[turn], self._entries[turn]
+        self._rows[turn], self._entries[turn] = {}, []
+        return rows, entries
 
 
-def write_slots(connection: apsw.Connection, tree: StateTree, slots: Sequence[int]) -> None:
-    """Bring these slots (ascending) and the tiles that they are in up to date with the tree."""
-    for start in range(0, len(slots), _ROWS_AT_ONCE):
-        _write_rows(connection, tree, slots[start : start + _ROWS_AT_ONCE])
-    tiles = list(dict.fromkeys([slot // TILE_SLOTS for slot in slots]))
+def write_rows(connection: apsw.Connection, tree: StateTree, rows: Mapping[int, bytes]) -> None:
+    """Put these rows of ``state``, by slot, and bring the tiles that they are in up to date with the tree."""
+    slots = sorted(rows)
+    packed = [rows[slot] for slot in slots if slot != HEAD_SLOT]  # it has a leaf, but neither key nor value
+    for start in range(0, len(packed), _ROWS_AT_ONCE):
+        chunk = apsw.carray(tuple(packed[start : start + _ROWS_AT_ONCE]))
+        connection.execute(_PUT_ROWS, (chunk,))
+        connection.execute(_CHANGE_OWNERS, (chunk,))
+    tiles = [
+        b"%012d%b" % (tile, tree.leaf_hashes(tile * TILE_SLOTS, (tile + 1) * TILE_SLOTS))
+        for tile in dict.fromkeys([slot // TILE_SLOTS for slot in slots])
+    ]
     if tiles:
-        packed = [
-            b"%012d%b" % (tile, tree.leaf_hashes(tile * TILE_SLOTS, (tile + 1) * TILE_SLOTS))
-            for tile in tiles
-        ]
-        connection.execute(_PUT_TILES, (apsw.carray(tuple(packed)),))
-
-
-def _write_rows(connection: apsw.Connection, tree: StateTree, slots: Sequence[int]) -> None:
-    packed = []
-    for slot in slots:
-        if slot != HEAD_SLOT:  # it has a leaf, but neither key nor value
-            key, value, _ = slot_content(tree, slot)
-            packed.append(b"%012d%03d%b%b" % (slot, len(key), key, value))
-    if packed:
-        connection.execute(_PUT_ROWS, (apsw.carray(tuple(packed)),))
-        connection.execute(_CHANGE_OWNERS, (apsw.carray(tuple(packed)),))
+        connection.execute(_PUT_TILES, (apsw.carray(tuple(tiles)),))
 
 
 def write_entries(connection: apsw.Connection, entries: Sequence[bytes]) -> None:
-    """Add entries (ascending) to the transaction index."""
+    """Add entries to the transaction index."""
     if entries:
-        connection.execute(_PUT_ENTRIES, (apsw.carray(tuple(entries)),))
+        connection.execute(_PUT_ENTRIES, (apsw.carray(tuple(sorted(entries))),))

@@ -147,6 +147,8 @@ def _policy(given: GenesisPolicy) -> Policy:
 
 def _council(given: GenesisCouncil, members: tuple[GenesisMember, ...], ids: list[bytes]) -> Council:
     names = [member.name for member in members]
+    if len(dict.fromkeys(names)) != len(names):
+        raise ValueError("two founding members have one name")
     chosen = []
     for entry in given.members:
         index = entry if isinstance(entry, int) else names.index(entry) if entry in names else -1

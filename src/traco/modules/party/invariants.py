@@ -105,11 +105,19 @@ _INDEX_CHECKS: Final[dict[int, tuple[Table[Any], Any, str]]] = {
 
 def touched(state: State, before: Mapping[bytes, Record | None], /) -> None:
     """Check the keys of this module that a transaction wrote. Raises ``InvariantBroken``."""
-    for key in before:
+    for key, held in before.items():
         if key[0] == stored.PREFIX:
-            broken = _broken_at(state, key)
+            broken = _broken_at(state, key) or _broken_behind(state, held)
             if broken is not None:
                 raise InvariantBroken(broken)
+
+
+def _broken_behind(state: State, held: Record | None) -> str | None:
+    """What is wrong with the party that an index entry belonged to: it may have lost the entry and kept the key."""
+    if not isinstance(held, KeyOwner | Owner):
+        return None
+    record = stored.parties.get(state, held.party)
+    return None if record is None else party_consistent(state, held.party, record)
 
 
 def whole_ledger(state: State, /) -> list[str]:

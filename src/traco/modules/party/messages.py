@@ -103,6 +103,7 @@ class CouncilInstruction(Instruction, frozen=True):
     parties: CouncilMembers
 
     def actors(self) -> tuple[bytes, ...]:
+        """The council members that act."""
         return self.parties
 
 

@@ -33,6 +33,7 @@ _ENCODINGS: Final = {
     "windows-1252": "cp1252",
 }
 _DECLARATION: Final = re.compile(rb"\s*<\?xml\s[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
+_WHITE_SPACE_RUN: Final = re.compile(r"[ \t\r\n]+")
 _UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -103,8 +104,8 @@ def _refuse_doctype(text: str) -> None:
     """Walk the prolog (declarations, comments, instructions), where alone a document type may stand."""
     position = 0
     while True:
-        while position < len(text) and text[position] in " \t\r\n":
-            position += 1
+        if blank := _WHITE_SPACE_RUN.match(text, position):
+            position = blank.end()
         if text.startswith("<!--", position):
             closing, end = "-->", text.find("-->", position + 4)
         elif text.startswith("<?", position):
@@ -270,7 +271,7 @@ def value(element: Element) -> str:
             f"{local_name(element.name)} contains elements where a value is expected.",
         )
     # Only the white space of XML: any other character is part of the value.
-    text = re.sub(r"[ \t\r\n]+", " ", element.text).strip(" ")
+    text = " ".join(part for part in _WHITE_SPACE_RUN.split(element.text) if part)
     if len(text) > MAXIMUM_TEXT:
         raise InvoiceUnreadable(
             "invoice.field_invalid",

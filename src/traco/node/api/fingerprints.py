@@ -1,0 +1,42 @@
+"""The fingerprint service's route: this node keys normalised invoice fields for those who may ask."""
+
+from typing import Any
+
+import msgspec
+from litestar import post
+from litestar.handlers import HTTPRouteHandler
+
+from traco.client.forms import to_form
+from traco.node.api.problems import Problem
+from traco.services.doc.invoice import InvoiceUnreadable
+from traco.services.doc.normalise import InvoiceFields
+from traco.services.doc.service import FingerprintRefused, FingerprintService
+
+
+class FingerprintRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Normalised fields, the salted commitment to the file (hex), and whether the answer is meant for registration."""
+
+    caller: str
+    fields: InvoiceFields
+    content_commitment: str
+    register: bool = False
+
+
+def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
+    """The route over a service of this process."""
+
+    @post("/v1/fingerprints", status_code=200, summary="Key normalised invoice fields; answers are logged and limited")
+    async def fingerprints(data: FingerprintRequest) -> dict[str, Any]:
+        try:
+            commitment = bytes.fromhex(data.content_commitment)
+            signed = service.key_fields(data.caller, data.fields, commitment, data.register)
+        except FingerprintRefused as refused:
+            raise Problem(429, refused.code, refused.detail) from None
+        except (InvoiceUnreadable, ValueError) as error:
+            raise Problem(400, getattr(error, "code", "request.invalid"), str(error)) from None
+        form: dict[str, Any] = to_form(signed)
+        return form
+
+    return fingerprints
+
+
