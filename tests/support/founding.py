@@ -11,9 +11,9 @@ from traco.kernel.registry import Registry
 from traco.modules.party import PartyModule
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import RegisterParty, party_id
-from traco.modules.party.state import PartyKey, Policy
+from traco.modules.party.state import KeyRole, PartyKey, Policy
 
-ALL_ROLES = ("sign", "administer", "read")
+ALL_ROLES: tuple[KeyRole, ...] = ("sign", "administer", "read")
 
 
 class Founding(NamedTuple):
@@ -26,7 +26,9 @@ class Founding(NamedTuple):
     ids: dict[str, bytes]  # member's name -> party id
     keys: dict[str, Key]  # member's name -> its one key
 
-    def register(self, name: str, sponsor: str = "bank", policy: Policy | None = None, **fields: Any) -> bytes:
+    def register(
+        self, name: str, sponsor: str = "bank", policy: Policy | None = None, **fields: Any
+    ) -> bytes:
         """Register an organisation called ``name`` with the one key ``Key(name)``; its id. Runs a block."""
         key = Key(name)
         message = RegisterParty(
@@ -64,7 +66,9 @@ def founding(
     party = party or PartyModule()
     section = {
         "members": [
-            member_section(name, roles=list((roles or {}).get(name, ())), **(member_fields or {}).get(name, {}))
+            member_section(
+                name, roles=list((roles or {}).get(name, ())), **(member_fields or {}).get(name, {})
+            )
             for name in members
         ],
         "council": {"threshold": threshold, "members": list(members)},

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def test_a_layer_without_code_fails(tmp_path: Path) -> None:
     )
 
 
-def mutants_of(folder: Path, codes: list[int | None]) -> str:
+def mutants_of(folder: Path, codes: Sequence[int | None]) -> str:
     outcomes = {f"traco.kernel.codec.x_f__mutmut_{index}": code for index, code in enumerate(codes)}
     (folder / "codec.py.meta").write_text(json.dumps({"exit_code_by_key": outcomes}), encoding="utf-8")
     return str(folder)

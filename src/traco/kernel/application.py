@@ -13,19 +13,10 @@ node must stop on either.
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from traco.kernel.block import BlockExecution, EnvelopeAnswer, Executed
+from traco.kernel.block import BlockExecution, EnvelopeAnswer, Executed, check_envelope
 from traco.kernel.codec import ROOT, Record
 from traco.kernel.due import next_due_ms
-from traco.kernel.errors import (
-    Duplicate,
-    Expired,
-    Failure,
-    Halt,
-    NodeUnknown,
-    Refused,
-    WrongLedger,
-    WrongNetwork,
-)
+from traco.kernel.errors import Failure, Halt, Refused
 from traco.kernel.execution import Alarm
 from traco.kernel.founding import found
 from traco.kernel.genesis import Genesis, network_id, write_genesis
@@ -46,7 +37,6 @@ from traco.kernel.screening import DirectScreener, Screener
 from traco.kernel.state import State
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock, Store
-from traco.kernel.transaction import EnvelopeBody
 from traco.kernel.used_ids import UsedIds
 
 
@@ -84,6 +74,7 @@ class Application:
         limits = genesis.kernel_parameters()
         self._screener: Screener = screener or DirectScreener(registry.body, limits)
         self._pending: Finalized | None = None
+        self._begun = False  # a block was begun and not committed; it may have ended in an exception
         self._undo: Callable[[], None] | None = None
         self._load()
 
@@ -136,25 +127,15 @@ class Application:
         screened = self._screener.screen_envelope(raw)
         if screened.envelope is None:
             return screened.refusal
+        block = BlockContext(self.network, self.ledger, self._info.height + 1, time_ms, 0)
         try:
-            self._check_envelope(
-                screened.envelope.body, screened.envelope.signature.key, screened.identity, time_ms
-            )
+            check_envelope(
+                screened.envelope, screened.identity, block, self._limits().window_ms, self.registry.authority,
+                self._state, self._used,
+            )  # fmt: skip
         except Refused as refused:
             return refused.failure()
         return None
-
-    def _check_envelope(self, body: EnvelopeBody, key: bytes, identity: bytes, time_ms: int) -> None:
-        if body.network != self.network:
-            raise WrongNetwork(body.network)
-        if body.ledger != self.ledger:
-            raise WrongLedger(body.ledger)
-        if body.valid_until <= time_ms:
-            raise Expired(body.valid_until, time_ms)
-        if self.registry.authority.member_of_node(self._state, key) != body.member:
-            raise NodeUnknown(body.member, key)
-        if self._used.contains(identity, body.valid_until):
-            raise Duplicate(identity)
 
     def prepare_proposal(self, envelopes: Sequence[bytes], max_bytes: int, time_ms: int) -> tuple[bytes, ...]:
         """The envelopes to propose, in order: acceptable ones, each once, within the block's size."""
@@ -190,6 +171,7 @@ class Application:
             raise Halt(
                 f"block {height} is at {time_ms} ms, before its predecessor at {self._info.time_ms} ms"
             )
+        self._begun = True
         protocol = protocol_at(self._state, height)
         context = BlockContext(self.network, self.ledger, height, time_ms, protocol)
         execution = BlockExecution(
@@ -213,7 +195,7 @@ class Application:
         if executed.leaves:
             record = BlockRecord(
                 context.height, context.time_ms, transactions_root(executed.leaves),
-                receipts_root(executed.leaves), state_root,
+                receipts_root(executed.leaves), state_root, len(executed.leaves),
             )  # fmt: skip
             record_hash = block_leaf_hash(record)
             self._history = Frontier.decode(old_history.size, old_history.encode())
@@ -222,8 +204,6 @@ class Application:
         def undo() -> None:
             self._tree.revert()
             self._history = old_history
-            self._used.abandon()
-            self._state.reset(committed=False)
 
         self._undo = undo
         root, size = self._history.root(), self._history.size
@@ -235,9 +215,14 @@ class Application:
 
     def _abandon(self) -> None:
         """Return to the last committed state: finalize may be repeated, with the same block or another."""
+        if not self._begun:
+            return  # what was decoded of the last commit stays
         if self._pending is not None and self._undo is not None:
             self._undo()
         self._pending = None
+        self._used.abandon()
+        self._state.reset(committed=False)
+        self._begun = False
 
     def commit(self) -> Info:
         """Make the finalized block durable. Raises ``Halt`` when the store cannot."""
@@ -247,7 +232,7 @@ class Application:
         self._store.commit(block, self._tree)
         self._used.commit(block.time_ms)
         self._info = Info(block.height, block.time_ms, block.app_hash)
-        self._pending = None
+        self._pending, self._begun = None, False
         return self._info
 
     def query(self, name: str, request: Record) -> Any:

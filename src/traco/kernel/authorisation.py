@@ -15,18 +15,20 @@ def authorise(
 
     A signature is needed when some policy that it counts for has no more signatures than it asks for; all others are
     superfluous, so that nobody can strip a signature and leave a valid transaction behind.
-    Raises ``PartyUnknown``, ``SignatureMissing``, ``SignatureSuperfluous``.
+    Whatever a policy says, nothing is done that no party signed for: an instruction without actors names nobody, and a
+    threshold below one counts as one. Raises ``PartyUnknown``, ``SignatureMissing``, ``SignatureSuperfluous``.
     """
     needed: dict[bytes, None] = {}
     for instruction in instructions:
-        for party in instruction.actors():
+        for party in instruction.actors() or (b"",):
             requirement = authority.requirement(state, party, instruction)
             if requirement is None:
                 raise PartyUnknown(party)
+            threshold = max(1, requirement.threshold)
             found = [key for key in signers if key in requirement.keys]
-            if len(found) < requirement.threshold:
-                raise SignatureMissing(party, requirement.threshold, len(found))
-            if len(found) == requirement.threshold:
+            if len(found) < threshold:
+                raise SignatureMissing(party, threshold, len(found))
+            if len(found) == threshold:
                 needed.update(dict.fromkeys(found))
     for key in signers:
         if key not in needed:

@@ -1,32 +1,33 @@
 """Executes one block against the state: upgrades, due items, then envelopes in order. Collects leaves and answers."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from traco.kernel.authorisation import authorise
 from traco.kernel.codec import digest, encode
-from traco.kernel.due import DueItem, due_items
+from traco.kernel.due import DueItem, due_items, is_scheduled
 from traco.kernel.errors import (
     Duplicate,
     Expired,
     Failure,
+    Halt,
     NodeUnknown,
-    Refused,
     TooFarAhead,
     WrongLedger,
     WrongNetwork,
 )
 from traco.kernel.execution import Alarm, Execution, Executor
 from traco.kernel.instruction import KernelParameters
-from traco.kernel.module import BlockContext
+from traco.kernel.module import Authority, BlockContext
 from traco.kernel.parameters import Parameters
 from traco.kernel.protocol import migrate, protocol_of
 from traco.kernel.receipt import NO_SIGNATURES, Leaf, Receipt
 from traco.kernel.registry import Registry
-from traco.kernel.screening import Screened, ScreenedEnvelope, Screener
+from traco.kernel.screening import Screened, Screener, check_size
 from traco.kernel.state import State
 from traco.kernel.store import Refusal
-from traco.kernel.transaction import Body, EnvelopeBody
+from traco.kernel.transaction import Body, Envelope, EnvelopeBody
 from traco.kernel.used_ids import UsedIds
 
 DUE_TAG: Final = b"traco/due/1"
@@ -82,7 +83,8 @@ class BlockExecution:
         self._limits = self._parameters.get(self._state, KernelParameters)
         self._executor = Executor(self._registry, self._parameters, self._state, self._block, self._alarm)
         for item in due_items(self._state, self._block.time_ms, self._limits.due_budget):
-            self._run_due(item)
+            if is_scheduled(self._state, item):
+                self._run_due(item)
         return tuple(self._run_envelope(index, raw) for index, raw in enumerate(envelopes))
 
     def executed(self) -> Executed:
@@ -114,12 +116,13 @@ class BlockExecution:
 
     def _run_envelope(self, index: int, raw: bytes) -> EnvelopeAnswer:
         screened = self._screener.screen_envelope(raw)
-        try:
-            body = self._admitted(screened)
-        except Refused as refused:
-            return self._refuse_envelope(index, screened.identity, refused.failure())
-        if body is None:
-            return self._refuse_envelope(index, screened.identity, screened.refusal)
+        envelope, identity = screened.envelope, screened.identity
+        if envelope is None:
+            return self._refuse_envelope(index, identity, screened.refusal)
+        failure = self._executor.refusal(identity, lambda: self._check_envelope(raw, envelope, identity))
+        if failure is not None:
+            return self._refuse_envelope(index, identity, failure)
+        body = envelope.body
         self._used.add(screened.identity, body.valid_until)
         leaf = len(self.leaves)
         receipt = encode(Receipt(screened.identity, None, ()))
@@ -133,22 +136,19 @@ class BlockExecution:
         self.refusals.append(Refusal(index, -1, identity, failure))
         return EnvelopeAnswer(identity, -1, failure, ())
 
-    def _admitted(self, screened: ScreenedEnvelope) -> EnvelopeBody | None:
-        """The body of an acceptable envelope; None where screening refused it. Raises ``Refused``."""
-        if screened.envelope is None:
-            return None
-        body = screened.envelope.body
-        self._check_place_and_time(body.network, body.ledger, body.valid_until)
-        key = screened.envelope.signature.key
-        if self._registry.authority.member_of_node(self._state, key) != body.member:
-            raise NodeUnknown(body.member, key)
-        if self._used.contains(screened.identity, body.valid_until):
-            raise Duplicate(screened.identity)
-        return body
+    def _check_envelope(self, raw: bytes, envelope: Envelope, identity: bytes) -> None:
+        check_size("the envelope", len(raw), self._limits.max_envelope_bytes)
+        count = len(envelope.body.transactions)
+        check_size("the number of transactions", count, self._limits.max_envelope_transactions)
+        authority, window_ms = self._registry.authority, self._limits.window_ms
+        check_envelope(envelope, identity, self._block, window_ms, authority, self._state, self._used)
 
     def _run_transactions(self, index: int, transactions: Sequence[bytes]) -> tuple[Answer, ...]:
         answers = []
-        for position, screened in enumerate(self._screener.screen(transactions)):
+        judged = self._screener.screen(transactions)
+        if len(judged) != len(transactions):
+            raise Halt(f"{len(judged)} answers of the verifiers for {len(transactions)} transactions")
+        for position, screened in enumerate(judged):
             answer = self._run_transaction(transactions[position], screened)
             if answer.leaf < 0 and answer.failure is not None:
                 self.refusals.append(Refusal(index, position, answer.identity, answer.failure))
@@ -159,29 +159,50 @@ class BlockExecution:
         if screened.refusal is not None:
             return Answer(screened.identity, -1, screened.refusal)
         body = self._registry.transaction.trusted(raw).body
-        try:
-            self._check_transaction(body, screened)
-        except Refused as refused:
-            return Answer(screened.identity, -1, refused.failure())
+        check = partial(self._check_transaction, raw, body, screened)
+        failure = self._executor.refusal(screened.identity, check)
+        if failure is not None:
+            return Answer(screened.identity, -1, failure)
         self._used.add(screened.identity, body.valid_until)
         outcome = self._executor.run_transaction(screened.identity, screened.signers, body.instructions)
         self._state.seal_journal()
         self.leaves.append(Leaf(screened.identity, screened.signatures, outcome.receipt))
         return Answer(screened.identity, len(self.leaves) - 1, outcome.failure)
 
-    def _check_transaction(self, body: Body, screened: Screened) -> None:
-        self._check_place_and_time(body.network, body.ledger, body.valid_until)
+    def _check_transaction(self, raw: bytes, body: Body, screened: Screened) -> None:
+        # the limits in force may be lower than those of the founding, which screening knows
+        limits = self._limits
+        check_size("the transaction", len(raw), limits.max_transaction_bytes)
+        check_size("the number of signatures", len(screened.signers), limits.max_signatures)
+        check_size("the number of instructions", len(body.instructions), limits.max_instructions)
+        check_place_and_time(body, self._block, limits.window_ms)
         if self._used.contains(screened.identity, body.valid_until):
             raise Duplicate(screened.identity)
         authorise(self._registry.authority, self._state, body.instructions, screened.signers)
 
-    def _check_place_and_time(self, network: bytes, ledger: bytes, valid_until: int) -> None:
-        block, window = self._block, self._limits.window_ms
-        if network != block.network:
-            raise WrongNetwork(network)
-        if ledger != block.ledger:
-            raise WrongLedger(ledger)
-        if valid_until <= block.time_ms:
-            raise Expired(valid_until, block.time_ms)
-        if valid_until > block.time_ms + window:
-            raise TooFarAhead(valid_until, block.time_ms, window)
+
+def check_place_and_time(body: Body | EnvelopeBody, block: BlockContext, window_ms: int) -> None:
+    """Raises ``WrongNetwork``, ``WrongLedger``, ``Expired``, ``TooFarAhead``."""
+    if body.network != block.network:
+        raise WrongNetwork(body.network)
+    if body.ledger != block.ledger:
+        raise WrongLedger(body.ledger)
+    if body.valid_until <= block.time_ms:
+        raise Expired(body.valid_until, block.time_ms)
+    if body.valid_until > block.time_ms + window_ms:
+        raise TooFarAhead(body.valid_until, block.time_ms, window_ms)
+
+
+def check_envelope(
+    envelope: Envelope, identity: bytes, block: BlockContext, window_ms: int, authority: Authority, state: State,
+    used: UsedIds,
+) -> None:  # fmt: skip
+    """Whether a well-formed envelope may have a leaf in the block. Raises what ``check_place_and_time`` raises,
+    ``NodeUnknown``, ``Duplicate``.
+    """
+    body = envelope.body
+    check_place_and_time(body, block, window_ms)
+    if authority.member_of_node(state, envelope.signature.key) != body.member:
+        raise NodeUnknown(body.member, envelope.signature.key)
+    if used.contains(identity, body.valid_until):
+        raise Duplicate(identity)

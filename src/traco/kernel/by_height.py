@@ -6,6 +6,8 @@ before stands under the same key with the height of the replacement. "As of heig
 
 from typing import Any, Final, Generic, TypeVar
 
+import msgspec
+
 from traco.kernel.codec import Height, Record
 from traco.kernel.state import State, Table
 
@@ -75,9 +77,7 @@ class HeightTable(Generic[R]):
 
 def _version_of(kind: Any) -> Any:
     """The type of a version whose record is typed, so that decoding is strict."""
-    from msgspec import defstruct
-
-    return defstruct(
+    return msgspec.defstruct(
         "Version", [("since", Height), ("record", kind)], bases=(Record,), tag=1, array_like=True, frozen=True,
         forbid_unknown_fields=True,
     )  # fmt: skip

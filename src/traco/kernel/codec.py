@@ -59,9 +59,11 @@ class Codec(Generic[T]):
         """The value of ``raw``. Raises ``msgspec.DecodeError`` or ``NotCanonical``, both ``ValueError``."""
         try:
             value = self._decoder.decode(raw)
+            canonical = encode(value)
         except RecursionError:
-            raise NotCanonical("nested too deeply") from None
-        if encode(value) != raw:
+            # where this happens depends on the caller's stack: the same answer as for bytes that do not decode
+            raise msgspec.DecodeError("nested too deeply") from None
+        if canonical != raw:
             raise NotCanonical("another encoding of the same value exists")
         return value
 

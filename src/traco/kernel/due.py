@@ -41,6 +41,11 @@ def due_items(state: State, time_ms: int, budget: int) -> list[DueItem]:
     return [item for item in found if item.due_ms <= time_ms]
 
 
+def is_scheduled(state: State, item: DueItem) -> bool:
+    """Whether the item is in the queue: one that ran before it in the same block may have taken it out."""
+    return _queue.get(state, *_parts(item)) is not None
+
+
 def next_due_ms(state: State) -> int | None:
     """When the first item falls due, or None: an engine makes a block then even if nothing is submitted."""
     first = _queue.scan(state, limit=1)

@@ -16,6 +16,7 @@ from traco.kernel.errors import (
     InvariantBroken,
     KernelFault,
     OperationMalformed,
+    Refused,
     Rejected,
     TooManyEvents,
 )
@@ -28,6 +29,7 @@ from traco.kernel.state import State
 
 P = TypeVar("P", bound=Record)
 
+AUTHORISATION_STEP: Final = 999_999
 ADMISSION_STEP: Final = 1_000_000  # ``step`` of a fault in admission; instructions count from 0
 INVARIANT_STEP: Final = 1_000_001
 
@@ -101,6 +103,11 @@ class Execution:
         decoded = self._registry.consequence.trusted(consequence)
         self._nested(self._registry.consequences[type(decoded)], decoded)
 
+    def admit(self, instructions: Sequence[Instruction]) -> None:
+        """Ask the admission hooks. Raises what they raise."""
+        for hook in self._registry.admission:
+            hook(self, instructions)
+
     def _nested(self, handler: Callable[["Execution", Record], None], message: Record) -> None:
         if self.depth >= self._limits.max_depth:
             raise DepthExceeded(self._limits.max_depth)
@@ -113,9 +120,12 @@ class Execution:
     def decode_instructions(self, raw: bytes) -> tuple[Instruction, ...]:
         """Instructions carried as bytes inside another. Raises ``OperationMalformed``."""
         try:
-            return self._registry.instructions.decode(raw)
+            decoded = self._registry.instructions.decode(raw)
         except ValueError:
             raise OperationMalformed from None
+        if len(decoded) > self._limits.max_instructions:
+            raise OperationMalformed
+        return decoded
 
     def schedule(self, due_ms: int, kind: str, key: bytes) -> None:
         """Have a due item run. ``kind`` must be declared by a module."""
@@ -141,6 +151,23 @@ class Executor:
         self._alarm = alarm
         self._limits = parameters.get(state, KernelParameters)
 
+    def refusal(self, identity: bytes, check: Callable[[], None]) -> Failure | None:
+        """Why ``check`` refuses a transaction or envelope before it runs, if it does.
+
+        A check asks modules (the authority, an instruction's actors), so a bug there must not stop every node either: the
+        transaction is refused with ``kernel.fault``, without a leaf.
+        """
+        try:
+            check()
+            return None
+        except Refused as refused:
+            return refused.failure()
+        except (Halt, MemoryError, RecursionError):
+            raise
+        except Exception as error:  # the transaction boundary: see the module's docstring
+            self._alarm("kernel.fault", identity, error)
+            return KernelFault(AUTHORISATION_STEP).failure()
+
     def run_transaction(
         self, identity: bytes, signers: tuple[bytes, ...], instructions: Sequence[Instruction]
     ) -> Outcome:
@@ -150,7 +177,7 @@ class Executor:
         """
         context = self._context(identity, signers)
         start = self._state.mark()
-        refused = self._guarded(context, start, 0, ADMISSION_STEP, lambda: self._admit(context, instructions))
+        refused = self._guarded(context, start, 0, ADMISSION_STEP, lambda: context.admit(instructions))
         if refused is not None:
             return refused
         charged, charges = self._state.mark(), len(context.events)
@@ -167,8 +194,8 @@ class Executor:
         unschedule(self._state, item)
         context = self._context(identity, ())
         start = self._state.mark()
-        handler = self._registry.due[item.kind]
-        failed = self._guarded(context, start, 0, 0, lambda: handler(context, item.key))
+        due = self._registry.due
+        failed = self._guarded(context, start, 0, 0, lambda: due[item.kind](context, item.key))
         return failed or self._concluded(context, start, start, 0)
 
     def _concluded(self, context: Execution, start: int, mark: int, charges: int) -> Outcome:
@@ -185,10 +212,6 @@ class Executor:
         return Execution(
             self._registry, self._parameters, self._state, self._block, identity, signers, self._limits
         )
-
-    def _admit(self, context: Execution, instructions: Sequence[Instruction]) -> None:
-        for hook in self._registry.admission:
-            hook(context, instructions)
 
     def _check_invariants(self, start: int) -> None:
         before = self._state.before(start)
@@ -215,10 +238,12 @@ class Executor:
 
     def _failure(self, context: Execution, step: int, rejection: Rejected) -> Failure:
         """The failure as it stands in the receipt; a broken invariant, or fields no receipt can carry, are faults."""
-        failure = rejection.failure()
         try:
+            failure = rejection.failure()
+            if not all(type(value) in (bool, int, str, bytes) for _, value in failure.fields):
+                raise TypeError(f"a field of {failure.code} has a type that no receipt can carry")
             encode(failure)
-        except (OverflowError, TypeError) as error:
+        except (AttributeError, ValueError, OverflowError, TypeError) as error:
             self._alarm("kernel.fault", context.transaction, error)
             return KernelFault(step).failure()
         if isinstance(rejection, InvariantBroken):

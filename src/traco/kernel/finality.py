@@ -48,7 +48,6 @@ class FinalityReceipt(Record, frozen=True, tag="traco.receipt/1"):
     transaction: bytes  # as ordered, with its signatures
     receipt: bytes  # the encoded outcome and events
     leaf_index: Count
-    leaf_count: Count
     transaction_path: Path
     receipt_path: Path
     block: BlockRecord
@@ -138,12 +137,12 @@ def _check_signatures(transaction: RawTransaction, identity: bytes) -> None:
 
 
 def _check_paths(file: FinalityReceipt, leaf: bytes) -> None:
-    block, index, count = file.block, file.leaf_index, file.leaf_count
+    block, index, count = file.block, file.leaf_index, file.block.leaf_count
     steps = (
         ("transaction", leaf_hash(leaf), index, count, file.transaction_path, block.transactions_root),
         ("outcome", leaf_hash(file.receipt), index, count, file.receipt_path, block.receipts_root),
         ("block", block_leaf_hash(block), file.history_index, file.history_size, file.history_path, file.history_root),
-    )
+    )  # fmt: skip
     for what, hashed, position, size, path, root in steps:
         try:
             verify_inclusion(hashed, position, size, path, root)

@@ -55,9 +55,10 @@ def parse_genesis(raw: bytes) -> Genesis:
         _refuse_floats(genesis.modules)
         _refuse_floats(genesis.parameters)
         genesis.kernel_parameters()
+        network_id(genesis)
     except RecursionError:
         raise GenesisInvalid("nested too deeply") from None
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise GenesisInvalid(str(error)) from None
     if not _HEX_KEY.fullmatch(genesis.seal.key):
         raise GenesisInvalid("seal.key is not a public key in lower-case hex")
@@ -97,6 +98,5 @@ def _refuse_floats(value: Any) -> None:
     if isinstance(value, list):
         for item in value:
             _refuse_floats(item)
-    if isinstance(value, bool) or not (value is None or isinstance(value, int | str | list)):
-        if not isinstance(value, bool):
-            raise GenesisInvalid("numbers are integers here")
+    elif not (value is None or isinstance(value, int | str)):
+        raise GenesisInvalid("numbers are integers here")

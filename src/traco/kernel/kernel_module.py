@@ -95,7 +95,7 @@ class KernelModule(Module):
         if not inner:
             raise OperationMalformed
         # change
-        identity = proposal_id(context.block.network, message.party, message.salt)
+        identity = proposal_id(context.block.network, message.party, message.salt, message.operation)
         if self._proposals.get(context.state, identity) is not None:
             raise ApprovedBefore(identity)
         context.schedule(message.expires_ms, EXPIRY, identity)
@@ -106,6 +106,8 @@ class KernelModule(Module):
     def approve(self, context: Context, message: Approve) -> None:
         """Add an approval; run the operation when it is complete."""
         proposal = self._open(context, message.party, message.proposal)
+        if proposal.expires_ms <= context.block.time_ms:
+            raise ProposalUnknown(message.proposal)  # its due item waits for budget
         inner = context.decode_instructions(proposal.operation)
         self._add_approvals(context, message.proposal, proposal, inner)
 
@@ -146,6 +148,7 @@ class KernelModule(Module):
             self._proposals.put(context.state, updated, identity)
             return
         self._end(context, identity, proposal)
+        context.admit(inner)  # a proposal is no way around roles, pauses and quotas
         for instruction in inner:
             context.perform(instruction)
 

@@ -56,8 +56,11 @@ class Context(Protocol):
     def apply(self, consequence: bytes) -> None:
         """Run an encoded consequence with the handler that its module declares. Raises ``DepthExceeded``."""
 
+    def admit(self, instructions: Sequence[Instruction]) -> None:
+        """Ask the admission hooks about instructions that were carried inside another. Raises what they raise."""
+
     def decode_instructions(self, raw: bytes) -> tuple[Instruction, ...]:
-        """Instructions carried as bytes inside another. Raises ``OperationMalformed``."""
+        """Instructions carried as bytes inside another, at most as many as in a transaction. Raises ``OperationMalformed``."""
 
     def schedule(self, due_ms: int, kind: str, key: bytes) -> None:
         """Have ``kind`` (declared in a module's ``due``) run with ``key`` at the first block at or after ``due_ms``."""

@@ -215,6 +215,9 @@ class UpgradeInvalid(Rejected):
     height: int
 
 
-def proposal_id(network: bytes, party: bytes, salt: bytes) -> bytes:
-    """The id of a proposal (32 bytes): its maker knows it before it is ordered."""
-    return digest(b"traco/proposal/1", network, party, salt)
+def proposal_id(network: bytes, party: bytes, salt: bytes, operation: bytes) -> bytes:
+    """The id of a proposal (32 bytes): its maker knows it before it is ordered.
+
+    It names the operation, so that an approval on its way cannot meet another one put under the same salt.
+    """
+    return digest(b"traco/proposal/1", network, party, salt, operation)

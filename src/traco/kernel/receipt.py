@@ -2,7 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
-from traco.kernel.codec import Hash, Height, Record, TimeMs, digest, encode
+from traco.kernel.codec import Count, Hash, Height, Record, TimeMs, digest, encode
 from traco.kernel.errors import Failure
 from traco.kernel.merkle import leaf_hash, root_of
 from traco.kernel.transaction import transaction_leaf
@@ -27,6 +27,7 @@ class BlockRecord(Record, frozen=True, tag=1):
     transactions_root: Hash
     receipts_root: Hash
     state_root: Hash
+    leaf_count: Count  # the roots alone do not commit to it
 
 
 class Leaf(NamedTuple):

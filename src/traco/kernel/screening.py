@@ -4,6 +4,7 @@ Screening is a pure function, so a node runs it in verifier processes, outside t
 the answer by the transaction's bytes. It never raises: hostile bytes have an answer too.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
@@ -65,6 +66,8 @@ class Screener(Protocol):
         """The answer for an envelope, without its transactions."""
 
 
+# msgspec's words for an unknown tag, at the first position of an instruction and nowhere deeper
+_UNKNOWN_TAG = re.compile(r"Invalid value '(.*)' - at `\$\[5\]\[(?:\d+|\.\.\.)\]\[0\]`", re.DOTALL)
 _RAW_TRANSACTION: Codec[RawTransaction] = Codec(RawTransaction)
 _ENVELOPE: Codec[Envelope] = Codec(Envelope)
 
@@ -88,20 +91,20 @@ class DirectScreener:
 
     def _judge(self, raw: bytes) -> Screened:
         limits = self._limits
-        _check_size("the transaction", len(raw), limits.max_transaction_bytes)
+        check_size("the transaction", len(raw), limits.max_transaction_bytes)
         transaction = _decode(_RAW_TRANSACTION, raw)
-        _check_size("the number of signatures", len(transaction.signatures), limits.max_signatures)
+        check_size("the number of signatures", len(transaction.signatures), limits.max_signatures)
         body = bytes(transaction.body)
         try:
             decoded = self._body.decode(body)
         except NotCanonical:
             raise NonCanonical from None
         except ValueError as error:
-            raise _why(body, error) from None
+            raise _why(error) from None
         count = len(decoded.instructions)
         if count == 0:
             raise Malformed("it has no instruction")
-        _check_size("the number of instructions", count, limits.max_instructions)
+        check_size("the number of instructions", count, limits.max_instructions)
         identity = transaction_id(body)
         signers = _verified(transaction.signatures, signing_message(identity))
         return Screened(identity, signatures_hash(transaction.signatures), signers, None)
@@ -110,12 +113,12 @@ class DirectScreener:
         """The answer for an envelope, without its transactions."""
         limits = self._limits
         try:
-            _check_size("the envelope", len(raw), limits.max_envelope_bytes)
+            check_size("the envelope", len(raw), limits.max_envelope_bytes)
             envelope = _decode(_ENVELOPE, raw)
             count = len(envelope.body.transactions)
             if count == 0:
                 raise Malformed("the envelope is empty")
-            _check_size("the number of transactions", count, limits.max_envelope_transactions)
+            check_size("the number of transactions", count, limits.max_envelope_transactions)
             identity = envelope_id(envelope.body)
             signature = envelope.signature
             _verified((signature,), envelope_signing_message(identity, signature.key))
@@ -124,7 +127,8 @@ class DirectScreener:
             return ScreenedEnvelope(None, b"", b"", refusal.failure())
 
 
-def _check_size(what: str, size: int, limit: int) -> None:
+def check_size(what: str, size: int, limit: int) -> None:
+    """Raise ``TooLarge`` beyond a limit."""
     if size > limit:
         raise TooLarge(what, size, limit)
 
@@ -153,12 +157,10 @@ def _brief(error: ValueError) -> str:
     return str(error)[:200]
 
 
-def _why(body: bytes, error: ValueError) -> Refused:
+def _why(error: ValueError) -> Refused:
     """An unknown instruction deserves a code of its own, because the cure is an upgrade, not a repair."""
-    text = str(error)
-    if text.startswith("Invalid value '") and "$[5][" in text:
-        return UnknownInstruction(text.split("'")[1][:64])
-    return Malformed(_brief(error))
+    unknown = _UNKNOWN_TAG.fullmatch(str(error))
+    return Malformed(_brief(error)) if unknown is None else UnknownInstruction(unknown[1][:64])
 
 
 def encode_transaction(body: bytes, signatures: tuple[Signature, ...]) -> bytes:

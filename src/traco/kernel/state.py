@@ -11,6 +11,7 @@ from sortedcontainers import SortedSet
 
 from traco.kernel.codec import Codec, Record, encode
 from traco.kernel.errors import RecordTooLarge
+from traco.kernel.statetree import MAX_KEY_BYTES
 
 MAX_VALUE_BYTES: Final = 262_144
 DECODED_LIMIT: Final = 200_000  # decoded committed records kept between blocks; a cache, never consensus
@@ -78,7 +79,12 @@ class State:
         return None if raw is None else codec.trusted(raw)
 
     def put(self, key: bytes, record: Record, codec: Codec[Any]) -> None:
-        """Set the record at ``key``. It is encoded and read back at once: a handler cannot store what cannot be read."""
+        """Set the record at ``key``. It is encoded and read back at once: a handler cannot store what cannot be read.
+
+        Raises ``RecordTooLarge``, and ``ValueError`` for a key that the tree could not take at the end of the block.
+        """
+        if len(key) > MAX_KEY_BYTES:
+            raise ValueError(f"a key of {len(key)} bytes")
         raw = encode(record)
         if len(raw) > MAX_VALUE_BYTES:
             raise RecordTooLarge(len(raw), MAX_VALUE_BYTES)
@@ -138,10 +144,12 @@ class State:
         return dict(self._encoded)
 
     def reset(self, committed: bool) -> None:
-        """Forget the overlay: its changes were committed, or are abandoned."""
+        """Forget the overlay: its changes are in the tree now, or were taken out of it again."""
         if committed:
             for key in self._records:
                 self._decoded.pop(key, None)
+        else:
+            self._decoded.clear()  # may hold what was read from a block that is abandoned
         self._records.clear()
         self._encoded.clear()
         self._journal.clear()

@@ -16,7 +16,7 @@ from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
 from traco.kernel.crypto import Scheme
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, SealTerms, parse_genesis, write_genesis
-from traco.modules.party import founding_member_id
+from traco.modules.party.genesis import founding_member_id
 
 LEDGER_FILE: Final = "ledger.db"
 OUTBOX_FILE: Final = "outbox.db"

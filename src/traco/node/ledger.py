@@ -1,6 +1,7 @@
 """The ledger part of a node: application, store, engine, verifiers and gateway, put together over one directory."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +14,7 @@ from traco.kernel.application import Application
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure
 from traco.kernel.execution import Alarm
-from traco.kernel.genesis import Genesis, parse_genesis
+from traco.kernel.genesis import Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
@@ -54,10 +55,12 @@ class LedgerNode:
         self._pool = VerifierPool(partial(make_screener, limits), verifiers)
         registry = compose()
         self._screener = RememberingScreener(DirectScreener(registry.body, limits))
-        self.store = LedgerStore(directory / LEDGER_FILE, genesis)
+        self.store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
         self.application = Application(founding, registry, self.store, alarm, self._screener)
         self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
         self.engine.start()
+        gc.collect()
+        gc.freeze()  # the state stays: without this the collector walks millions of objects during a block
         self._outbox = Outbox(directory / OUTBOX_FILE)
         self.gateway = Gateway(
             self.engine, self._outbox, self._pool, self._screener, self.application.network, member, node_key,
@@ -77,6 +80,10 @@ class LedgerNode:
         """Attach to the running event loop and make blocks; the task ends with an exception when the node must stop."""
         await self._pool.connect()
         return asyncio.create_task(self.gateway.run(), name="traco-blocks")
+
+    async def finish(self) -> None:
+        """Leave the event loop: no more screening. Call before ``stop``."""
+        await self._pool.disconnect()
 
     def sealed(self) -> Sealed:
         """The seal of the last block, its height, and the time that a block made now would have."""

@@ -61,6 +61,7 @@ async def _run(node: LedgerNode, settings: ApiSettings) -> None:
     for task in (api, blocks):
         task.cancel()
     failures = await asyncio.gather(api, blocks, return_exceptions=True)
+    await node.finish()
     for failure in failures:
         if isinstance(failure, Exception):
             raise failure

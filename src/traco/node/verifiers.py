@@ -9,6 +9,7 @@ import multiprocessing
 import socket
 import struct
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from traco.kernel.codec import Codec, encode
@@ -68,10 +69,14 @@ class Verifier:
         finally:
             self.outstanding -= len(batch)
 
+    async def disconnect(self) -> None:
+        """Close the connection, inside the event loop; the process then ends by itself."""
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
+
     def stop(self) -> None:
         """End the process and wait for it."""
-        if hasattr(self, "_writer"):
-            self._writer.close()
         self._near.close()
         self._process.join(timeout=5)
         if self._process.is_alive():
@@ -94,6 +99,11 @@ class VerifierPool:
         """One answer per transaction, in order, from the least busy process."""
         verifier = min(self._verifiers, key=lambda candidate: candidate.outstanding)
         return await verifier.screen(batch)
+
+    async def disconnect(self) -> None:
+        """Close all connections, inside the event loop."""
+        for verifier in self._verifiers:
+            await verifier.disconnect()
 
     def stop(self) -> None:
         """End all processes."""

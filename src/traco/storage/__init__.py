@@ -16,10 +16,11 @@ from traco.storage.errors import (
     StoreLocked,
     StoreStopped,
 )
+from traco.storage.index import Location
 from traco.storage.ledger_store import LedgerStore
 from traco.storage.lock import DirectoryLock
 from traco.storage.rows import StoredBlock
-from traco.storage.snapshot import Location, ReadSnapshot, SnapshotReader
+from traco.storage.snapshot import ReadSnapshot, SnapshotReader
 
 __all__ = [
     "Difference",

@@ -83,14 +83,13 @@ def _row_differences(
     """Differences of two tables whose rows come in the order of the first column, their primary key."""
     first, second = next(left, None), next(right, None)
     while first is not None or second is not None:
-        if second is None or (first is not None and first[0] < second[0]):
-            assert first is not None
+        if first is not None and (second is None or first[0] < second[0]):
             yield Difference(table, first[0], "", first, None)
             first = next(left, None)
-        elif first is None or second[0] < first[0]:
+        elif second is not None and (first is None or second[0] < first[0]):
             yield Difference(table, second[0], "", None, second)
             second = next(right, None)
-        else:
+        elif first is not None and second is not None:
             for column, original, rebuilt in zip(columns, first, second, strict=True):
                 if type(original) is not type(rebuilt) or original != rebuilt:
                     yield Difference(table, first[0], column, original, rebuilt)

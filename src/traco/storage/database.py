@@ -11,21 +11,21 @@ from traco.storage.errors import NewerFormat, OtherNetwork, StoreDamaged
 from traco.storage.schema import FORMAT
 
 CACHE_KIB: Final = 65_536
-CHECKPOINT_PAGES: Final = 4_000
+CHECKPOINT_PAGES: Final = 2_000
 """How many pages the log may have before a commit moves them into the database: small, so that no block waits long."""
 
 _BUSY_MS: Final = 5_000
 
 
-def open_writer(path: str, vfs: str | None, durable: bool) -> apsw.Connection:
+def open_writer(path: str, vfs: str | None, durable: bool, checkpoint_pages: int) -> apsw.Connection:
     """The one connection that writes. ``durable`` False leaves out every sync: for scratch copies only."""
     connection = apsw.Connection(path, vfs=vfs)
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "FULL" if durable else "OFF")
     connection.pragma("cache_size", -CACHE_KIB)
-    connection.wal_autocheckpoint(CHECKPOINT_PAGES)
-    connection.pragma("journal_size_limit", 2 * CHECKPOINT_PAGES * 4_096)
+    connection.wal_autocheckpoint(checkpoint_pages)
+    connection.pragma("journal_size_limit", 4 * checkpoint_pages * 4_096)
     _make_durable(connection)
     return connection
 

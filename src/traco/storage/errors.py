@@ -19,11 +19,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import apsw
-import msgspec
 
 from traco.kernel.errors import Halt
-from traco.kernel.merkle import ProofInvalid
-from traco.kernel.statetree import InconsistentState
 
 
 class StorageHalt(Halt):
@@ -133,5 +130,6 @@ def halting(path: str) -> Iterator[None]:
         raise StoreDamaged(path, str(error)) from error
     except apsw.Error as error:
         raise MediumFailed(path, str(error)) from error
-    except (msgspec.DecodeError, InconsistentState, ProofInvalid) as error:
+    except ValueError as error:
+        # Decoding, the tree and the history raise subclasses of it for what they did not write.
         raise StoreDamaged(path, f"what was read does not fit together ({error})") from error

@@ -15,10 +15,12 @@ from traco.kernel.codec import ROOT, encode
 from traco.kernel.errors import Halt
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.merkle import Frontier
+from traco.kernel.receipt import Leaf
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock, LoadedLedger
-from traco.storage.database import is_founded, open_writer, read_meta, require_network
+from traco.storage.database import CHECKPOINT_PAGES, is_founded, open_writer, read_meta, require_network
 from traco.storage.errors import StoreStopped, halting
+from traco.storage.index import Location, locate, read_leaves
 from traco.storage.loading import read_deltas, read_head, read_tree, read_used
 from traco.storage.rows import (
     INSERT_BLOCK,
@@ -35,12 +37,13 @@ class LedgerStore:
     """The store of one ledger. Every method raises ``StorageHalt`` for what the medium does.
 
     ``network``: refuse a store of another network (``OtherNetwork``); None takes any. ``vfs`` names another SQLite VFS.
+    ``checkpoint_pages``: how long the log may grow before a commit moves it into the database.
     ``durable`` False leaves out every sync: only for copies that are thrown away, such as an audit's.
     """
 
     def __init__(
         self, path: str | PathLike[str], network: bytes | None = None, ledger: bytes = ROOT, *,
-        vfs: str | None = None, durable: bool = True,
+        vfs: str | None = None, durable: bool = True, checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:  # fmt: skip
         self.path = fspath(path)
         self._ledger = ledger
@@ -49,7 +52,7 @@ class LedgerStore:
         self._history = Frontier()
         self._stopped = False
         with halting(self.path):
-            self._connection = open_writer(self.path, vfs, durable)
+            self._connection = open_writer(self.path, vfs, durable, checkpoint_pages)
             try:
                 if is_founded(self._connection):
                     meta = read_meta(self._connection, self.path)
@@ -82,6 +85,18 @@ class LedgerStore:
             tree = read_tree(self._connection, head, deltas)
             used = list(read_used(self._connection, head.time_ms))
         return LoadedLedger(head.height, head.time_ms, head.app_hash, tree, head.history, used)
+
+    def leaves(self, height: int) -> tuple[Leaf, ...]:
+        """The leaves of a committed block; none where there is no such block."""
+        with halting(self.path):
+            return read_leaves(self._connection, height) if self._height >= 0 else ()
+
+    def find_transaction(self, identity: bytes) -> Location | None:
+        """Where the leaf of a committed transaction, envelope or due item is, or None."""
+        if self._height < 0:
+            return None
+        with halting(self.path):
+            return locate(self._connection, identity, self._pending.find(identity))
 
     def found(self, genesis: bytes, block: CommittedBlock, tree: StateTree) -> None:
         """Make the founding durable: the genesis document and block 0. Raises ``Halt`` on a founded store."""

@@ -1,6 +1,6 @@
 """Reading a store back: head, tree, history and used ids. Used by the writer at start and by read snapshots."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -66,6 +66,7 @@ def read_tree(connection: apsw.Connection, head: Head, deltas: Sequence[Delta]) 
     Leaf hashes are believed: compare the root with the one committed.
     """
     unswept = {row.slot: row for delta in deltas for row in map(unpack_row, delta.rows)}
+    _require_last_slot(connection, head.slot_count, unswept)
     unswept.pop(HEAD_SLOT, None)
     links = {row.slot: decode_link(row.value) for row in unswept.values() if not row.key}
     for slot, value in connection.execute("SELECT slot, value FROM state WHERE key IS NULL"):
@@ -82,6 +83,13 @@ def read_tree(connection: apsw.Connection, head: Head, deltas: Sequence[Delta]) 
         links,
         _read_leaf_hashes(connection, head.slot_count, deltas),
     )
+
+
+def _require_last_slot(connection: apsw.Connection, slot_count: int, unswept: Iterable[int]) -> None:
+    # Before memory is taken for as many slots as the head says there are.
+    swept = connection.execute("SELECT coalesce(max(slot), 0) FROM state").get
+    if slot_count != 1 + max(swept, max(unswept, default=HEAD_SLOT)):
+        raise InconsistentState("number of slots")
 
 
 def _read_leaf_hashes(connection: apsw.Connection, slot_count: int, deltas: Sequence[Delta]) -> bytes:

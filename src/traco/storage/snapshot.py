@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from os import PathLike, fspath
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Self
 
 import apsw
 
@@ -17,30 +17,19 @@ from traco.kernel.receipt import Leaf
 from traco.kernel.statetree import InconsistentState, StateTree
 from traco.storage.database import is_founded, open_reader, read_meta, require_network
 from traco.storage.errors import halting
+from traco.storage.index import Location, locate, read_leaves
 from traco.storage.loading import Head, read_head, read_tree
 from traco.storage.rows import (
     BLOCK_COLUMNS,
     Delta,
     StoredBlock,
     decode_delta,
-    decode_leaves,
     entry_location,
     index_entries,
     stored_block,
     unpack_row,
 )
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS
-
-_AFTER_ALL = b"\xff" * 8
-"""Behind every location that an entry of the index can have."""
-
-
-class Location(NamedTuple):
-    """Where a leaf is: the block's height and the leaf's index in it."""
-
-    height: int
-    leaf: int
-
 
 class ParsedDelta:
     """The changes of one block by key, and the ids of its leaves. Immutable, so snapshots share it."""
@@ -141,7 +130,7 @@ class ReadSnapshot:
     @property
     def _connection(self) -> apsw.Connection:
         if self._open is None:
-            raise ValueError("the snapshot is closed")
+            raise RuntimeError("the snapshot is closed")
         return self._open
 
     @property
@@ -219,28 +208,13 @@ class ReadSnapshot:
     def leaves(self, height: int) -> tuple[Leaf, ...]:
         """The leaves of a block; none where there is no such block."""
         with halting(self._reader.path):
-            row = self._connection.execute("SELECT leaves FROM blocks WHERE height = ?", (height,)).fetchone()
-            return () if row is None else decode_leaves(row[0])
+            return read_leaves(self._connection, height)
 
     def find_transaction(self, identity: bytes) -> Location | None:
         """Where the leaf of a transaction, envelope or due item is, or None."""
-        for location in self._candidates(identity):
-            leaves = self.leaves(location.height)
-            if location.leaf < len(leaves) and leaves[location.leaf].identity == identity:
-                return location
-        return None
-
-    def _candidates(self, identity: bytes) -> Iterator[Location]:
-        for delta in self._deltas:
-            yield from delta.find(identity)
-        prefix = identity[:PREFIX_BYTES]
-        bounds = (prefix, prefix + _AFTER_ALL)
+        recent = (place for delta in self._deltas for place in delta.find(identity))
         with halting(self._reader.path):
-            found: list[Any] = self._connection.execute(
-                "SELECT entry FROM transaction_index WHERE entry BETWEEN ? AND ? ORDER BY entry", bounds
-            ).fetchall()
-        for (entry,) in found:
-            yield Location(*entry_location(entry))
+            return locate(self._connection, identity, recent)
 
     def history_hashes(self, start: int, stop: int) -> list[bytes]:
         """The leaf hashes of the history log at the positions from ``start`` up to but without ``stop``."""

@@ -11,8 +11,9 @@ from typing import Final
 import apsw
 
 from traco.kernel.statetree import HEAD_SLOT, StateTree
-from traco.storage.rows import Delta, index_entries
-from traco.storage.schema import SWEEP_BLOCKS, TILE_SLOTS
+from traco.storage.index import Location
+from traco.storage.rows import Delta, entry_location, index_entries
+from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS, TILE_SLOTS
 
 _SLOT: Final = "CAST(substr(value, 1, 12) AS INTEGER)"
 _KEY_BYTES: Final = "CAST(substr(value, 13, 3) AS INTEGER)"
@@ -54,6 +55,12 @@ class Pending:
         for entry in index_entries(delta.id_prefixes, height):
             # Each turn takes one range of prefixes.
             self._entries[entry[0] * SWEEP_BLOCKS >> 8].append(entry)
+
+    def find(self, identity: bytes) -> list[Location]:
+        """Where blocks may have the id whose entries are not in the index yet."""
+        prefix = identity[:PREFIX_BYTES]
+        entries = self._entries[identity[0] * SWEEP_BLOCKS >> 8]
+        return [Location(*entry_location(entry)) for entry in entries if entry.startswith(prefix)]
 
     def take(self, height: int) -> tuple[dict[int, bytes], list[bytes]]:
         """What the block of this height writes: rows by slot, and index entries. They are forgotten."""

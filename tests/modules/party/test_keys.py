@@ -112,9 +112,7 @@ def test_what_would_break_the_keys_is_refused(
 
 
 def test_keys_up_to_the_limit_can_be_added(f: Founding, seller: bytes) -> None:
-    f.ledger.succeed(
-        ChangeKeys(seller, add=tuple(granted(Key(f"k{n}")) for n in range(15))), keys=[OLD]
-    )
+    f.ledger.succeed(ChangeKeys(seller, add=tuple(granted(Key(f"k{n}")) for n in range(15))), keys=[OLD])
 
 
 def test_the_keys_of_a_closed_party_are_free_again(f: Founding, seller: bytes) -> None:

@@ -127,7 +127,9 @@ def test_an_unknown_party_is_answered_without_a_leaf(f: Founding) -> None:
     assert (answer.leaf, answer.failure.code) == (-1, "transaction.party_unknown")
 
 
-def test_a_change_of_policy_holds_from_the_next_transaction_of_the_same_block(f: Founding, party: bytes) -> None:
+def test_a_change_of_policy_holds_from_the_next_transaction_of_the_same_block(
+    f: Founding, party: bytes
+) -> None:
     loosen = ChangeKeys(party, policy=Policy())
     answers = f.ledger.run_block(
         [
@@ -165,7 +167,11 @@ def test_rules_that_are_never_reached_are_refused(
 @pytest.mark.parametrize(
     "rules",
     [
-        (PolicyRule("trade", 1, Band(CASH, 5)), PolicyRule("trade", 2, Band(CASH, 6)), PolicyRule("trade", 3)),
+        (
+            PolicyRule("trade", 1, Band(CASH, 5)),
+            PolicyRule("trade", 2, Band(CASH, 6)),
+            PolicyRule("trade", 3),
+        ),
         (PolicyRule("trade", 1, Band(CASH, 5)), PolicyRule("trade", 2, Band(BOND, 5))),
         (PolicyRule("trade", 1, Band(CASH, 5)), PolicyRule("*", 2, Band(CASH, 5))),
         (PolicyRule("trade", 1), PolicyRule("note", 2), PolicyRule("*", 3)),

@@ -178,8 +178,16 @@ def test_only_one_recovery_waits(f: Founding, seller: bytes) -> None:
         ((PartyKey(NEW.public, ALL_ROLES),) * 2, Policy(), "party.key_repeated"),
         ((PartyKey(b"\x01" + b"\0" * 32, ALL_ROLES),), Policy(), "party.key_wrong"),
         ((PartyKey(NEW.public, ALL_ROLES),), Policy(2), "party.policy_unreachable"),
-        ((PartyKey(NEW.public, ALL_ROLES),), Policy(1, (PolicyRule("approve", 1),)), "party.rule_unreachable"),
-        (tuple(PartyKey(Key(f"k{n}").public, ALL_ROLES) for n in range(17)), Policy(), "party.limit_exceeded"),
+        (
+            (PartyKey(NEW.public, ALL_ROLES),),
+            Policy(1, (PolicyRule("approve", 1),)),
+            "party.rule_unreachable",
+        ),
+        (
+            tuple(PartyKey(Key(f"k{n}").public, ALL_ROLES) for n in range(17)),
+            Policy(),
+            "party.limit_exceeded",
+        ),
     ],
 )
 def test_keys_that_could_not_work_are_refused_at_once(

@@ -215,7 +215,9 @@ def test_bytes_that_are_no_key_are_refused(f: Founding, key: bytes) -> None:
     assert reject(f, keys=(PartyKey(key, ALL_ROLES),)) == "party.key_wrong"
 
 
-@pytest.mark.parametrize(("roles", "allowed"), [(("sign", "read"), False), (("administer", "read"), False), (ALL_ROLES, True)])
+@pytest.mark.parametrize(
+    ("roles", "allowed"), [(("sign", "read"), False), (("administer", "read"), False), (ALL_ROLES, True)]
+)
 def test_one_key_must_sign_and_one_administer(f: Founding, roles: Any, allowed: bool) -> None:
     keys = (PartyKey(A.public, roles),)
     if allowed:

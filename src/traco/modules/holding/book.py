@@ -191,9 +191,7 @@ class Book:
         changed = replace(row, incoming=row.incoming + incoming, awaited=row.awaited + awaited)
         self._write(state, instrument, account, changed)
 
-    def _arrive(
-        self, context: Context, instrument: bytes, account: bytes, row: Holding, amount: int
-    ) -> None:
+    def _arrive(self, context: Context, instrument: bytes, account: bytes, row: Holding, amount: int) -> None:
         """``amount`` becomes available in ``row``, after attachments that await value took theirs."""
         _require_positive(amount)
         taken = min(amount, row.awaited)

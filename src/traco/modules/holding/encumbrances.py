@@ -228,15 +228,11 @@ class Encumbrances:
         context.emit(AttachmentLifted(attachment, record.attached))
         if record.attached < record.amount:
             AWAITING.delete(state, record.instrument, record.account, _place(attachment, record))
-            self._book.expect(
-                state, record.instrument, record.account, 0, record.attached - record.amount
-            )
+            self._book.expect(state, record.instrument, record.account, 0, record.attached - record.amount)
         if record.attached:
             self._book.free(context, record.instrument, record.account, record.attached, "attached")
 
-    def _end_hold(
-        self, context: Context, hold: bytes, record: OpenHold, returned: int, end: HoldEnd
-    ) -> None:
+    def _end_hold(self, context: Context, hold: bytes, record: OpenHold, returned: int, end: HoldEnd) -> None:
         HOLDS.delete(context.state, hold)
         if record.expires_ms:
             context.unschedule(record.expires_ms, HOLD_EXPIRY, hold)

@@ -1,20 +1,20 @@
 """Why this module refuses.
 
-    Rejected
-    ├── instruments
-    │     InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentMismatch,
-    │     KindNotAllowed, CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer,
-    │     NotOperator, SupplyExceeded
-    ├── accounts
-    │     AccountUnknown, AccountExists, AccountClosed, AccountInUse, NotAccountParty,
-    │     ClientIsServicer, ChildKindRefused, ParentKindRefused, ParentNotOwned, AccountTooDeep,
-    │     DebitNotControlled, CreditNotControlled
-    ├── movements
-    │     InsufficientHolding, HoldingAttached, SameAccount, TransferRefused
-    └── encumbrances
-          HoldExists, HoldUnknown, HoldExpiryPast, HoldExpired, HoldExceeded, NotExecutor,
-          PledgeExists, PledgeUnknown, PledgeExceeded, NotPledgee, AttachmentExists,
-          AttachmentUnknown, AttachmentExceeded, AttachmentForeign, NotAuthority, TooManyAwaiting
+Rejected
+├── instruments
+│     InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentMismatch,
+│     KindNotAllowed, CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer,
+│     NotOperator, SupplyExceeded
+├── accounts
+│     AccountUnknown, AccountExists, AccountClosed, AccountInUse, NotAccountParty,
+│     ClientIsServicer, ChildKindRefused, ParentKindRefused, ParentNotOwned, AccountTooDeep,
+│     DebitNotControlled, CreditNotControlled
+├── movements
+│     InsufficientHolding, HoldingAttached, SameAccount, TransferRefused
+└── encumbrances
+      HoldExists, HoldUnknown, HoldExpiryPast, HoldExpired, HoldExceeded, NotExecutor,
+      PledgeExists, PledgeUnknown, PledgeExceeded, NotPledgee, AttachmentExists,
+      AttachmentUnknown, AttachmentExceeded, AttachmentForeign, NotAuthority, TooManyAwaiting
 """
 
 from dataclasses import dataclass
@@ -80,7 +80,9 @@ class KindNotAllowed(Rejected):
 
     code: ClassVar[str] = "holding.kind_not_allowed"
     says: ClassVar[str] = "The party {party} may not create instruments of kind {kind}."
-    advice: ClassVar[str] = "Cash needs the role cash_operator; other kinds are opened by the parameter open_kinds."
+    advice: ClassVar[str] = (
+        "Cash needs the role cash_operator; other kinds are opened by the parameter open_kinds."
+    )
     party: bytes
     kind: str
 
@@ -182,8 +184,12 @@ class AccountInUse(Rejected):
     """An account closes only when it holds nothing, awaits nothing and has no open accounts below it."""
 
     code: ClassVar[str] = "holding.account_in_use"
-    says: ClassVar[str] = "The account {account} has {rows} holdings (with reserved credits and open attachments) and {children} open accounts below it."
-    advice: ClassVar[str] = "Move or redeem the holdings, wait for undecided settlements, and close the accounts below first."
+    says: ClassVar[str] = (
+        "The account {account} has {rows} holdings (with reserved credits and open attachments) and {children} open accounts below it."
+    )
+    advice: ClassVar[str] = (
+        "Move or redeem the holdings, wait for undecided settlements, and close the accounts below first."
+    )
     account: bytes
     rows: int
     children: int
@@ -290,7 +296,9 @@ class HoldingAttached(Rejected):
     """What is missing is attached by an authority, or would be as it comes in."""
 
     code: ClassVar[str] = "holding.attached"
-    says: ClassVar[str] = "In the account {account}, {attached} are attached and {awaited} are still awaited; {available} are available."
+    says: ClassVar[str] = (
+        "In the account {account}, {attached} are attached and {awaited} are still awaited; {available} are available."
+    )
     advice: ClassVar[str] = "Ask the authority that made the order."
     account: bytes
     available: int

@@ -171,15 +171,14 @@ class Keeper(Book):
         self.require_open_account(state, account)
         self.debit(state, instrument, account, amount)
         supply = self._supply(state, instrument)
-        reduced = replace(
-            supply, redeemed=supply.redeemed + amount, outstanding=supply.outstanding - amount
-        )
+        reduced = replace(supply, redeemed=supply.redeemed + amount, outstanding=supply.outstanding - amount)
         SUPPLIES.put(state, reduced, instrument)
         context.emit(Redeemed(instrument, account, amount, reference))
 
     def transfer(
-        self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int, reference: bytes
-    ) -> None:
+        self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int,
+        reference: bytes,
+    ) -> None:  # fmt: skip
         """Move an available amount between accounts.
 
         Raises ``AccountUnknown``, ``AccountClosed``, ``InstrumentUnknown``, ``InstrumentClosed``, ``SameAccount``,
@@ -190,8 +189,9 @@ class Keeper(Book):
         self.move(context, instrument, sender, receiver, amount, reference)
 
     def move(
-        self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int, reference: bytes
-    ) -> None:
+        self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int,
+        reference: bytes,
+    ) -> None:  # fmt: skip
         """As ``transfer``, where the caller has found both accounts open (the hot path reads them once)."""
         self.check_movement(context, instrument, sender, receiver, amount)
         self.debit(context.state, instrument, sender, amount)
@@ -234,9 +234,7 @@ class Keeper(Book):
         state = context.state
         self.require_open_account(state, movement.sender)
         self.require_open_account(state, movement.receiver)
-        self.check_movement(
-            context, movement.instrument, movement.sender, movement.receiver, movement.amount
-        )
+        self.check_movement(context, movement.instrument, movement.sender, movement.receiver, movement.amount)
         self.encumber(state, movement.instrument, movement.sender, movement.amount, "bucket")
         self.expect(state, movement.instrument, movement.receiver, movement.amount, 0)
         context.emit(

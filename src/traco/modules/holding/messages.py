@@ -1,6 +1,7 @@
 """The instructions of this module. Amounts are in the instrument's smallest unit; ``party`` signs unless said otherwise.
 
-A ``reference`` is up to 64 bytes of the sender's choice, repeated in the movement's event.
+A ``reference`` is up to 64 bytes of the sender's choice, repeated in the movement's event. Policy classes: ``setup``
+for instruments and accounts, ``trade`` (the kernel's default) for value.
 """
 
 from typing import Annotated, ClassVar
@@ -38,7 +39,7 @@ class CreateInstrument(PartyInstruction, frozen=True, tag="holding.create_instru
     Refused: code in use, kind not allowed, unknown transfer check, an operator that is inactive or named twice.
     """
 
-    policy_class: ClassVar[str] = "administer"
+    policy_class: ClassVar[str] = "setup"
 
     code: Code
     kind: InstrumentKind
@@ -53,7 +54,7 @@ class CreateInstrument(PartyInstruction, frozen=True, tag="holding.create_instru
 class CloseInstrument(PartyInstruction, frozen=True, tag="holding.close_instrument/1"):
     """Close an instrument for good, by its issuer. Refused while any of it is outstanding."""
 
-    policy_class: ClassVar[str] = "administer"
+    policy_class: ClassVar[str] = "setup"
 
     instrument: Id
 
@@ -64,7 +65,7 @@ class OpenAccount(PartyInstruction, frozen=True, tag="holding.open_account/1"):
     A parent must be an open omnibus or nominee account owned by the servicer; see the module's README for the kinds.
     """
 
-    policy_class: ClassVar[str] = "administer"
+    policy_class: ClassVar[str] = "setup"
 
     owner: Id
     kind: AccountKind
@@ -81,7 +82,7 @@ class CloseAccount(PartyInstruction, frozen=True, tag="holding.close_account/1")
     open accounts below it.
     """
 
-    policy_class: ClassVar[str] = "administer"
+    policy_class: ClassVar[str] = "setup"
 
     account: Id
 
@@ -98,6 +99,7 @@ class Issue(PartyInstruction, frozen=True, tag="holding.issue/1"):
     reference: Reference
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -115,9 +117,11 @@ class Redeem(Instruction, frozen=True, tag="holding.redeem/1"):
     reference: Reference
 
     def actors(self) -> tuple[bytes, ...]:
+        """The operator and the holder."""
         return (self.party,) if self.party == self.holder else (self.party, self.holder)
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -135,6 +139,7 @@ class Transfer(PartyInstruction, frozen=True, tag="holding.transfer/1"):
     reference: Reference
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -153,6 +158,7 @@ class Hold(PartyInstruction, frozen=True, tag="holding.hold/1"):
     salt: Salt
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -170,6 +176,7 @@ class ExecuteHold(PartyInstruction, frozen=True, tag="holding.execute_hold/1"):
     reference: Reference
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -190,6 +197,7 @@ class Pledge(PartyInstruction, frozen=True, tag="holding.pledge/1"):
     salt: Salt
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -203,6 +211,7 @@ class ExecutePledge(PartyInstruction, frozen=True, tag="holding.execute_pledge/1
     reference: Reference
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -214,6 +223,7 @@ class ReleasePledge(PartyInstruction, frozen=True, tag="holding.release_pledge/1
     amount: PositiveAmount
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -231,6 +241,7 @@ class Attach(PartyInstruction, frozen=True, tag="holding.attach/1"):
     salt: Salt
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount
 
 
@@ -253,4 +264,5 @@ class ExecuteAttachment(PartyInstruction, frozen=True, tag="holding.execute_atta
     reference: Reference
 
     def amount_at_risk(self) -> tuple[bytes, int]:
+        """The instrument and the amount."""
         return self.instrument, self.amount

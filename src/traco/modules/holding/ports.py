@@ -18,14 +18,15 @@ class Parties(Protocol):
     def has_role(self, state: State, party: bytes, role: str) -> bool:
         """Whether the party was given the role."""
 
-    def require_active(self, state: State, party: bytes) -> None:
-        """Raise the party module's ``Rejected`` unless the party is active."""
+    def require_active(self, state: State, party: bytes) -> object:
+        """Raise the party module's ``Rejected`` unless the party is active. What it returns is not looked at."""
 
 
 class TransferCheck(Protocol):
     """A rule on who may pass an instrument to whom. Modules declare checks by name; instruments name one."""
 
     def __call__(
-        self, context: Context, instrument: bytes, sender_account: bytes, receiver_account: bytes, amount: int, /
-    ) -> str:
+        self, context: Context, instrument: bytes, sender_account: bytes, receiver_account: bytes,
+        amount: int, /,
+    ) -> str:  # fmt: skip
         """The reason code for which the transfer is refused, or "" if it is allowed. Must not change state."""

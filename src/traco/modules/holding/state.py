@@ -144,7 +144,7 @@ class Holding(Record, frozen=True, tag=1):
 
 
 class Listing(Record, frozen=True, tag=1):
-    """Says that an account has a row for an instrument: its key is the fact."""
+    """Says that an account has a row for an instrument that its own record does not list: the key is the fact."""
 
 
 class OpenHold(Record, frozen=True, tag=1):
@@ -184,18 +184,18 @@ class OpenAttachment(Record, frozen=True, tag=1):
 
 
 class Awaiting(Record, frozen=True, tag=1):
-    """Says that an attachment awaits value; the key holds its place in the order of arrival."""
+    """Says that an attachment awaits value; its place is the time it was made (8 bytes) and its id."""
 
 
 INSTRUMENTS: Final[Table[Instrument]] = Table(PREFIX, 0x01, Instrument)  # instrument
 SUPPLIES: Final[Table[Supply]] = Table(PREFIX, 0x02, Supply)  # instrument
 ACCOUNTS: Final[Table[Account]] = Table(PREFIX, 0x03, Account)  # account
 HOLDINGS: Final[Table[Holding]] = Table(PREFIX, 0x04, Holding)  # instrument, account
-LISTINGS: Final[Table[Listing]] = Table(PREFIX, 0x05, Listing)  # account, instrument: those not in the account
+LISTINGS: Final[Table[Listing]] = Table(PREFIX, 0x05, Listing)  # account, instrument
 HOLDS: Final[Table[OpenHold]] = Table(PREFIX, 0x06, OpenHold)  # hold
 PLEDGES: Final[Table[OpenPledge]] = Table(PREFIX, 0x07, OpenPledge)  # pledge
 ATTACHMENTS: Final[Table[OpenAttachment]] = Table(PREFIX, 0x08, OpenAttachment)  # attachment
-AWAITING: Final[Table[Awaiting]] = Table(PREFIX, 0x09, Awaiting)  # instrument, account, since_ms (8), attachment
+AWAITING: Final[Table[Awaiting]] = Table(PREFIX, 0x09, Awaiting)  # instrument, account, place
 
 NOTHING: Final = Holding(0, 0, 0, 0, 0, 0, 0)
 

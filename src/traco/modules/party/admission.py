@@ -23,7 +23,9 @@ class ActiveActors:
         state = context.state
         for instruction in instructions:
             for party in instruction.actors():
-                if not self._keeper.is_active(state, party) and not self._defends_itself(context, instruction):
+                if not self._keeper.is_active(state, party) and not self._defends_itself(
+                    context, instruction
+                ):
                     self._keeper.require_active(state, party)
 
     def _defends_itself(self, context: Context, instruction: Instruction) -> bool:

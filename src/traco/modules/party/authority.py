@@ -1,9 +1,9 @@
 """Who may sign for whom: the kernel's ``Authority``, answered from the parties' keys and policies.
 
-    policy class of the instruction    keys                   threshold
-    administer                         that may administer    the policy's administer_threshold
-    approve                            sign or administer     1
-    any other                          that may sign          of the first rule that fits, else 1
+policy class of the instruction    keys                   threshold
+administer                         that may administer    the policy's administer_threshold
+approve                            sign or administer     1
+any other                          that may sign          of the first rule that fits, else 1
 """
 
 from typing import Final, NamedTuple

@@ -1,15 +1,15 @@
 """Why an instruction about parties, or of a party, is rejected.
 
-    Rejected
-    ├── PartyNotFound, PartyExists, PartySuspended, PartyClosed      what the party is
-    ├── NotMember, NotSponsor, NotParent                who may act for it
-    ├── KindMismatch, IdentifierWrong, IdentifierRepeated, LeiTaken
-    ├── KeyWrong, KeyTaken, KeyUnknown, KeyRepeated     keys
-    ├── LimitExceeded, PolicyUnreachable, RuleUnreachable
-    ├── RecoveryOpen, RecoveryNone
-    ├── StatusUnchanged, CouncilUnreachable
-    ├── RoleHeld, RoleNotHeld
-    └── NodeTaken, NodeNotOwn
+Rejected
+├── PartyNotFound, PartyExists, PartySuspended, PartyClosed      what the party is
+├── NotMember, NotSponsor, NotParent                who may act for it
+├── KindMismatch, IdentifierWrong, IdentifierRepeated, LeiTaken
+├── KeyWrong, KeyTaken, KeyUnknown, KeyRepeated     keys
+├── LimitExceeded, PolicyUnreachable, RuleUnreachable
+├── RecoveryOpen, RecoveryNone
+├── StatusUnchanged, CouncilUnreachable
+├── RoleHeld, RoleNotHeld
+└── NodeTaken, NodeNotOwn
 """
 
 from dataclasses import dataclass
@@ -198,7 +198,9 @@ class PolicyUnreachable(Rejected):
 
     code: ClassVar[str] = "party.policy_unreachable"
     says: ClassVar[str] = "{threshold} keys that may {role} are asked for, there are {available}."
-    advice: ClassVar[str] = "Add keys or lower the threshold; one key to sign and one to administer must stay."
+    advice: ClassVar[str] = (
+        "Add keys or lower the threshold; one key to sign and one to administer must stay."
+    )
     role: str
     threshold: int
     available: int

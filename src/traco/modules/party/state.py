@@ -1,12 +1,12 @@
 """The records of parties and their indexes, and the keys under which they stand.
 
-    parties      by height   party id -> ``Party``
-    keys                     public key -> the one party that has it now, or for which a recovery reserves it
-    leis                     LEI -> the one party that has it and is not closed
-    identifiers              (scheme, value), party id -> presence; not unique but for LEIs
-    nodes                    node key -> the one member that runs the node
-    council      by height   () -> ``Council``
-    recoveries               party id -> the recovery that waits for its delay
+parties      by height   party id -> ``Party``
+keys                     public key -> the one party that has it now, or for which a recovery reserves it
+leis                     LEI -> the one party that has it and is not closed
+identifiers              (scheme, value), party id -> presence; not unique but for LEIs
+nodes                    node key -> the one member that runs the node
+council      by height   () -> ``Council``
+recoveries               party id -> the recovery that waits for its delay
 """
 
 from typing import Annotated, Final, Literal

@@ -96,11 +96,10 @@ class Reads:
             if block is None or last is None or block.record is None:
                 raise Problem(503, "receipt.not_yet", "the seal is newer than this snapshot; try again")
             self._history += snapshot.history_hashes(len(self._history), last.history_size)
-            index = self._history.index(block.record_hash, 0, last.history_size)
             raw = _transaction_of(block.envelopes, identity)
             return make_receipt(
                 snapshot.network, raw, snapshot.leaves(place.height), place.leaf, block.record,
-                self._history[: last.history_size], index, last.state_root, sealed.seal,
+                self._history[: last.history_size], block.history_size - 1, last.state_root, sealed.seal,
             )  # fmt: skip
 
 

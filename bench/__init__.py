@@ -1,0 +1,1 @@
+"""Benchmarks of the ledger: every figure with signatures, state tree, receipts, outbox and durable commits on."""

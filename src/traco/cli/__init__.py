@@ -1,0 +1,1 @@
+"""The ``traco`` command. Nothing here is imported by any other layer."""
