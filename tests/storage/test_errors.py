@@ -1,14 +1,15 @@
 """A full disk and failing reads, writes and syncs: a clear error, and nothing acknowledged is lost."""
 
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 
 import apsw
 import pytest
 
 from faults import Disk, Faults, Operation, SimulatedVFS
-from support.crashes import PATH, SHORT, commits, disk_with, found
 from support.chain import replay
+from support.crashes import PATH, SHORT, commits, disk_with, found
 from traco.storage import DiskFull, LedgerStore, MediumFailed, StorageHalt, StoreDamaged, StoreStopped
 from traco.storage.errors import halting
 
@@ -39,7 +40,7 @@ def test_a_full_disk_stops_the_store_and_it_goes_on_after_space_is_made(stop: in
     errors = []
     for free_bytes in range(0, 400_000, 4_500):
         disk = start.copy()
-        acknowledged, error = run_with(disk, lambda faults, free=free_bytes: faults.disk_full_after(free))
+        acknowledged, error = run_with(disk, partial(Faults.disk_full_after, free_bytes=free_bytes))
         errors.append(type(error))
         check_recovery(disk, acknowledged, stop - 1)
         if error is None:
@@ -54,7 +55,7 @@ def test_an_io_error_stops_the_store_and_loses_nothing(kind: Operation, lasting:
     errors = set()
     for n in count(1):
         disk = start.copy()
-        acknowledged, error = run_with(disk, lambda faults, n=n: faults.io_error_at(n, kind, lasting=lasting))
+        acknowledged, error = run_with(disk, partial(Faults.io_error_at, n=n, kind=kind, lasting=lasting))
         errors.add(type(error))
         check_recovery(disk, acknowledged, 1)
         if len(acknowledged) == 2 and error is None:
@@ -110,7 +111,8 @@ def test_each_error_below_has_its_code_text_and_cause(
     with pytest.raises(expected) as caught, halting("some/path"):
         raise raised
     assert (caught.value.code, caught.value.__cause__) == (code, raised)
-    assert str(caught.value).startswith(f"{code}: ") and "some/path" in str(caught.value)
+    assert str(caught.value).startswith(f"{code}: ")
+    assert "some/path" in str(caught.value)
 
 
 def test_other_errors_pass() -> None:

@@ -2,19 +2,21 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from support.chain import GENESIS, Chain, replay
+from support.chain import GENESIS, Chain, identity, replay
 from support.memory_store import MemoryStore
 from traco.kernel.errors import Halt
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.store import LoadedLedger
 from traco.storage import (
     LedgerStore,
+    Location,
     MediumFailed,
     NewerFormat,
     OtherNetwork,
@@ -48,7 +50,7 @@ def essence(loaded: LoadedLedger | None) -> tuple[object, ...] | None:
     """What of a loaded ledger must be equal."""
     if loaded is None:
         return None
-    live = sorted((identity, until) for identity, until in loaded.used if until > loaded.time_ms)
+    live = sorted(pair for pair in loaded.used if pair[1] > loaded.time_ms)
     history = loaded.history.size, loaded.history.root(), loaded.history.encode()
     tree = loaded.tree
     contents = [tree.content(slot) for slot in range(tree.slot_count)]
@@ -135,11 +137,38 @@ def test_after_a_round_without_changes_everything_is_swept(tmp_path: Path) -> No
     replay(LedgerStore(tmp_path / "store", durable=False), chain.blocks)
     connection = apsw.Connection(str(tmp_path / "store"))
     rows = connection.execute("SELECT key, value FROM state WHERE key IS NOT NULL ORDER BY key").fetchall()
-    tiles = connection.execute("SELECT hashes FROM leaf_tile ORDER BY tile").fetchall()
+    tiles: list[Any] = connection.execute("SELECT hashes FROM leaf_tile ORDER BY tile").fetchall()
     entries = connection.execute("SELECT count(*) FROM transaction_index").get
     assert rows == sorted(chain.states[-1].items())
     assert b"".join(hashes for (hashes,) in tiles) == chain.tree.leaf_hashes(0, chain.tree.slot_count)
     assert entries == sum(len(block.leaves) for block in chain.blocks)
+
+
+def test_ids_are_found_by_the_writer_whether_swept_or_not(tmp_path: Path) -> None:
+    chain = random_chain(4, SWEEP_BLOCKS + 9)
+    store = LedgerStore(tmp_path / "store", durable=False)
+    assert (store.find_transaction(identity("any")), store.leaves(0)) == (None, ())
+    replay(store, chain.blocks)
+    expected = {
+        leaf.identity: Location(block.height, index)
+        for block in chain.blocks
+        for index, leaf in enumerate(block.leaves)
+    }
+    for opened in (store, LedgerStore(tmp_path / "store")):
+        assert {each: opened.find_transaction(each) for each in expected} == expected
+        assert [opened.leaves(block.height) for block in chain.blocks] == [
+            block.leaves for block in chain.blocks
+        ]
+        assert opened.leaves(len(chain.blocks)) == ()
+
+
+@pytest.mark.parametrize("wrong", [b"", b"\0", identity("1 0")[:31], identity("unknown")])
+def test_what_is_no_id_of_a_leaf_is_not_found(tmp_path: Path, wrong: bytes) -> None:
+    chain = Chain({key(1): b"v"})
+    chain.add({}, leaves=2)
+    store = LedgerStore(tmp_path / "store", durable=False)
+    replay(store, chain.blocks)
+    assert store.find_transaction(wrong) is None
 
 
 def test_nothing_is_loaded_before_the_founding(tmp_path: Path) -> None:
@@ -157,7 +186,8 @@ def test_a_used_id_outside_the_leaves_is_kept(tmp_path: Path) -> None:
     store = LedgerStore(tmp_path / "store")
     replay(store, chain.blocks)
     loaded = store.load()
-    assert loaded is not None and list(loaded.used) == [*block.used, odd]
+    assert loaded is not None
+    assert list(loaded.used) == [*block.used, odd]
 
 
 def test_ids_that_expired_before_the_last_block_are_not_loaded(tmp_path: Path) -> None:
@@ -169,7 +199,8 @@ def test_ids_that_expired_before_the_last_block_are_not_loaded(tmp_path: Path) -
     before = store.load()
     replay(store, [chain.add({}, after_ms=1)], tree)
     after = store.load()
-    assert before is not None and after is not None
+    assert before is not None
+    assert after is not None
     assert (len(list(before.used)), list(after.used)) == (2, [])
 
 

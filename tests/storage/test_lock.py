@@ -11,9 +11,8 @@ from traco.storage import DirectoryLock, MediumFailed, StoreLocked
 
 
 def test_a_second_holder_is_refused_and_told_the_process(tmp_path: Path) -> None:
-    with DirectoryLock(tmp_path):
-        with pytest.raises(StoreLocked) as raised:
-            DirectoryLock(tmp_path)
+    with DirectoryLock(tmp_path), pytest.raises(StoreLocked) as raised:
+        DirectoryLock(tmp_path)
     assert (raised.value.code, raised.value.pid, raised.value.path) == (
         "storage.locked",
         os.getpid(),

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ def key(number: int) -> bytes:
 
 
 def make_chain(blocks: int) -> Chain:
-    chain = Chain({key(number): b"founded" for number in range(0, 2 * TILE_SLOTS)})
+    chain = Chain({key(number): b"founded" for number in range(2 * TILE_SLOTS)})
     for height in range(1, blocks + 1):
         chain.add(
             {key(height): b"changed %d" % height, key(3 * height): None, key(10_000 + height): b"new"},
@@ -186,23 +187,17 @@ def test_readers_beside_the_writer_see_exactly_a_committed_height(tmp_path: Path
     reader = SnapshotReader(path)
     done = threading.Event()
     seen: list[int] = []
-    failed: list[BaseException] = []
 
     def read() -> None:
-        try:
-            while not done.is_set():
-                seen.append(check(opened(reader)))
-        except BaseException as error:
-            failed.append(error)
+        while not done.is_set():
+            seen.append(check(opened(reader)))
 
-    threads = [threading.Thread(target=read) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    replay(store, CHAIN.blocks[2:], tree)
-    done.set()
-    for thread in threads:
-        thread.join()
-    assert failed == []
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        replay(store, CHAIN.blocks[2:], tree)
+        done.set()
+        for each in readers:
+            each.result()
     assert check(opened(reader)) == LAST
     reader.close()
     assert set(seen) <= set(range(1, LAST + 1))
@@ -213,7 +208,7 @@ def test_another_process_reads_beside_the_writer(tmp_path: Path) -> None:
     replay(store, CHAIN.blocks[:4])
     code = "import sys; from traco.storage import SnapshotReader; print(SnapshotReader(sys.argv[1]).snapshot().height)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, "-c", code, tmp_path / "store"]
+    command = [sys.executable, "-c", code, str(tmp_path / "store")]
     other = subprocess.run(command, env=environment, capture_output=True, check=True)
     assert int(other.stdout) == 3
 

@@ -4,16 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from support.ledger import START_MS, Key, Ledger
 from traco.kernel.codec import Code, Count, Id, Record, Reference, TimeMs, encode
-from traco.kernel.errors import InvariantBroken, Rejected
+from traco.kernel.errors import Duplicate, Halt, InvariantBroken, Rejected
 from traco.kernel.genesis import Genesis, SealTerms
 from traco.kernel.instruction import Consequence, Event, Instruction, PartyInstruction
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.module import Context, Module, Query, Requirement
 from traco.kernel.registry import Registry
 from traco.kernel.state import State, Table
-
-from support.ledger import START_MS, Key, Ledger
 
 
 class Add(PartyInstruction, frozen=True, tag="counter.add/1"):
@@ -46,6 +45,24 @@ class Fail(PartyInstruction, frozen=True, tag="counter.fail/1"):
     how: Code
 
 
+class DropLater(PartyInstruction, frozen=True, tag="counter.drop_later/1"):
+    """At a time, and before them, take back the items of ``AddLater`` for the same time and name."""
+
+    name: Code
+    due_ms: TimeMs
+
+
+class Odd(PartyInstruction, frozen=True, tag="counter.odd/1"):
+    """An instruction whose actors are wrong in a chosen way: "bug" or "nobody"."""
+
+    how: Code
+
+    def actors(self) -> tuple[bytes, ...]:
+        if self.how == "bug":
+            raise KeyError("planted")
+        return () if self.how == "nobody" else (self.party,)
+
+
 class Repeat(PartyInstruction, frozen=True, tag="counter.repeat/1"):
     """Perform the carried instructions inside this one."""
 
@@ -70,6 +87,10 @@ class Added(Event, frozen=True, tag="counter.added/1"):
 
     name: Code
     total: Any
+
+
+class Undeclared(Event, frozen=True, tag="counter.undeclared/1"):
+    """An event that the module forgot to declare."""
 
 
 class Charged(Event, frozen=True, tag="counter.charged/1"):
@@ -120,7 +141,18 @@ class Unprintable(Rejected):
     """A rejection that no receipt can carry."""
 
     code: ClassVar[str] = "counter.unprintable"
-    number: int
+    number: Any
+
+
+class Unmarked(Rejected):
+    """A rejection whose author forgot to make it a dataclass."""
+
+    code: ClassVar[str] = "counter.unmarked"
+
+
+UNPRINTABLE: dict[str, Any] = {
+    "too-big": 2**70, "float": 1.5, "set": {"a", "b"}, "surrogate": "\udc80", "none": None, "list": [1],
+}  # fmt: skip
 
 
 class CounterModule(Module):
@@ -134,16 +166,23 @@ class CounterModule(Module):
         self.table: Table[Counter] = Table(0xE0, 1, Counter)
         self.instructions = {
             Add: self.add, AddLater: self.add_later, Remove: self.remove, Fail: self.fail, Repeat: self.repeat,
-            Note: self.note,
+            Note: self.note, DropLater: self.drop_later, Odd: lambda context, message: None,
         }  # fmt: skip
         self.consequences = {Bump: lambda context, bump: self._add(context, bump.name, 1)}
         self.events = (Added, Charged)
         self.errors = (AboveLimit, NotAdmitted, Unprintable)
         self.parameters = CounterParameters()
-        self.due = {"counter.later": lambda context, key: self._add(context, key.decode(), 1)}
+        self.due = {
+            "counter.later": lambda context, key: self._add(context, key.decode(), 1),
+            "counter.drop": lambda context, key: context.unschedule(
+                int.from_bytes(key[:8], "big"), "counter.later", key[8:]
+            ),
+        }
         self.admission = (self.admit,)
         self.invariants = (self.no_1313,)
-        self.queries = {"counter.total": Query(TotalOf, lambda state, request: self.total(state, request.name), "")}
+        self.queries = {
+            "counter.total": Query(TotalOf, lambda state, request: self.total(state, request.name), "")
+        }
 
     def total(self, state: State, name: str) -> int:
         found = self.table.get(state, name.encode())
@@ -187,6 +226,10 @@ class CounterModule(Module):
         if message.cancelled:
             context.unschedule(message.due_ms, "counter.later", message.name.encode())
 
+    def drop_later(self, context: Context, message: DropLater) -> None:
+        key = message.due_ms.to_bytes(8, "big") + message.name.encode()
+        context.schedule(message.due_ms, "counter.drop", key)
+
     def remove(self, context: Context, message: Remove) -> None:
         self.table.delete(context.state, message.name.encode())
 
@@ -194,16 +237,34 @@ class CounterModule(Module):
         self._add(context, "fail", 1)
         if message.how == "bug":
             raise ZeroDivisionError("planted")
-        if message.how == "unprintable":
-            raise Unprintable(2**70)
         if message.how == "bad-record":
             self.table.put(context.state, Counter("x"), b"bad")  # type: ignore[arg-type]
-        if message.how == "huge-record":
+        elif message.how == "huge-record":
             self.table.put(context.state, Counter(2**70), b"bad")
-        if message.how == "bad-event":
+        elif message.how == "long-key":
+            self.table.put(context.state, Counter(1), bytes(511))
+        elif message.how == "bad-event":
             context.emit(Added("fail", 2**70))
-        if message.how == "unknown-due":
+        elif message.how == "undeclared-event":
+            context.emit(Undeclared())
+        elif message.how == "unknown-due":
             context.schedule(1, "nobody", b"")
+        elif message.how == "bad-due":
+            context.schedule(-1, "counter.later", b"")
+        elif message.how == "invariant":
+            self.table.put(context.state, Counter(1313), b"bad")
+        else:
+            self._raise(message.how)
+
+    def _raise(self, how: str) -> None:
+        if how in UNPRINTABLE:
+            raise Unprintable(UNPRINTABLE[how])
+        kinds: dict[str, BaseException] = {
+            "unmarked": Unmarked(), "memory": MemoryError(), "halt": Halt("planted"), "recursion": RecursionError(),
+            "refused": Duplicate(b"x"), "interrupt": KeyboardInterrupt(),
+        }  # fmt: skip
+        if how in kinds:
+            raise kinds[how]
         raise AboveLimit("fail", 0, 0)
 
     def repeat(self, context: Context, message: Repeat) -> None:

@@ -1,6 +1,6 @@
 """Founds small test ledgers: members with one key and one node each, and the modules that a test is about."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from support.ledger import START_MS, Key, Ledger
@@ -50,11 +50,11 @@ def founding(
     modules: Sequence[Module] = (),
     *,
     party: PartyModule | None = None,
-    roles: dict[str, Sequence[str]] | None = None,
+    roles: Mapping[str, Sequence[str]] | None = None,
     threshold: int = 1,
-    parameters: dict[str, dict[str, Any]] | None = None,
-    sections: dict[str, dict[str, Any]] | None = None,
-    member_fields: dict[str, dict[str, Any]] | None = None,
+    parameters: Mapping[str, dict[str, Any]] | None = None,
+    sections: Mapping[str, dict[str, Any]] | None = None,
+    member_fields: Mapping[str, dict[str, Any]] | None = None,
     store: Any = None,
 ) -> Founding:
     """A founded ledger of the kernel's module, the party module and ``modules``, in this order.
@@ -64,7 +64,7 @@ def founding(
     keeper. The first member's node submits.
     """
     party = party or PartyModule()
-    section = {
+    section: dict[str, Any] = {
         "members": [
             member_section(
                 name, roles=list((roles or {}).get(name, ())), **(member_fields or {}).get(name, {})
@@ -75,7 +75,7 @@ def founding(
     }
     genesis = Genesis(
         name="Test", purpose="test", time_ms=START_MS, seal=SealTerms("checkpoint", Key("seal").public.hex()),
-        parameters=parameters or {}, modules={"party": section, **(sections or {})},
+        parameters=dict(parameters or {}), modules={"party": section, **(sections or {})},
     )  # fmt: skip
     registry = Registry([KernelModule(party.authority), party, *modules], party.authority)
     keys = {name: Key(name) for name in members}

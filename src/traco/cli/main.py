@@ -14,7 +14,8 @@ from typer.main import get_command
 
 from traco import __version__
 from traco.cli.output import write_problem
-from traco.cli.problems import MEANINGS, ExitCode, Problem, problem_of
+from traco.cli.problems import MEANINGS, CommandProblem, ExitCode, Problem, problem_of
+from traco.kernel.errors import LedgerError
 
 GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "node": ("traco.cli.node", "Make, run and check a node."),
@@ -34,7 +35,8 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 # Typer has no public name for the base of what a wrong command line raises.
-_UsageError: Final[type[Exception]] = typer.BadParameter.__bases__[0]
+_UsageError: Final[Any] = typer.BadParameter.__mro__[2]
+_EXPECTED: Final = (CommandProblem, LedgerError, OSError, ValueError)
 
 
 class LazyGroup(TyperGroup):
@@ -49,6 +51,11 @@ class LazyGroup(TyperGroup):
         if cmd_name not in GROUPS:
             return None
         return load(cmd_name)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of groups for the help, without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_text) for name, (_, help_text) in GROUPS.items()])
 
 
 def load(name: str) -> Any:
@@ -88,13 +95,24 @@ def run(arguments: Sequence[str]) -> int:
         sys.stderr.write("interrupted\n")
         return ExitCode.INTERRUPTED
     except _UsageError as error:
-        return _report(_usage_problem(error), as_json)
-    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError, OSError, *_ours()) as error:
+        return _report_usage(error, as_json)
+    except BrokenPipeError:
+        return ExitCode.OK  # whoever read the output has seen enough
+    except _EXPECTED as error:
         problem = problem_of(error)
         if problem is None:
             raise
-        return _report(problem, as_json)
+        write_problem(problem, as_json)
+        return problem.exit_code
     return result if isinstance(result, int) else ExitCode.OK
+
+
+def _report_usage(error: Any, as_json: bool) -> int:
+    if as_json:
+        write_problem(Problem("usage.invalid", error.format_message(), ExitCode.USAGE), as_json)
+    else:
+        error.show()
+    return ExitCode.USAGE
 
 
 def main() -> None:

@@ -5,13 +5,15 @@ Standard output carries answers only. Problems, progress and prompts go to stand
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from traco.cli.problems import Problem
+
+WIDTH_IN_PIPES: Final = 240  # wide enough that no id is folded
 
 
 class Output:
@@ -62,8 +64,10 @@ class Output:
     def _print(self, content: Any) -> None:
         console = Console(highlight=False, markup=False, emoji=False)
         if not console.is_terminal:
-            console = Console(highlight=False, markup=False, emoji=False, width=200)  # do not fold ids in a pipe
-        console.print(content)
+            console = Console(highlight=False, markup=False, emoji=False, width=WIDTH_IN_PIPES)
+        with console.capture() as captured:
+            console.print(content)
+        sys.stdout.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def write_json(document: Any) -> None:

@@ -5,7 +5,7 @@ records' own definitions, so that REST schema, CLI and documentation cannot drif
 """
 
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Union, get_args, get_origin, get_type_hints
 
@@ -55,7 +55,10 @@ def form_type(kind: type[Record]) -> Any:
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
         translated = _translate(hints[field.name])
-        fields.append((field.name, translated) if field.required else (field.name, translated, _default(field)))
+        if field.required:
+            fields.append((field.name, translated))
+        else:
+            fields.append((field.name, translated, _default(field, translated)))
     tag = kind.__struct_config__.tag
     options: dict[str, Any] = {"tag_field": "type", "tag": tag} if isinstance(tag, str) else {}
     form: Any = msgspec.defstruct(
@@ -65,8 +68,11 @@ def form_type(kind: type[Record]) -> Any:
     return form
 
 
-def _default(field: Any) -> Any:
-    return to_form(field.default) if field.default is not msgspec.NODEFAULT else field.default_factory()
+def _default(field: Any, translated: Any) -> Any:
+    value = to_form(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+    if isinstance(value, dict | list):
+        return msgspec.field(default_factory=partial(msgspec.convert, value, translated))
+    return value
 
 
 def _translate(hint: Any) -> Any:

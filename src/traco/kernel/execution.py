@@ -73,7 +73,9 @@ class Execution:
         self.events: list[Event] = []
 
     def emit(self, event: Event) -> None:
-        """Add an event to the receipt. Raises ``TooManyEvents``."""
+        """Add an event to the receipt. Raises ``TooManyEvents``, and ``ValueError`` where no module declares its kind."""
+        if type(event) not in self._registry.event_kinds:
+            raise ValueError(f"no module declares the event {type(event).__name__}")
         if len(self.events) >= self._limits.max_events:
             raise TooManyEvents(self._limits.max_events)
         self.events.append(event)

@@ -13,16 +13,17 @@ one. The embedded engine's seal is a checkpoint; other engines add other kinds.
     └── ReceiptInvalid      the file does not prove anything under this genesis; ``code`` says why
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import msgspec
 
 from traco.kernel import crypto
-from traco.kernel.codec import Codec, Count, Hash, Record
+from traco.kernel.codec import Codec, Count, Hash, Record, encode
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
-from traco.kernel.merkle import ProofInvalid, leaf_hash, verify_inclusion
-from traco.kernel.receipt import BlockRecord, Receipt, app_hash, block_leaf_hash
+from traco.kernel.merkle import ProofInvalid, inclusion_path, leaf_hash, root_of, verify_inclusion
+from traco.kernel.receipt import BlockRecord, Leaf, Receipt, app_hash, block_leaf_hash
 from traco.kernel.seal import SealInvalid, verify_checkpoint
 from traco.kernel.transaction import (
     Body,
@@ -87,6 +88,26 @@ _FILE: Final[Codec[FinalityReceipt]] = Codec(FinalityReceipt)
 _RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)
 _BODY: Final[Codec[Body]] = Codec(Body)
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
+
+
+def make_receipt(
+    network: bytes, transaction: bytes, leaves: Sequence[Leaf], index: int, record: BlockRecord,
+    history: Sequence[bytes], history_index: int, state_root: bytes, seal: bytes,
+) -> bytes:  # fmt: skip
+    """The file for the transaction at ``index`` of the ``leaves`` of its block, whose record is ``record``.
+
+    ``history`` are the leaf hashes of all block records up to the block that ``seal`` seals, ``history_index`` is the
+    record's position among them, and ``state_root`` that of the sealed block. Raises ``ValueError`` for a position
+    that does not exist; whether the parts fit together is what ``verify_receipt`` says.
+    """
+    in_transactions = [leaf_hash(transaction_leaf(leaf.identity, leaf.signatures)) for leaf in leaves]
+    in_receipts = [leaf_hash(leaf.receipt) for leaf in leaves]
+    paths = inclusion_path(in_transactions, index), inclusion_path(in_receipts, index)
+    file = FinalityReceipt(
+        network, transaction, leaves[index].receipt, index, *paths, record, history_index, len(history),
+        inclusion_path(history, history_index), root_of(history), state_root, seal,
+    )  # fmt: skip
+    return encode(file)
 
 
 def verify_receipt(raw: bytes, genesis: bytes) -> Verified:

@@ -33,6 +33,7 @@ class PartyInstruction(Instruction, frozen=True):
     party: Id
 
     def actors(self) -> tuple[bytes, ...]:
+        """The one party."""
         return (self.party,)
 
 

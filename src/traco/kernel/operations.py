@@ -76,6 +76,7 @@ class SetParameters(Instruction, frozen=True, tag="kernel.set_parameters/1"):
     record: Operation
 
     def actors(self) -> tuple[bytes, ...]:
+        """The council members."""
         return self.parties
 
 
@@ -89,6 +90,7 @@ class ScheduleUpgrade(Instruction, frozen=True, tag="kernel.schedule_upgrade/1")
     height: Height
 
     def actors(self) -> tuple[bytes, ...]:
+        """The council members."""
         return self.parties
 
 

@@ -49,6 +49,7 @@ class Registry:
         )
         self.errors: Final[dict[str, type[Rejected]]] = _by_code(modules)
         self.events: Final[tuple[type[Event], ...]] = tuple(event for m in modules for event in m.events)
+        self.event_kinds: Final = dict.fromkeys(self.events)
         self._derive_codecs()
 
     def _derive_codecs(self) -> None:

@@ -42,7 +42,12 @@ def check_pages(path: str | PathLike[str]) -> None:
 def differences(
     original: str | PathLike[str], rebuilt: str | PathLike[str], limit: int = 100
 ) -> list[Difference]:
-    """Up to ``limit`` differences, by table and row. Raises ``StorageHalt`` where a store cannot be read."""
+    """Up to ``limit`` differences, by table and row.
+
+    Raises ``StoreDamaged`` for an original with damaged pages (see ``check_pages``), ``StorageHalt`` where a store cannot
+    be read.
+    """
+    check_pages(original)
     first, second = fspath(original), fspath(rebuilt)
     found: list[Difference] = []
     with (
@@ -81,16 +86,22 @@ def _row_differences(
     table: str, columns: tuple[str, ...], left: Iterator[Row], right: Iterator[Row]
 ) -> Iterator[Difference]:
     """Differences of two tables whose rows come in the order of the first column, their primary key."""
-    first, second = next(left, None), next(right, None)
-    while first is not None or second is not None:
-        if first is not None and (second is None or first[0] < second[0]):
+    first, second = next(left, ()), next(right, ())
+    while first and second:
+        if first[0] < second[0]:
             yield Difference(table, first[0], "", first, None)
-            first = next(left, None)
-        elif second is not None and (first is None or second[0] < first[0]):
+            first = next(left, ())
+        elif second[0] < first[0]:
             yield Difference(table, second[0], "", None, second)
-            second = next(right, None)
-        elif first is not None and second is not None:
+            second = next(right, ())
+        else:
             for column, original, rebuilt in zip(columns, first, second, strict=True):
                 if type(original) is not type(rebuilt) or original != rebuilt:
                     yield Difference(table, first[0], column, original, rebuilt)
-            first, second = next(left, None), next(right, None)
+            first, second = next(left, ()), next(right, ())
+    while first:
+        yield Difference(table, first[0], "", first, None)
+        first = next(left, ())
+    while second:
+        yield Difference(table, second[0], "", None, second)
+        second = next(right, ())

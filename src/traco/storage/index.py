@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import apsw
 
+from traco.kernel.merkle import HASH_BYTES
 from traco.kernel.receipt import Leaf
 from traco.storage.rows import decode_leaves, entry_location
 from traco.storage.schema import PREFIX_BYTES
@@ -28,6 +29,8 @@ def read_leaves(connection: apsw.Connection, height: int) -> tuple[Leaf, ...]:
 
 def locate(connection: apsw.Connection, identity: bytes, recent: Iterable[Location]) -> Location | None:
     """Where the leaf of a transaction, envelope or due item is, or None. ``recent``: where no sweep has been yet."""
+    if len(identity) != HASH_BYTES:
+        return None
     for candidates in (recent, _indexed(connection, identity)):
         for place in candidates:
             leaves = read_leaves(connection, place.height)

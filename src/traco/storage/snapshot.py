@@ -31,6 +31,7 @@ from traco.storage.rows import (
 )
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS
 
+
 class ParsedDelta:
     """The changes of one block by key, and the ids of its leaves. Immutable, so snapshots share it."""
 
@@ -69,6 +70,7 @@ class SnapshotReader:
         self._ledger = ledger
         self._vfs = vfs
         self._idle: list[apsw.Connection] = []
+        self._meta: dict[str, bytes] | None = None  # never changes once it is there
         self._deltas: dict[int, ParsedDelta] = {}
 
     def snapshot(self) -> "ReadSnapshot | None":
@@ -80,10 +82,13 @@ class SnapshotReader:
                 if not is_founded(connection):
                     self.give_back(connection)
                     return None
-                meta = read_meta(connection, self.path)
-                require_network(meta, self.path, self._network, self._ledger)
+                if self._meta is None:
+                    meta = read_meta(connection, self.path)
+                    require_network(meta, self.path, self._network, self._ledger)
+                    self._meta = meta
                 head = read_head(connection)
-                return ReadSnapshot(self, connection, meta, head, self._read_deltas(connection, head.height))
+                deltas = self._read_deltas(connection, head.height)
+                return ReadSnapshot(self, connection, self._meta, head, deltas)
             except BaseException:
                 connection.close(True)
                 raise

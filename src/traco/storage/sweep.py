@@ -5,7 +5,7 @@ millisecond each. So rows are handed over as one array of strings, which SQL tak
 header, then the bytes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import apsw
@@ -56,11 +56,13 @@ class Pending:
             # Each turn takes one range of prefixes.
             self._entries[entry[0] * SWEEP_BLOCKS >> 8].append(entry)
 
-    def find(self, identity: bytes) -> list[Location]:
+    def find(self, identity: bytes) -> Iterator[Location]:
         """Where blocks may have the id whose entries are not in the index yet."""
         prefix = identity[:PREFIX_BYTES]
         entries = self._entries[identity[0] * SWEEP_BLOCKS >> 8]
-        return [Location(*entry_location(entry)) for entry in entries if entry.startswith(prefix)]
+        for entry in entries:
+            if entry.startswith(prefix):
+                yield Location(*entry_location(entry))
 
     def take(self, height: int) -> tuple[dict[int, bytes], list[bytes]]:
         """What the block of this height writes: rows by slot, and index entries. They are forgotten."""

@@ -139,7 +139,9 @@ class Market:
         self.desk.calls.append(action)
         return Call(self.ids["bank"], len(self.desk.calls) - 1)
 
-    def create(self, issuer: str, code: str, kind: InstrumentKind = InstrumentKind.SECURITY, **fields: Any) -> bytes:
+    def create(
+        self, issuer: str, code: str, kind: InstrumentKind = InstrumentKind.SECURITY, **fields: Any
+    ) -> bytes:
         """An instrument whose issuer is its operator."""
         fields = {"currency": None, "decimals": 2, "operators": (self.ids[issuer],), **fields}
         self.do(issuer, CreateInstrument(self.ids[issuer], code, kind, terms=TERMS, **fields))

@@ -15,11 +15,11 @@ from traco.modules.holding.messages import CloseAccount, ExecuteHold, Hold, Rele
 from traco.modules.holding.state import CreditControl, DebitControl, Holding, OpenHold, hold_id
 
 SALT = b"s" * 16
-LIFE_MS = 10_000
+LIFE_MS = 60_000
 
 
 class Held:
-    """60 of the bank's 100 held for the dealer for ten seconds."""
+    """60 of the bank's 100 held for the dealer for a minute."""
 
     def __init__(self, market: Market) -> None:
         self.market = market
@@ -31,7 +31,14 @@ class Held:
 
     def message(self, amount: int, expires_ms: int = 0, salt: bytes = SALT) -> Hold:
         return Hold(
-            self.bank, self.a, self.market.cash, amount, self.dealer, expires_ms or self.expires_ms, b"deal", salt
+            self.bank,
+            self.a,
+            self.market.cash,
+            amount,
+            self.dealer,
+            expires_ms or self.expires_ms,
+            b"deal",
+            salt,
         )
 
     def execute(self, amount: int, final: bool = False) -> ExecuteHold:
@@ -239,17 +246,23 @@ def market_with_budget_of_one() -> Market:
     return market
 
 
-def test_a_module_may_hold_without_expiry_for_an_executor_that_is_no_party(market: Market, held: Held) -> None:
+def test_a_module_may_hold_without_expiry_for_an_executor_that_is_no_party(
+    market: Market, held: Held
+) -> None:
     keeper, identity = market.keeper, b"\x09" * 32
     market.call(
-        lambda context: keeper.hold(context, identity, held.a, market.cash, 40, b"settlement\0\0\0\0\0\0", 0, b"")
+        lambda context: keeper.hold(
+            context, identity, held.a, market.cash, 40, b"settlement\0\0\0\0\0\0", 0, b""
+        )
     )
     held.pass_to_expiry(before_ms=-1_000_000)
     assert market.holding(held.a) == Holding(60, 40, 0, 0, 0, 0, 0)
     assert market.refused("court", ReleaseHold(market.ids["court"], identity)) == "holding.not_executor"
     receipt = market.call(lambda context: keeper.release_hold(context, identity))
     assert receipt.events == (HoldEnded(identity, HoldEnd.RELEASED, 40),)
-    assert market.call_refused(lambda context: keeper.release_hold(context, identity)) == "holding.hold_unknown"
+    assert (
+        market.call_refused(lambda context: keeper.release_hold(context, identity)) == "holding.hold_unknown"
+    )
 
 
 def test_a_hold_without_expiry_is_executed_at_any_time(market: Market, held: Held) -> None:

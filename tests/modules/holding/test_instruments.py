@@ -91,7 +91,9 @@ def test_a_transfer_check_must_be_declared(market: Market) -> None:
         {"kind": "coin"},
     ],
 )
-def test_what_no_instrument_can_be_is_not_even_a_transaction(market: Market, fields: dict[str, object]) -> None:
+def test_what_no_instrument_can_be_is_not_even_a_transaction(
+    market: Market, fields: dict[str, object]
+) -> None:
     failure = market.ledger.run_block([market.wire("bank", bond(market, **fields))])[0].failure
     assert failure is not None
     assert failure.code == "transaction.malformed"

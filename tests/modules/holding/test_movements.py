@@ -22,7 +22,9 @@ from traco.modules.holding.state import (
 NOWHERE = b"\xee" * 16
 
 
-def test_figure_8_three_transactions_that_touch_the_same_accounts_all_succeed_in_one_block(market: Market) -> None:
+def test_figure_8_three_transactions_that_touch_the_same_accounts_all_succeed_in_one_block(
+    market: Market,
+) -> None:
     """JPX report, Figure 8: 5000 to A, 2000 from B, 3000 from A to C, each starting with 10000."""
     a, b, c = (market.funded(name, 10_000) for name in ("bank", "dealer", "court"))
     central, dealer = market.ids["central"], market.ids["dealer"]
@@ -115,7 +117,9 @@ def test_a_closed_account_neither_sends_nor_receives(market: Market) -> None:
 
 
 @pytest.mark.parametrize("amount", [0, -1, MAX_AMOUNT + 1, 2**64])
-def test_an_amount_below_one_or_above_the_maximum_is_not_even_a_transaction(market: Market, amount: int) -> None:
+def test_an_amount_below_one_or_above_the_maximum_is_not_even_a_transaction(
+    market: Market, amount: int
+) -> None:
     a, b = market.funded("bank", 100), market.open("dealer")
     try:
         raw = market.wire("bank", market.pay("bank", a, b, amount))
@@ -205,7 +209,9 @@ def test_an_issue_needs_an_open_account_that_takes_the_credit(market: Market) ->
     central = market.ids["central"]
     message = Issue(central, market.cash, closed, 1, b"")
     assert market.refused("central", message) == "holding.credit_not_controlled"
-    assert market.refused("central", Issue(central, market.cash, NOWHERE, 1, b"")) == "holding.account_unknown"
+    assert (
+        market.refused("central", Issue(central, market.cash, NOWHERE, 1, b"")) == "holding.account_unknown"
+    )
     assert market.refused("central", Issue(central, NOWHERE, closed, 1, b"")) == "holding.instrument_unknown"
 
 

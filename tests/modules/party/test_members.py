@@ -76,6 +76,16 @@ def test_only_members_have_nodes(f: Founding) -> None:
         assert f.ledger.reject(message, keys=[Key("seller")]) == "party.not_member"
 
 
+def test_nodes_are_kept_in_ascending_order(f: Founding) -> None:
+    nodes = [Key(f"n{number}").public for number in range(4)]
+    for key in sorted(nodes, reverse=True):
+        f.ledger.succeed(RegisterNode(f.ids["bank"], key), keys=[BANK])
+    record = f.party.keeper.get(f.ledger.application.state, f.ids["bank"])
+    assert record is not None
+    assert record.membership is not None
+    assert record.membership.nodes == tuple(sorted([*nodes, Key("bank node").public]))
+
+
 def test_a_node_key_must_be_a_key(f: Founding) -> None:
     message = RegisterNode(f.ids["bank"], b"\x01" + b"\0" * 32)
     assert f.ledger.reject(message, keys=[BANK]) == "party.key_wrong"

@@ -61,7 +61,9 @@ def proposal(
 def identity(f: Founding, party: bytes) -> bytes:
     """The id of the party's last proposal, as its event names it."""
     receipts = [
-        f.ledger.registry.receipt.decode(leaf.receipt) for block in f.ledger.store.blocks for leaf in block.leaves
+        f.ledger.registry.receipt.decode(leaf.receipt)
+        for block in f.ledger.store.blocks
+        for leaf in block.leaves
     ]
     proposed = [event for receipt in receipts for event in receipt.events if isinstance(event, Proposed)]
     return next(event.proposal for event in reversed(proposed) if event.party == party)
@@ -257,3 +259,9 @@ def test_a_suspended_party_completes_nothing(f: Founding, party: bytes) -> None:
     f.ledger.succeed(SetStatus(f.ids["bank"], party, "suspended", "check"), keys=[Key("bank")])
     for message in (Approve(party, identity(f, party)), Withdraw(party, identity(f, party))):
         assert f.ledger.reject(message, keys=[CHECKER]) == "party.suspended"
+
+
+def test_a_closed_party_completes_nothing(f: Founding, party: bytes) -> None:
+    f.ledger.succeed(proposal(f, party, Pay(party, CASH, 11)), keys=[MAKER])
+    f.ledger.succeed(SetStatus(f.ids["bank"], party, "closed", "ended"), keys=[Key("bank")])
+    assert f.ledger.reject(Approve(party, identity(f, party)), keys=[CHECKER]) == "party.closed"

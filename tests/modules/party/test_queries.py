@@ -103,7 +103,7 @@ def test_a_party_is_read_as_of_each_height_within_the_horizon(f: Founding) -> No
     seller = f.register("seller")
     start = f.ledger.application.info().height
     for status in ("suspended", "active", "suspended"):
-        f.ledger.succeed(SetStatus(f.ids["bank"], seller, status, "r"), keys=[BANK])  # type: ignore[arg-type]
+        f.ledger.succeed(SetStatus(f.ids["bank"], seller, status, "r"), keys=[BANK])
 
     def status_at(height: int) -> str | None:
         view = f.ledger.query("party.at_height", queries.GetPartyAtHeight(seller, height))

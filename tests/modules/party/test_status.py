@@ -44,7 +44,7 @@ def test_a_closed_party_never_acts_again(f: Founding, seller: bytes) -> None:
     set_status(f, seller, "closed")
     assert f.ledger.reject(Note(seller), keys=[Key("seller")]) == "party.closed"
     for status in ("active", "suspended", "closed"):
-        again = SetStatus(f.ids["bank"], seller, status, "reason")  # type: ignore[arg-type]
+        again = SetStatus(f.ids["bank"], seller, status, "reason")
         assert f.ledger.reject(again, keys=[BANK]) == "party.closed"
 
 
@@ -106,6 +106,8 @@ def test_the_council_closes_a_member_and_its_nodes(f: Founding) -> None:
     state = f.ledger.application.state
     assert f.party.keeper.member_of_node(state, Key("third node").public) is None
     assert f.party.keeper.party_of_key(state, Key("third").public) is None
+    again = DecideStatus(council(f, "rival", "bank"), f.ids["third"], "active", "back")
+    assert f.ledger.reject(again, keys=[BANK, Key("rival")]) == "party.closed"
     assert f.ledger.check_invariants() == []
 
 
@@ -113,7 +115,7 @@ def test_a_council_that_could_not_decide_any_more_is_prevented(f: Founding) -> N
     parties, keys = council(f, "bank", "rival"), [BANK, Key("rival")]
     f.ledger.succeed(DecideStatus(parties, f.ids["third"], "suspended", "check"), keys=keys)
     for status in ("suspended", "closed"):
-        last = DecideStatus(parties, f.ids["rival"], status, "check")  # type: ignore[arg-type]
+        last = DecideStatus(parties, f.ids["rival"], status, "check")
         assert f.ledger.reject(last, keys=keys) == "party.council_unreachable"
     f.ledger.succeed(DecideStatus(parties, f.ids["third"], "closed", "left"), keys=keys)
 

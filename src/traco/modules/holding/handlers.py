@@ -8,6 +8,7 @@ from traco.modules.holding.errors import (
     AttachmentForeign,
     CreditNotControlled,
     DebitNotControlled,
+    HoldExpiryPast,
     InstrumentMismatch,
     KindNotAllowed,
     NotAccountParty,
@@ -116,6 +117,8 @@ class Handlers:
         # authorise
         self._require_debit(context.state, message.party, message.account)
         # check, change, emit
+        if message.expires_ms == 0:  # only a module, which can end what it holds, holds without expiry
+            raise HoldExpiryPast(0, context.block.time_ms)
         self._parties.require_active(context.state, message.executor)
         record = OpenHold(
             message.account, message.instrument, message.amount, message.executor, message.expires_ms,

@@ -36,6 +36,7 @@ _ENCUMBERING: Final = (OpenHold, OpenPledge, OpenAttachment, BatchHold)
 
 # held, pledged, attached, bucket, incoming, awaited: as in ``Holding``
 _HELD, _PLEDGED, _ATTACHED, _BUCKET, _INCOMING, _AWAITED = range(6)
+_NONE: Final = (0, 0, 0, 0, 0, 0)
 
 
 def conservation(state: State, before: Mapping[bytes, Record | None]) -> None:
@@ -43,15 +44,17 @@ def conservation(state: State, before: Mapping[bytes, Record | None]) -> None:
     change: dict[bytes, int] = {}
     for key, old in before.items():
         new = state.current(key)
-        if isinstance(old, Holding) or isinstance(new, Holding):
-            instrument = key[2:18]
-            change[instrument] = change.get(instrument, 0) + _owned(new) - _owned(old)
-        elif isinstance(new, Supply) or isinstance(old, Supply):
-            instrument = key[2:18]
-            change[instrument] = change.get(instrument, 0) - _outstanding(new) + _outstanding(old)
-    for difference in change.values():
-        if difference:
-            raise InvariantBroken("holding.conservation")
+        kind = type(new or old)
+        if kind is Holding:
+            difference = _owned(new) - _owned(old)
+        elif kind is Supply:
+            difference = _outstanding(old) - _outstanding(new)
+        else:
+            continue
+        instrument = key[2:18]
+        change[instrument] = change.get(instrument, 0) + difference
+    if any(change.values()):
+        raise InvariantBroken("holding.conservation")
 
 
 def encumbrances(state: State, before: Mapping[bytes, Record | None]) -> None:
@@ -59,10 +62,12 @@ def encumbrances(state: State, before: Mapping[bytes, Record | None]) -> None:
     parts: dict[bytes, list[int]] = {}
     for key, old in before.items():
         new = state.current(key)
-        if isinstance(old, Holding) or isinstance(new, Holding):
-            _add_parts(parts, key[2:], old, -1)
-            _add_parts(parts, key[2:], new, 1)
-        elif isinstance(old, _ENCUMBERING) or isinstance(new, _ENCUMBERING):
+        kind = type(new or old)
+        if kind is Holding:
+            if _parts(old) != _parts(new):
+                _add_parts(parts, key[2:], old, -1)
+                _add_parts(parts, key[2:], new, 1)
+        elif kind in _ENCUMBERING:
             _add_record(parts, old, 1)
             _add_record(parts, new, -1)
     for difference in parts.values():
@@ -163,14 +168,16 @@ def _add(parts: dict[bytes, list[int]], key: bytes, part: int, amount: int) -> N
     parts.setdefault(key, [0] * 6)[part] += amount
 
 
+def _parts(record: Record | None) -> tuple[int, ...]:
+    if not isinstance(record, Holding):
+        return _NONE
+    return record.held, record.pledged, record.attached, record.bucket, record.incoming, record.awaited
+
+
 def _add_parts(parts: dict[bytes, list[int]], key: bytes, record: Record | None, sign: int) -> None:
-    if isinstance(record, Holding):
-        values = (
-            record.held, record.pledged, record.attached, record.bucket, record.incoming, record.awaited
-        )  # fmt: skip
-        for part, value in enumerate(values):
-            if value:
-                _add(parts, key, part, sign * value)
+    for part, value in enumerate(_parts(record)):
+        if value:
+            _add(parts, key, part, sign * value)
 
 
 def _add_record(parts: dict[bytes, list[int]], record: Record | None, sign: int) -> None:

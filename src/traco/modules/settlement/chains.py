@@ -72,7 +72,9 @@ def _check_link(legs: Sequence[SettlementInstruction], source: int, leg: int) ->
         raise PassThroughMismatch(source, leg)
 
 
-def _check_said(found: Allocation | Approval | None, expected: PassedOn | PassThrough, source: int, leg: int) -> None:
+def _check_said(
+    found: Allocation | Approval | None, expected: PassedOn | PassThrough, source: int, leg: int
+) -> None:
     if found is not None and found != expected:
         raise PassThroughMismatch(source, leg)
 

@@ -1,13 +1,13 @@
 """Why an instruction about a batch is rejected.
 
-    Rejected
-    ├── BatchUnknown, BatchExists, BatchEnded, DeadlinePast, DeadlineWrong    the batch as a whole
-    ├── LegsExceeded, SettlersWrong
-    ├── TermsDiffer, NothingAffirmed, NothingWithdrawn, LegUnknown
-    ├── AllocatedBefore, ApprovedBefore                                       a part was given before
-    ├── NotSender, NotReceiver, WrongAccount, NotInControl                    a part is not this party's to give
-    ├── EvidenceDiffers, PassThroughMismatch, PassThroughCycle, ChainTooLong  parts do not fit together
-    └── NotComplete, Irrevocable, NotSettler, NotRequestor
+Rejected
+├── BatchUnknown, BatchExists, BatchEnded, DeadlinePast, DeadlineWrong    the batch as a whole
+├── LegsExceeded, SettlersWrong
+├── TermsDiffer, NothingAffirmed, NothingWithdrawn, LegUnknown
+├── AllocatedBefore, ApprovedBefore                                       a part was given before
+├── NotSender, NotReceiver, WrongAccount, NotInControl                    a part is not this party's to give
+├── EvidenceDiffers, PassThroughMismatch, PassThroughCycle, ChainTooLong  parts do not fit together
+└── NotComplete, Irrevocable, NotSettler, NotRequestor
 """
 
 from dataclasses import dataclass
@@ -183,7 +183,9 @@ class WrongAccount(Rejected):
 
     code: ClassVar[str] = "settlement.wrong_account"
     says: ClassVar[str] = "Account {account} does not belong to the party that leg {leg} needs it of."
-    advice: ClassVar[str] = "Name an account whose owner is the leg's sender (allocation) or receiver (approval)."
+    advice: ClassVar[str] = (
+        "Name an account whose owner is the leg's sender (allocation) or receiver (approval)."
+    )
     account: bytes
     leg: int
 

@@ -1,10 +1,9 @@
 """What happened to batches, as receipts and projections carry it. Each movement of value has its own event besides."""
 
-from typing import Literal
-
 from traco.kernel.codec import Code, Id, TimeMs
 from traco.kernel.instruction import Event
 from traco.modules.settlement.messages import LegIndex, SettlementInstruction
+from traco.modules.settlement.state import Release
 
 
 class BatchCreated(Event, frozen=True, tag="settlement.batch_created/1"):
@@ -45,5 +44,5 @@ class BatchReleased(Event, frozen=True, tag="settlement.batch_released/1"):
     """The batch ended without settling anything."""
 
     batch: Id
-    status: Literal["cancelled", "expired"]
+    status: Release
     reason: Code

@@ -51,7 +51,7 @@ from traco.modules.settlement.messages import (
 )
 from traco.modules.settlement.parameters import SettlementParameters
 from traco.modules.settlement.ports import Holdings, Parties
-from traco.modules.settlement.state import BATCHES, Batch, Status, hold_id
+from traco.modules.settlement.state import BATCHES, Batch, Release, Status, hold_id
 
 EXPIRY: Final = "settlement.expiry"
 EXPIRED: Final = "settlement.deadline"  # the reason given with a batch that expired
@@ -145,11 +145,7 @@ class Keeper:
                 self._hold(context, batch, leg, legs[leg], allocation.account)
         grown = _with_parts(record, tuple(allocated), tuple(approved))
         complete = grown.complete
-        context.emit(
-            Affirmed(
-                batch, party, tuple([leg for leg, _ in allocations]), tuple([leg for leg, _ in approvals]), complete
-            )
-        )
+        context.emit(Affirmed(batch, party, _indexes(allocations), _indexes(approvals), complete))
         if complete and record.auto:
             self._settle(context, batch, grown)
         else:
@@ -222,7 +218,7 @@ class Keeper:
         for consequence in record.on_settle:
             context.apply(consequence)
 
-    def _release(self, context: Context, batch: bytes, record: Batch, status: Status, reason: str) -> None:
+    def _release(self, context: Context, batch: bytes, record: Batch, status: Release, reason: str) -> None:
         self._end(context, batch, record, status)
         for leg, allocation in enumerate(record.allocations):
             self._release_hold(context, batch, leg, allocation)
@@ -263,7 +259,11 @@ class Keeper:
         self, context: Context, legs: tuple[SettlementInstruction, ...], settlers: tuple[bytes, ...], auto: bool,
         deadline_ms: int,
     ) -> None:  # fmt: skip
-        state, limits, time_ms = context.state, context.parameters(SettlementParameters), context.block.time_ms
+        state, limits, time_ms = (
+            context.state,
+            context.parameters(SettlementParameters),
+            context.block.time_ms,
+        )
         if not 1 <= len(legs) <= limits.max_legs:
             raise LegsExceeded(len(legs), limits.max_legs)
         named = dict.fromkeys(settlers)
@@ -326,3 +326,7 @@ def _with_parts(
     record: Batch, allocations: tuple[Allocation | None, ...], approvals: tuple[Approval | None, ...]
 ) -> Batch:
     return replace(record, allocations=allocations, approvals=approvals)
+
+
+def _indexes(parts: Allocations | Approvals) -> tuple[int, ...]:
+    return tuple([leg for leg, _ in parts])

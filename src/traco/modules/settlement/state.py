@@ -15,7 +15,8 @@ from traco.modules.settlement.messages import MOST_LEGS, Allocation, Approval, S
 
 PREFIX: Final = 0x03
 
-Status = Literal["open", "settled", "cancelled", "expired"]
+Release = Literal["cancelled", "expired"]
+Status = Literal["open", "settled"] | Release
 
 
 class Batch(Record, frozen=True, tag=1):

@@ -1,0 +1,198 @@
+"""What commands that talk to a node have at hand: names, a client, and signers of the acting party."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import typer
+
+from traco.cli.command import HOME, JSON, Local, Shared
+from traco.cli.names import AddressBook, Entry, Kind, as_id
+from traco.cli.passphrases import Passphrases
+from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
+from traco.client.keystore import KeyEntry, KeyStore
+from traco.client.results import TransactionResult
+from traco.client.sdk import DEFAULT_URL, LedgerClient, Party
+from traco.client.signer import Signer
+from traco.kernel.identifiers import LEI_LENGTH
+from traco.kernel.instruction import Instruction
+
+ID_BYTES = 16
+
+URL = Shared(
+    "url",
+    Annotated[
+        str,
+        typer.Option(
+            "--url", envvar="TRACO_URL", help="Address of the node; by default that of the network of your names."
+        ),
+    ],
+    "",
+)
+PASSPHRASE_FILE = Shared(
+    "passphrase_file",
+    Annotated[
+        Path | None,
+        typer.Option(
+            "--passphrase-file", help="File (mode 0600) with the passphrase; else TRACO_PASSPHRASE, else a prompt."
+        ),
+    ],
+    None,
+)
+ACTING = Shared(
+    "acting",
+    Annotated[str, typer.Option("--as", envvar="TRACO_PARTY", help="The acting party: a name, an id or an LEI.")],
+    "",
+)
+KEYSTORE = Shared(
+    "keystore",
+    Annotated[Path | None, typer.Option("--keystore", help="Its key store, where it is not the one of its name.")],
+    None,
+)
+KEY = Shared(
+    "key",
+    Annotated[list[str], typer.Option("--key", help="Sign with this key; repeat it where several must sign.")],
+    [],
+)
+
+
+class WithNames(Local):
+    """Has the address book of a home directory."""
+
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (HOME, JSON)
+
+    def __init__(self, *, home: Path, json: bool) -> None:
+        super().__init__(json=json)
+        self.home = home.expanduser()
+        self.names = AddressBook.open(self.home)
+
+
+class WithKeys(WithNames):
+    """Has names and passphrases, and no node."""
+
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (PASSPHRASE_FILE, HOME, JSON)
+
+    def __init__(self, *, passphrase_file: Path | None, home: Path, json: bool) -> None:
+        super().__init__(home=home, json=json)
+        self.passphrases = Passphrases(passphrase_file)
+
+
+class Reading(WithNames):
+    """Asks a node."""
+
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (URL, HOME, JSON)
+
+    def __init__(self, *, url: str, home: Path, json: bool) -> None:
+        super().__init__(home=home, json=json)
+        self.client = LedgerClient(url or self.names.url or DEFAULT_URL, self.names.network)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.client.close()
+
+    def identity(self, text: str, kind: Kind) -> bytes:
+        """The id that a text means: an id in hex, a name, or for a party an LEI. Raises ``CommandProblem``."""
+        if not text.startswith("@"):
+            found = as_id(text, ID_BYTES)
+            if found is not None:
+                return found
+            if kind == "party" and len(text) == LEI_LENGTH and text.isupper():
+                return self._party_by_lei(text)
+        return bytes.fromhex(self.names.require(text, kind).id)
+
+    def party(self, text: str) -> bytes:
+        """The id of a party given by name, id or LEI."""
+        return self.identity(text, "party")
+
+    def _party_by_lei(self, lei: str) -> bytes:
+        view = self.client.query("party.by_lei", lei=lei)
+        if view is None:
+            raise absent("party.not_found", f"No active party has the LEI {lei}.")
+        return bytes.fromhex(view["id"])
+
+    def require(self, answer: Any, what: str, text: str) -> Any:
+        """The answer of a query. Raises ``CommandProblem`` (``<what>.not_found``) where it is nothing."""
+        if answer is None:
+            raise absent(f"{what}.not_found", f"The ledger has no {what} {text}.")
+        return answer
+
+    def named(self, identity: str) -> str:
+        """An id in hex as people read it: the name where there is one."""
+        return self.names.name_of(identity) or identity
+
+    def remember(self, name: str | None, kind: Kind, identity: bytes, keystore: str = "") -> None:
+        """Store a name for something that was just made, if one is wanted."""
+        if name:
+            self.names.add(name, Entry(kind, identity.hex(), keystore), self.client.network)
+
+
+class Acting(Reading):
+    """Acts for a party with its keys."""
+
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (ACTING, KEYSTORE, KEY, PASSPHRASE_FILE, URL, HOME, JSON)
+
+    def __init__(
+        self, *, acting: str, keystore: Path | None, key: list[str], passphrase_file: Path | None, url: str,
+        home: Path, json: bool,
+    ) -> None:  # fmt: skip
+        super().__init__(url=url, home=home, json=json)
+        self._acting, self._keystore, self._keys = acting, keystore, key
+        self.passphrases = Passphrases(passphrase_file)
+
+    def actor(self, role: str = "sign") -> Party:
+        """The party of ``--as`` with the signers for a role. Raises ``CommandProblem``, ``KeyStoreError``."""
+        if not self._acting:
+            raise CommandProblem(ExitCode.USAGE, "usage.no_party", "Say who acts: --as PARTY, or set TRACO_PARTY.")
+        return self.party_with_keys(self._acting, role, self._keystore, self._keys)
+
+    def party_with_keys(
+        self, text: str, role: str = "sign", keystore: Path | None = None, keys: Sequence[str] = ()
+    ) -> Party:
+        """A party with the signers of its key store."""
+        identity = self.party(text)
+        name = text if self.names.find(text) else self.names.name_of(identity.hex())
+        entry = self.names.find(name) if name else None
+        path = keystore or (self.names.key_store(name) if name else None)
+        if path is None:
+            raise unusable("keystore.not_named", f"No key store is known for {text}; say which: --keystore FILE")
+        return self.client.party(identity, *self._signers(path, role, keys or (entry.keys if entry else ())))
+
+    def _signers(self, path: Path, role: str, wanted: Sequence[str]) -> list[Signer]:
+        with KeyStore.open(path, self.passphrases.existing(path)) as store:
+            names = list(wanted) or [_only(store.keys(), role, path)]
+            return [store.signer(name) for name in names]
+
+    def transact(
+        self, *instructions: Instruction, role: str = "sign", others: Sequence[Party] = (), **made: Any
+    ) -> TransactionResult:
+        """Have instructions of the acting party executed; show the outcome with what was ``made`` (ids, names)."""
+        result = self.actor(role).transact(*instructions, others=others)
+        self.show_result(result, **made)
+        return result
+
+    def show_result(self, result: TransactionResult, **made: Any) -> None:
+        """Show what became of a transaction. Ids in ``made`` may be bytes."""
+        shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in made.items()}
+        form = result.form()
+        self.output.record({**shown, "transaction": form.pop("id"), **form} if self.output.as_json else {
+            **shown, "transaction": result.identity.hex(), "status": result.status, "height": result.height,
+            "events": [_brief(event) for event in result.events],
+        })  # fmt: skip
+
+
+def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:
+    """The one key with a role. Signatures that are not needed are refused, so several need a choice."""
+    fitting = [key.name for key in keys if role in key.roles]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        raise CommandProblem(ExitCode.KEYS, "keystore.no_key", f"No key in {path} has the role {role!r}; add one.")
+    raise CommandProblem(
+        ExitCode.KEYS, "keystore.choose_key", f"{path} has several keys; choose with --key: {', '.join(fitting)}"
+    )
+
+
+def _brief(event: dict[str, Any]) -> str:
+    """An event in one line."""
+    fields = ", ".join(f"{name} {value}" for name, value in event.items() if name != "type")
+    return f"{event['type']}: {fields}"
