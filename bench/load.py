@@ -12,8 +12,15 @@ from typing import Final, NamedTuple
 from bench.machine import memory_mib, percentile, verify_per_second
 from bench.market import Market, describe, opened, signed
 from traco.modules.holding.messages import Transfer
-from traco.modules.settlement.messages import Affirm, CreateBatch
-from traco.modules.settlement.state import IntoAccount, OwnHolding, SettlementLeg, batch_id
+from traco.modules.settlement.messages import (
+    Affirm,
+    CreateBatch,
+    IntoAccount,
+    OwnHolding,
+    SettlementInstruction,
+    batch_id,
+    terms_hash,
+)
 from traco.node.directory import LEDGER_FILE
 from traco.node.gateway import Gateway, Status
 from traco.node.ledger import LedgerNode, wall_clock_ms
@@ -79,15 +86,16 @@ class Bench:
         b, s = buyer % len(market.owners), seller % len(market.owners)
         paying, delivering, salt = market.owners[b], market.owners[s], os.urandom(16)
         legs = (
-            SettlementLeg(market.security, amount, delivering, paying, b""),
-            SettlementLeg(market.cash, amount * 3, paying, delivering, b""),
+            SettlementInstruction(delivering, paying, market.security, amount),
+            SettlementInstruction(paying, delivering, market.cash, amount * 3),
         )
-        batch = batch_id(paying, salt)
+        batch, deadline = batch_id(paying, salt), now + VALID_MS
+        terms = terms_hash(legs, (), True, deadline)
         from_buyer, from_seller = market.account(buyer), market.account(seller)
         instructions = (
-            CreateBatch(paying, legs, (), True, now + VALID_MS, salt),
-            Affirm(paying, batch, ((1, OwnHolding(from_buyer)),), ((0, IntoAccount(from_buyer)),)),
-            Affirm(delivering, batch, ((0, OwnHolding(from_seller)),), ((1, IntoAccount(from_seller)),)),
+            CreateBatch(paying, legs, (), True, deadline, salt),
+            Affirm(paying, batch, terms, ((1, OwnHolding(from_buyer)),), ((0, IntoAccount(from_buyer)),)),
+            Affirm(delivering, batch, terms, ((0, OwnHolding(from_seller)),), ((1, IntoAccount(from_seller)),)),
         )
         return signed(market.network, instructions, (market.signers[b], market.signers[s]), now + VALID_MS, salt)
 

@@ -44,8 +44,8 @@ def differences(
 ) -> list[Difference]:
     """Up to ``limit`` differences, by table and row.
 
-    Raises ``StoreDamaged`` for an original with damaged pages (see ``check_pages``), ``StorageHalt`` where a store cannot
-    be read.
+    Both must be at the same height, so stop the original's node, or compare a copy. Raises ``StoreDamaged`` for an
+    original with damaged pages (see ``check_pages``), ``StorageHalt`` where a store cannot be read.
     """
     check_pages(original)
     first, second = fspath(original), fspath(rebuilt)

@@ -21,7 +21,7 @@ _KEY: Final = f"nullif(substr(value, 16, {_KEY_BYTES}), x'')"
 _VALUE: Final = f"substr(value, 16 + {_KEY_BYTES})"
 
 # Setting the key, even to what it is, would rewrite its entry of the index, on a page far from the others: so rows
-# whose slot changed its owner are left to a second statement, which rarely finds any.
+# whose slot changed its owner are left to a second statement, which is rarely needed.
 _PUT_ROWS: Final = f"""
 INSERT INTO state (slot, key, value) SELECT {_SLOT}, {_KEY}, {_VALUE} FROM carray(?) WHERE true
 ON CONFLICT (slot) DO UPDATE SET value = excluded.value WHERE key IS excluded.key
@@ -77,9 +77,10 @@ def write_rows(connection: apsw.Connection, tree: StateTree, rows: Mapping[int, 
     slots = sorted(rows)
     packed = [rows[slot] for slot in slots if slot != HEAD_SLOT]  # it has a leaf, but neither key nor value
     for start in range(0, len(packed), _ROWS_AT_ONCE):
-        chunk = apsw.carray(tuple(packed[start : start + _ROWS_AT_ONCE]))
-        connection.execute(_PUT_ROWS, (chunk,))
-        connection.execute(_CHANGE_OWNERS, (chunk,))
+        chunk = tuple(packed[start : start + _ROWS_AT_ONCE])
+        connection.execute(_PUT_ROWS, (apsw.carray(chunk),))
+        if connection.changes() < len(chunk):
+            connection.execute(_CHANGE_OWNERS, (apsw.carray(chunk),))
     tiles = [
         b"%012d%b" % (tile, tree.leaf_hashes(tile * TILE_SLOTS, (tile + 1) * TILE_SLOTS))
         for tile in dict.fromkeys([slot // TILE_SLOTS for slot in slots])

@@ -56,9 +56,7 @@ def fingerprints(facts: Facts, version: int = 1, scheme: int = 1) -> Fingerprint
         values = [(name, getattr(facts, name)) for name in names]
         return sha256(repr((scheme, version, values)).encode()).digest()
 
-    return Fingerprints(
-        scheme, version, keyed("NDASB"), tuple(map(keyed, STRONG)), tuple(map(keyed, WEAK))
-    )
+    return Fingerprints(scheme, version, keyed("NDASB"), tuple(map(keyed, STRONG)), tuple(map(keyed, WEAK)))
 
 
 class Mark(PartyInstruction, frozen=True, tag="desk.mark/1"):
@@ -176,7 +174,9 @@ class Desk:
         self.do(name, message)
         return document_id(message.party, message.salt)
 
-    def credit(self, invoice: bytes, number: str, amount: int = 100, name: str = "seller", **fields: Any) -> bytes:
+    def credit(
+        self, invoice: bytes, number: str, amount: int = 100, name: str = "seller", **fields: Any
+    ) -> bytes:
         """A credit note of the seller against an invoice; its id."""
         return self.register(name, Facts(N=number), **self.credit_fields(invoice, amount), **fields)
 

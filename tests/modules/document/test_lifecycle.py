@@ -188,7 +188,9 @@ def test_each_party_withdraws_its_own_dispute_only(desk: Desk) -> None:
     assert desk.get(document).disputes == (Dispute(desk.ids["buyer"], "goods-missing"),)
 
 
-@pytest.mark.parametrize(("registrant", "name"), [("seller", "seller"), ("buyer", "buyer"), ("seller", "agent")])
+@pytest.mark.parametrize(
+    ("registrant", "name"), [("seller", "seller"), ("buyer", "buyer"), ("seller", "agent")]
+)
 def test_neither_the_registrant_nor_a_stranger_disputes(desk: Desk, registrant: str, name: str) -> None:
     document = desk.register(registrant)
     assert desk.refuse(name, dispute(desk, document, name)) == "document.not_counterparty"
@@ -388,9 +390,7 @@ def test_a_buyer_named_later_confirms(desk: Desk) -> None:
 @pytest.mark.parametrize(
     "identifiers", [(), (Identifier("9930", "DE 124"),), (Identifier("9931", "DE 123"),)]
 )
-def test_a_party_without_the_identifier_is_not_named(
-    desk: Desk, identifiers: tuple[Identifier, ...]
-) -> None:
+def test_a_party_without_the_identifier_is_not_named(desk: Desk, identifiers: tuple[Identifier, ...]) -> None:
     document = _with_unnamed_buyer(desk)
     late = desk.join("late", identifiers=identifiers)
     message = NameParty(desk.ids["seller"], document, "buyer", late)

@@ -65,7 +65,9 @@ def test_the_table_of_statuses(desk: Desk, case: str) -> None:
     duplicate = row.outcome == "REDU"
     assert (event.outcome, event.duplicate_of) == (row.outcome, first if duplicate else None)
     assert desk.get(event.document).status == ("duplicate" if duplicate else "registered")
-    found = [(match.document, match.registrant, match.strength, match.financed) for match in reported(receipt)]
+    found = [
+        (match.document, match.registrant, match.strength, match.financed) for match in reported(receipt)
+    ]
     expected = [] if row.strength is None else [(first, desk.ids["seller"], row.strength, row.financed)]
     assert found == expected
     assert event.matched == len(expected)

@@ -1,6 +1,5 @@
 """The fingerprint service's statement: what the ledger checks of it, and the rotation of keys."""
 
-from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -8,30 +7,17 @@ from msgspec.structs import replace
 
 from modules.document.desk import SERVICE, Desk, Facts, fingerprints, registered, reported
 from support.ledger import Key
-from traco.kernel.codec import encode
 from traco.modules.document.events import FingerprintKeySet
 from traco.modules.document.messages import SetFingerprintKey
 from traco.modules.document.parameters import DocumentParameters
 from traco.modules.document.state import ServiceKey
 from traco.modules.document.statement import (
-    Fingerprints,
-    FingerprintStatement,
     SignedStatement,
     statement_message,
 )
 
 LIMITS = DocumentParameters()
 OTHER = Key("other service")
-
-
-def test_the_signed_bytes_are_tag_zero_byte_and_canonical_statement() -> None:
-    prints = Fingerprints(1, 2, b"\x01" * 32, (b"\x02" * 32,), (b"\x03" * 32,))
-    statement = FingerprintStatement(b"\x04" * 32, b"", b"\x01" + b"\x05" * 32, b"\x06" * 32, (prints,))
-    assert statement_message(statement) == b"traco/fingerprint/1\0" + encode(statement)
-    assert sha256(statement_message(statement)).hexdigest() == GOLDEN
-
-
-GOLDEN = "to be pinned"
 
 
 def _refused(desk: Desk, **changes: Any) -> str:
@@ -71,9 +57,7 @@ def test_a_changed_fingerprint_breaks_the_signature(desk: Desk, part: str) -> No
     message = desk.registration("seller")
     prints = message.statement.statement.fingerprints[0]
     changes: dict[str, Any] = {"exact": b"\0" * 32, "strong": (), "weak": (), "key_version": 2}
-    statement = replace(
-        message.statement.statement, fingerprints=(replace(prints, **{part: changes[part]}),)
-    )
+    statement = replace(message.statement.statement, fingerprints=(replace(prints, **{part: changes[part]}),))
     forged = SignedStatement(statement, message.statement.signature)
     assert desk.refuse("seller", replace(message, statement=forged)) == "document.statement_forged"
 

@@ -187,7 +187,9 @@ class Market:
 
     def batch(self, *movements: tuple[bytes, bytes, int], number: int = 1) -> Make:
         """A batch hold of cash movements (sender, receiver, amount)."""
-        made = tuple(Movement(self.cash, *ends, amount, b"batch") for *ends, amount in movements)
+        made = tuple(
+            Movement(self.cash, sender, receiver, amount, b"batch") for sender, receiver, amount in movements
+        )
         return Make(self.ids["bank"], number.to_bytes(32, "big"), made)
 
     def decide(self, commit: bool, number: int = 1) -> Decide:

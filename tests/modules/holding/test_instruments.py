@@ -1,10 +1,13 @@
 """Creating and closing instruments."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from modules.holding.desk import TERMS, Market
 from traco.kernel.codec import MAX_AMOUNT
+from traco.kernel.module import Context
 from traco.modules.holding.events import InstrumentCreated, InstrumentEnded
 from traco.modules.holding.messages import CloseInstrument, CreateInstrument, Issue, Redeem
 from traco.modules.holding.state import Instrument, InstrumentKind, Supply, instrument_id
@@ -14,7 +17,7 @@ SECURITY = InstrumentKind.SECURITY
 BASE = CreateInstrument(b"", "BOND", SECURITY, None, 2, TERMS, (b"",))
 
 
-def bond(market: Market, issuer: str = "bank", **fields: object) -> CreateInstrument:
+def bond(market: Market, issuer: str = "bank", **fields: Any) -> CreateInstrument:
     """A message that creates a bond, with some fields changed."""
     identity = market.ids[issuer]
     return msgspec.structs.replace(BASE, **{"party": identity, "operators": (identity,), **fields})
@@ -43,7 +46,7 @@ def test_a_code_is_used_once_by_an_issuer(market: Market) -> None:
 
 
 def test_cash_needs_the_role_cash_operator(market: Market) -> None:
-    cash = {"kind": InstrumentKind.CASH, "currency": "USD"}
+    cash: dict[str, Any] = {"kind": InstrumentKind.CASH, "currency": "USD"}
     assert market.refused("bank", bond(market, **cash)) == "holding.kind_not_allowed"
     market.do("central", bond(market, "central", **cash))
 
@@ -110,8 +113,8 @@ def test_a_module_may_create_an_instrument_that_no_party_operates(market: Market
 
 
 def test_a_module_cannot_create_an_instrument_of_an_unknown_party(market: Market) -> None:
-    def create(context: object) -> object:
-        return market.keeper.create_instrument(context, b"\xee" * 16, "R", SECURITY, decimals=2, terms=TERMS)  # type: ignore[arg-type]
+    def create(context: Context) -> object:
+        return market.keeper.create_instrument(context, b"\xee" * 16, "R", SECURITY, decimals=2, terms=TERMS)
 
     assert market.call_refused(create) == "party.not_found"
 

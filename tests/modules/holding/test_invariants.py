@@ -252,6 +252,12 @@ def test_the_audit_finds_accounts_that_do_not_agree_with_holdings(name: str) -> 
     assert any(words in violation for violation in found), found
 
 
+def close_instrument(ledger: Encumbered, state: State) -> None:
+    found = INSTRUMENTS.get(state, ledger.cash)
+    assert found is not None
+    INSTRUMENTS.put(state, replace(found, closed=True), ledger.cash)
+
+
 AUDIT_FAULTS: dict[str, tuple[Fault, str]] = {
     "an empty row": (
         lambda ledger, state: HOLDINGS.put(state, Holding(0, 0, 0, 0, 0, 0, 0), ledger.cash, ledger.child),
@@ -270,11 +276,7 @@ AUDIT_FAULTS: dict[str, tuple[Fault, str]] = {
         "has no supply",
     ),
     "a closed instrument that is outstanding": (
-        lambda ledger, state: INSTRUMENTS.put(
-            state,
-            replace(INSTRUMENTS.get(state, ledger.cash), closed=True),
-            ledger.cash,  # type: ignore[type-var]
-        ),
+        close_instrument,
         "closed and outstanding",
     ),
 }

@@ -93,6 +93,9 @@ class Desk(Module):
         raise Vetoed
 
 
+SLOW: dict[str, dict[str, Any]] = {"kernel": {"due_budget": 1}}  # one due item a block: the others come late
+
+
 class Floor(Market):
     """A market with the desk. ``seller`` delivers bonds, ``buyer`` pays, unless a test says otherwise."""
 
@@ -138,6 +141,15 @@ class Floor(Market):
         found = self.keeper.get(self.state, batch)
         assert found is not None
         return found
+
+    def at_deadline(self, batch: bytes, late_ms: int, names: str, *messages: PartyInstruction) -> str | None:
+        """Submit in the block that comes ``late_ms`` after the deadline, while the ledger (with a due budget of one)
+        is busy with another batch; the code, None if it succeeds."""
+        deadline_ms = self.batch(batch).deadline_ms
+        self.do("court", self.request(by="court", deadline_ms=deadline_ms - 1))
+        wire = self.wire(names, *messages)
+        (answer,) = self.ledger.run_block([wire], after_ms=deadline_ms + late_ms - self.time_ms)
+        return None if answer.failure is None else answer.failure.code
 
     # parts
 

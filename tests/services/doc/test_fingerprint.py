@@ -10,8 +10,6 @@ import pytest
 
 from traco.services.doc import (
     FingerprintKey,
-    Fingerprints,
-    FingerprintStatement,
     InvoiceFields,
     InvoiceUnreadable,
     fields_of,
@@ -19,7 +17,6 @@ from traco.services.doc import (
     normalise_fields,
     read_invoice,
     rule_of,
-    signing_bytes,
 )
 from traco.services.doc.fingerprint import (
     EXACT,
@@ -79,16 +76,6 @@ def test_fingerprints_have_their_recorded_values(vector: dict[str, Any]) -> None
         "strong": [value.hex() for value in made.strong],
         "weak": [value.hex() for value in made.weak],
     } == vector["fingerprints"]
-
-
-def test_a_statement_has_its_recorded_bytes() -> None:
-    statement = FingerprintStatement(
-        bytes(32), b"\x01" * 32, (Fingerprints(1, 2, b"\x03" * 32, (b"\x04" * 32,), ()),)
-    )
-    expected = b"traco/fingerprint/1\x00" + bytes.fromhex(
-        "93c420" + "00" * 32 + "c420" + "01" * 32 + "91950102c420" + "03" * 32 + "91c420" + "04" * 32 + "90"
-    )
-    assert signing_bytes(statement) == expected
 
 
 def test_the_same_fields_give_the_same_fingerprints() -> None:

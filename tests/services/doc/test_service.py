@@ -9,9 +9,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from nacl.exceptions import BadSignatureError
-from nacl.signing import SigningKey
 
+from traco.client.signer import Ed25519Signer
+from traco.kernel import crypto
+from traco.modules.document.statement import statement_message
 from traco.services.doc import (
     Fingerprinter,
     FingerprintKey,
@@ -21,7 +22,6 @@ from traco.services.doc import (
     RateLimit,
     RequestLog,
     fingerprints_of,
-    signing_bytes,
 )
 from traco.services.doc.service import RateLimiter
 
@@ -29,7 +29,7 @@ NETWORK = b"\x11" * 32
 COMMITMENT = b"\x22" * 32
 FIRST = FingerprintKey(1, b"\x01" * 32)
 SECOND = FingerprintKey(2, b"\x02" * 32)
-SIGNING_KEY = SigningKey(b"\x33" * 32)
+SIGNER = Ed25519Signer.from_seed(b"\x33" * 32)
 FIELDS = InvoiceFields(
     direction="debit",
     number="inv4711",
@@ -75,7 +75,7 @@ def make(clock: Clock, log: RequestLog) -> Make:
         settings: dict[str, Any] = {
             "network": NETWORK,
             "keys": keys or (FIRST,),
-            "sign": lambda message: SIGNING_KEY.sign(message).signature,
+            "signer": SIGNER,
             "clock_ms": clock,
             "limit": RateLimit(burst=3, interval_ms=1000),
             "log": log,
@@ -111,14 +111,15 @@ def test_the_statement_carries_network_commitment_and_fingerprints(make: Make) -
 
 def test_the_signature_is_over_the_statement(make: Make) -> None:
     signed = make().key_fields("bank", FIELDS, COMMITMENT, True)
-    assert SIGNING_KEY.verify_key.verify(signing_bytes(signed.statement), signed.signature)
+    assert signed.statement.service == SIGNER.public_key
+    crypto.verify(SIGNER.public_key, statement_message(signed.statement), signed.signature)
 
 
 def test_the_signature_is_over_nothing_else(make: Make) -> None:
     signed = make().key_fields("bank", FIELDS, COMMITMENT, True)
     other = msgspec.structs.replace(signed.statement, content_commitment=bytes(32))
-    with pytest.raises(BadSignatureError):
-        SIGNING_KEY.verify_key.verify(signing_bytes(other), signed.signature)
+    with pytest.raises(crypto.SignatureInvalid):
+        crypto.verify(SIGNER.public_key, statement_message(other), signed.signature)
 
 
 def test_checking_gives_the_same_result_as_registering(make: Make) -> None:

@@ -6,6 +6,8 @@ A transaction is checked on the keys that it wrote; audits and simulations check
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from traco.kernel.codec import Record
 from traco.kernel.errors import InvariantBroken
 from traco.kernel.state import State, Table
@@ -110,11 +112,11 @@ def _indexed(
 
 
 def _is_routine(state: State, key: bytes, held: Record | None) -> bool:
-    """Whether a document's record changed in nothing that the indexes depend on, as by a confirmation."""
+    """Whether a document was only confirmed or disputed, on which no index depends."""
     now = state.current(key)
     if not isinstance(held, Document) or not isinstance(now, Document):
         return False
-    return (held.status, held.financing, held.roles) == (now.status, now.financing, now.roles)
+    return replace(held, confirmations=now.confirmations, disputes=now.disputes) == now
 
 
 def _broken_document(state: State, document: bytes) -> str | None:

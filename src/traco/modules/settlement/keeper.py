@@ -295,8 +295,8 @@ class Keeper:
         self, state: State, party: bytes, instruction: SettlementInstruction, leg: int, approval: Approval
     ) -> None:
         if isinstance(approval, IntoAccount):
-            account = approval.account
-            if self._holdings.require_open_account(state, account).owner != instruction.receiver:
+            account, receiver = approval.account, instruction.receiver
+            if self._holdings.require_open_account(state, account).owner != receiver:
                 raise WrongAccount(account, leg)
             if not self._holdings.controls_credit(state, account, party):
                 raise NotInControl(party, account, leg)
@@ -315,11 +315,12 @@ class Keeper:
         self, state: State, party: bytes, instruction: SettlementInstruction, approval: Approval
     ) -> bool:
         """As ``_may_allocate`` for credits. An account that is open to all takes nothing without its owner."""
+        if party == instruction.receiver:
+            return True
         if not isinstance(approval, IntoAccount):
-            return party == instruction.receiver
-        control = self._holdings.controls_credit
-        owner_controls = control(state, approval.account, instruction.receiver)
-        return party == instruction.receiver if owner_controls else control(state, approval.account, party)
+            return False
+        account, control = approval.account, self._holdings.controls_credit
+        return control(state, account, party) and not control(state, account, instruction.receiver)
 
 
 def _with_parts(

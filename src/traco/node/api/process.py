@@ -68,6 +68,6 @@ def _fingerprint_service(directory: Path, passphrase: str, network: bytes) -> Fi
     version = 1
     secret = hashlib.sha256(signer.sign(SECRET_MESSAGE + str(version).encode())).digest()
     return FingerprintService(
-        network=network, keys=[FingerprintKey(version, secret)], sign=signer.sign, clock_ms=wall_clock_ms,
+        network=network, keys=[FingerprintKey(version, secret)], signer=signer, clock_ms=wall_clock_ms,
         limit=RATE, log=RequestLog(directory / FINGERPRINT_LOG),
     )  # fmt: skip

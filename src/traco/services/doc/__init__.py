@@ -6,12 +6,8 @@ The names below are the public ones; the other modules of the package are for th
 from traco.services.doc.content import ContentMismatch, check_content, commit_content
 from traco.services.doc.fingerprint import (
     FingerprintKey,
-    Fingerprints,
-    FingerprintStatement,
-    SignedFingerprints,
     fingerprints_of,
     rule_of,
-    signing_bytes,
 )
 from traco.services.doc.invoice import (
     Invoice,
@@ -38,9 +34,7 @@ __all__ = [
     "FingerprintKey",
     "FingerprintRefused",
     "FingerprintService",
-    "FingerprintStatement",
     "Fingerprinter",
-    "Fingerprints",
     "Invoice",
     "InvoiceFields",
     "InvoiceKind",
@@ -48,7 +42,6 @@ __all__ = [
     "PrecedingInvoice",
     "RateLimit",
     "RequestLog",
-    "SignedFingerprints",
     "Syntax",
     "TradeParty",
     "check_content",
@@ -60,6 +53,5 @@ __all__ = [
     "not_financeable_because",
     "read_invoice",
     "rule_of",
-    "signing_bytes",
     "warnings",
 ]

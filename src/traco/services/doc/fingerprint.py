@@ -1,4 +1,5 @@
-"""Keyed fingerprints of an invoice at three strengths, and the statement a fingerprint service signs.
+"""Keyed fingerprints of an invoice at three strengths. The statement that a service signs over them is the ledger's
+(`modules.document.statement`).
 
 Plain hashes of invoice fields are guessed in minutes, so every fingerprint is an HMAC under a key that only the
 service has. Five facts identify an invoice: number (N), issue date (D), payable amount with currency (A), seller (S)
@@ -29,6 +30,7 @@ from typing import Final
 
 import msgspec
 
+from traco.modules.document.statement import Fingerprints
 from traco.services.doc.normalise import MAXIMUM_SELLER_IDENTIFIERS, InvoiceFields, check_normal
 
 SCHEME: Final = 1
@@ -36,7 +38,6 @@ SCHEME: Final = 1
 
 KEY_BYTES: Final = 32
 FINGERPRINT_BYTES: Final = 32
-STATEMENT_DOMAIN: Final = b"traco/fingerprint/1\0"
 
 _FIELD_DOMAIN: Final = b"traco/fingerprint-fields/1\0"
 
@@ -77,43 +78,6 @@ class FingerprintKey:
             raise ValueError("the version of a fingerprint key is at least 1")
         if len(self.secret) != KEY_BYTES:
             raise ValueError(f"a fingerprint key has {KEY_BYTES} bytes, not {len(self.secret)}")
-
-
-class Fingerprints(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """The fingerprints of one invoice under one key; 32 bytes each.
-
-    `strong` and `weak` begin with one for each of `STRONG_RULES` and `WEAK_RULES` in that order, followed by one for
-    each public identifier of the seller, so that whoever finds a match can say what agreed (`rule_of`).
-    """
-
-    scheme: int
-    key_version: int
-    exact: bytes
-    strong: tuple[bytes, ...]
-    weak: tuple[bytes, ...]
-
-
-class FingerprintStatement(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """What the service signs: these fingerprints were made of the fields that came with this content commitment.
-
-    `network` is the 32-byte network id; `fingerprints` has one entry for each active key, the current one first.
-    """
-
-    network: bytes
-    content_commitment: bytes
-    fingerprints: tuple[Fingerprints, ...]
-
-
-class SignedFingerprints(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """A statement with the service's signature over `signing_bytes(statement)`."""
-
-    statement: FingerprintStatement
-    signature: bytes
-
-
-def signing_bytes(statement: FingerprintStatement) -> bytes:
-    """The bytes that are signed: the domain tag and the statement as MessagePack, of which there is one encoding."""
-    return STATEMENT_DOMAIN + msgspec.msgpack.encode(statement)
 
 
 def fingerprints_of(key: FingerprintKey, fields: InvoiceFields) -> Fingerprints:

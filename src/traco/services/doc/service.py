@@ -18,13 +18,9 @@ from typing import Final, Protocol
 
 import msgspec
 
-from traco.services.doc.fingerprint import (
-    FingerprintKey,
-    FingerprintStatement,
-    SignedFingerprints,
-    fingerprints_of,
-    signing_bytes,
-)
+from traco.kernel.codec import ROOT
+from traco.modules.document.statement import FingerprintStatement, SignedStatement, statement_message
+from traco.services.doc.fingerprint import FingerprintKey, fingerprints_of
 from traco.services.doc.invoice import InvoiceUnreadable
 from traco.services.doc.normalise import InvoiceFields
 
@@ -50,8 +46,21 @@ class Fingerprinter(Protocol):
 
     def key_fields(
         self, caller: str, fields: InvoiceFields, content_commitment: bytes, register: bool
-    ) -> SignedFingerprints:
+    ) -> SignedStatement:
         """Key and sign the fields. The same fields and commitment give the same result, registering or not."""
+        ...
+
+
+class StatementSigner(Protocol):
+    """The service's signing key; keys and signatures carry their scheme byte."""
+
+    @property
+    def public_key(self) -> bytes:
+        """The public key."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature over a message."""
         ...
 
 
@@ -139,8 +148,8 @@ class RequestLog:
 class FingerprintService:
     """Keys fields under the current key and, so that older registrations match too, under the previous ones.
 
-    `keys` are the active keys, at most four; the highest version is the current one. `sign` is the service's
-    ed25519 signature. `clock_ms` gives UTC milliseconds. Safe to call from several threads.
+    `keys` are the active keys, at most four; the highest version is the current one. `signer` holds the service's
+    signing key. `clock_ms` gives UTC milliseconds. Safe to call from several threads.
     """
 
     def __init__(
@@ -148,7 +157,7 @@ class FingerprintService:
         *,
         network: bytes,
         keys: Sequence[FingerprintKey],
-        sign: Callable[[bytes], bytes],
+        signer: StatementSigner,
         clock_ms: Callable[[], int],
         limit: RateLimit,
         log: RequestLog,
@@ -161,7 +170,7 @@ class FingerprintService:
             raise ValueError("two fingerprint keys have the same version")
         self._network = network
         self._keys = sorted(keys, key=lambda key: key.version, reverse=True)
-        self._sign = sign
+        self._signer = signer
         self._clock_ms = clock_ms
         self._limiter = RateLimiter(limit)
         self._log = log
@@ -169,7 +178,7 @@ class FingerprintService:
 
     def key_fields(
         self, caller: str, fields: InvoiceFields, content_commitment: bytes, register: bool
-    ) -> SignedFingerprints:
+    ) -> SignedStatement:
         """Fingerprints of the fields under all active keys, signed together with the content commitment.
 
         `register` says whether the caller is about to register the document or only checks a file; it is logged and
@@ -189,13 +198,15 @@ class FingerprintService:
             self._record(now_ms, caller, content_commitment, register, "keyed")
         return signed
 
-    def _signed(self, fields: InvoiceFields, content_commitment: bytes) -> SignedFingerprints:
+    def _signed(self, fields: InvoiceFields, content_commitment: bytes) -> SignedStatement:
         try:
             fingerprints = tuple(fingerprints_of(key, fields) for key in self._keys)
         except InvoiceUnreadable as error:
             raise FingerprintRefused("fingerprint.not_normal", error.detail) from None
-        statement = FingerprintStatement(self._network, content_commitment, fingerprints)
-        return SignedFingerprints(statement, self._sign(signing_bytes(statement)))
+        statement = FingerprintStatement(
+            self._network, ROOT, self._signer.public_key, content_commitment, fingerprints
+        )
+        return SignedStatement(statement, self._signer.sign(statement_message(statement)))
 
     def _record(self, now_ms: int, caller: str, commitment: bytes, register: bool, outcome: str) -> None:
         try:
