@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import typer
 
 from traco.cli.output import Output
+from traco.cli.problems import CommandProblem, problem_of
 
 DEFAULT_HOME = Path("~/.traco")
 
@@ -59,6 +60,10 @@ class Local:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+        if isinstance(error, Exception) and not isinstance(error, CommandProblem):
+            problem = problem_of(error)
+            if problem is not None:
+                raise CommandProblem(problem.exit_code, problem.code, problem.detail, problem.fields) from error
 
     def close(self) -> None:
         """Release what the session opened."""
@@ -101,4 +106,15 @@ def _help(function: Function, examples: Sequence[str]) -> str:
 
 def group(help_text: str) -> typer.Typer:
     """A group of commands, such as ``traco party``."""
+    made = single(help_text)
+    made.callback()(_nothing)  # without a callback a group of one command would become that command
+    return made
+
+
+def single(help_text: str) -> typer.Typer:
+    """A command at the top, such as ``traco verify``, to be declared with the same name."""
     return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None)
+
+
+def _nothing() -> None:
+    return

@@ -14,8 +14,7 @@ from typer.main import get_command
 
 from traco import __version__
 from traco.cli.output import write_problem
-from traco.cli.problems import MEANINGS, CommandProblem, ExitCode, Problem, problem_of
-from traco.kernel.errors import LedgerError
+from traco.cli.problems import MEANINGS, CommandProblem, ExitCode, Problem
 
 GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "node": ("traco.cli.node", "Make, run and check a node."),
@@ -36,7 +35,6 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
 
 # Typer has no public name for the base of what a wrong command line raises.
 _UsageError: Final[Any] = typer.BadParameter.__mro__[2]
-_EXPECTED: Final = (CommandProblem, LedgerError, OSError, ValueError)
 
 
 class LazyGroup(TyperGroup):
@@ -98,12 +96,9 @@ def run(arguments: Sequence[str]) -> int:
         return _report_usage(error, as_json)
     except BrokenPipeError:
         return ExitCode.OK  # whoever read the output has seen enough
-    except _EXPECTED as error:
-        problem = problem_of(error)
-        if problem is None:
-            raise
-        write_problem(problem, as_json)
-        return problem.exit_code
+    except CommandProblem as error:
+        write_problem(error.problem, as_json)
+        return error.problem.exit_code
     return result if isinstance(result, int) else ExitCode.OK
 
 

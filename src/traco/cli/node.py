@@ -7,11 +7,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBar
 
-from traco.cli.command import command, group
+from traco.cli.command import Local, command, group
 from traco.cli.names import Entry
 from traco.cli.output import Output
 from traco.cli.problems import CommandProblem, ExitCode
@@ -22,15 +25,17 @@ from traco.client.transport import Transport
 from traco.kernel.genesis import network_id
 from traco.kernel.identifiers import check_lei
 from traco.node import directory as node_directory
+from traco.node.audit import Progress, audit
 from traco.node.directory import KEYS_FILE, MEMBER_KEY, NODE_LOG, NodeConfig, read_config, read_genesis
 from traco.node.supervisor import run_node
-from traco.storage import DirectoryLock, StoreLocked
+from traco.storage import Difference, DirectoryLock, StoreLocked
 
 app = group("Make, run and check a node.")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The node's directory.", show_default=False)]
 POLL_SECONDS = 0.1
 STOP_SECONDS = 30.0
+MAX_SHOWN = 96
 
 
 @command(app, "init", examples=["traco node init node --network 'Example Network' --operator 'Example Operator Ltd'"])
@@ -79,8 +84,9 @@ def start(session: WithKeys, directory: Directory) -> None:
     url = f"http://127.0.0.1:{config.port}" if config.host != "::1" else f"http://[::1]:{config.port}"
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
     logging.basicConfig(
-        filename=directory / NODE_LOG, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        filename=directory / NODE_LOG, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    logging.getLogger("traco").setLevel(logging.INFO)
 
     announcing = threading.Thread(target=_announce, args=(session.output, url), daemon=True)
     announcing.start()
@@ -141,3 +147,44 @@ def _holder(directory: Path) -> int | None:
     except StoreLocked as locked:
         return locked.pid
     return None
+
+
+@command(app, "audit", examples=["traco node audit node"])
+def audit_node(session: Local, directory: Directory) -> None:
+    """Execute the whole ledger again from its genesis and compare every row and column with what is stored.
+
+    The node must not run. Exits 0 if everything agrees, 1 at any difference, 7 if the ledger cannot be read.
+    """
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[transactions]} transactions"),
+        TimeElapsedColumn(),
+    )  # fmt: skip
+    with ProgressBar(*columns, console=Console(stderr=True), disable=session.output.as_json, transient=True) as bar:
+        task = bar.add_task("blocks", total=None, transactions=0)
+
+        def show(progress: Progress) -> None:
+            bar.update(task, completed=progress.block, total=progress.blocks, transactions=progress.transactions)
+
+        report = audit(directory, show)
+    document = {
+        "sound": not report.differences, "height": report.height, "transactions": report.transactions,
+        "app_hash": report.app_hash.hex(), "differences": [_shown(difference) for difference in report.differences],
+    }  # fmt: skip
+    session.output.record(document)
+    if report.differences:
+        first = report.differences[0]
+        raise CommandProblem(
+            ExitCode.NEGATIVE, "audit.difference",
+            f"What is stored is not what the ledger's transactions give: first in table {first.table}, row "
+            f"{_text(first.row)}, column {first.column or '(whole row)'}. Restore a backup and find out who changed it.",
+        )  # fmt: skip
+
+
+def _shown(difference: Difference) -> dict[str, Any]:
+    return {name: _text(value) for name, value in difference._asdict().items()}
+
+
+def _text(value: Any) -> str:
+    """A column's value, cut where it is long."""
+    text = value.hex() if isinstance(value, bytes) else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text)})"

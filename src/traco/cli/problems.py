@@ -56,9 +56,9 @@ class Problem(NamedTuple):
 class CommandProblem(Exception):
     """A problem that the command itself finds."""
 
-    def __init__(self, exit_code: ExitCode, code: str, detail: str) -> None:
+    def __init__(self, exit_code: ExitCode, code: str, detail: str, fields: Mapping[str, Any] | None = None) -> None:
         super().__init__(f"{code}: {detail}")
-        self.problem = Problem(code, detail, exit_code)
+        self.problem = Problem(code, detail, exit_code, fields or {})
 
 
 def unusable(code: str, detail: str) -> CommandProblem:
@@ -76,6 +76,7 @@ _BY_NAME: Mapping[str, ExitCode] = {
     "TransactionRejected": ExitCode.REJECTED,
     "TransactionRefused": ExitCode.REFUSED,
     "NodeUnreachable": ExitCode.NODE,
+    "OutcomeUnknown": ExitCode.NODE,
     "OtherNetwork": ExitCode.NODE,
     "KeyStoreError": ExitCode.KEYS,
     "NodeDirectoryError": ExitCode.HALTED,
@@ -91,6 +92,8 @@ def problem_of(error: Exception) -> Problem | None:
     """The problem that an error of any layer stands for; None for what is a fault of this software."""
     if isinstance(error, CommandProblem):
         return error.problem
+    if isinstance(error, BrokenPipeError):
+        return None
     name = type(error).__name__
     code = str(getattr(error, "code", "")) or _plain_code(error)
     detail = _detail(error, code)

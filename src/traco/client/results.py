@@ -2,7 +2,8 @@
 
     LedgerError
     └── ClientError             ``code`` is stable, ``detail`` says what happened and what to do
-        ├── NodeUnreachable     no answer; a transaction may or may not have been ordered
+        ├── NodeUnreachable     no answer
+        │   └── OutcomeUnknown  no answer to a transaction, which may or may not have been ordered
         ├── NodeProblem         the node answered with a problem document
         ├── OtherNetwork        the node serves another network than the caller means
         └── TransactionFailed   ``result`` has the whole answer
@@ -78,6 +79,22 @@ class NodeUnreachable(ClientError):
     def __init__(self, url: str, reason: str) -> None:
         detail = f"The node at {url} does not answer ({reason}). Start it with: traco node start DIR"
         super().__init__("node.unreachable", detail, {"url": url})
+        self.url = url
+        self.reason = reason
+
+
+class OutcomeUnknown(NodeUnreachable):
+    """A transaction was sent and got no answer. Submitting the same ``transaction`` again is safe: it has one id."""
+
+    def __init__(self, url: str, reason: str, identity: bytes, transaction: bytes) -> None:
+        super().__init__(url, reason)
+        self.detail = (
+            f"The node at {url} gave no answer ({reason}); transaction {identity.hex()} may or may not have been ordered. "
+            "Submit the same bytes again when the node is up: they count once."
+        )
+        self.fields = {"url": url, "transaction": identity.hex()}
+        self.identity = identity
+        self.transaction = transaction
 
 
 class NodeProblem(ClientError):

@@ -20,7 +20,9 @@ import msgspec
 from traco.client.forms import to_form
 from traco.client.results import (
     NodeProblem,
+    NodeUnreachable,
     OtherNetwork,
+    OutcomeUnknown,
     TransactionRefused,
     TransactionRejected,
     TransactionResult,
@@ -28,11 +30,11 @@ from traco.client.results import (
 )
 from traco.client.signer import Signer
 from traco.client.transport import Transport
-from traco.kernel.codec import ROOT, encode
+from traco.kernel.codec import ROOT, Codec, encode
 from traco.kernel.genesis import GenesisInvalid, network_id, parse_genesis
 from traco.kernel.instruction import Instruction
 from traco.kernel.screening import encode_transaction
-from traco.kernel.transaction import Body, Signature, signing_message, transaction_id
+from traco.kernel.transaction import Body, RawTransaction, Signature, signing_message, transaction_id
 
 DEFAULT_URL: Final = "http://127.0.0.1:7470"
 VALIDITY_MS: Final = 120_000
@@ -42,6 +44,7 @@ MAX_BATCH: Final = 2_048
 MAX_BATCH_BYTES: Final = 1_000_000
 _TIME_AGE_SECONDS: Final = 60.0
 _OCTETS: Final = "application/octet-stream"
+_RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)
 
 Until = Literal["final", "received"]
 
@@ -144,10 +147,13 @@ class LedgerClient:
     def submit(self, transaction: bytes, until: Until = "final") -> TransactionResult:
         """Send a signed transaction and say how far it came; being refused or rejected is an answer, not an error.
 
-        What got no answer is sent again as it is: it has one id, so it happens once. Raises ``NodeUnreachable`` when
+        What got no answer is sent again as it is: it has one id, so it happens once. Raises ``OutcomeUnknown`` when
         nothing helped; the same bytes may be submitted later.
         """
-        answer = self._transport.post(f"/v1/transactions?until={until}", transaction, kind=_OCTETS, accept=(422,))
+        try:
+            answer = self._transport.post(f"/v1/transactions?until={until}", transaction, kind=_OCTETS, accept=(422,))
+        except NodeUnreachable as error:
+            raise OutcomeUnknown(error.url, error.reason, _identity(transaction), transaction) from None
         return self._result(answer.content)
 
     def submit_many(self, transactions: Sequence[bytes], until: Until = "final") -> list[TransactionResult]:
@@ -239,6 +245,14 @@ def sign_body(body: bytes, signers: Iterable[Signer]) -> bytes:
     message = signing_message(transaction_id(body))
     by_key = {signer.public_key: signer for signer in signers}
     return encode_transaction(body, tuple(Signature(key, signer.sign(message)) for key, signer in by_key.items()))
+
+
+def _identity(transaction: bytes) -> bytes:
+    """The id of a transaction, or of bytes that are none as if they were its body."""
+    try:
+        return transaction_id(bytes(_RAW.decode(transaction).body))
+    except ValueError:
+        return transaction_id(transaction)
 
 
 def require_final(result: TransactionResult) -> TransactionResult:

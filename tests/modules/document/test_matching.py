@@ -192,6 +192,19 @@ def test_cancelling_makes_room_in_the_index() -> None:
     desk.register("agent", Facts(D="x"))
 
 
+def test_an_amendment_takes_the_room_of_what_it_amends() -> None:
+    desk = Desk(max_similar=1)
+    desk.register(facts=Facts(A="EUR 900"), amends=desk.register())
+    assert desk.ledger.check_invariants() == []
+
+
+def test_an_amended_credit_note_takes_the_place_of_the_first() -> None:
+    desk = Desk(max_credit_notes=1)
+    invoice = desk.register()
+    desk.credit(invoice, "C1", 20, amends=desk.credit(invoice, "C1", 10))
+    assert desk.ledger.check_invariants() == []
+
+
 def _flood(desk: Desk, count: int) -> list[bytes]:
     """``count`` documents that share the number and the seller, two for each of several parties."""
     flood = []

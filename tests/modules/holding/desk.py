@@ -12,21 +12,19 @@ from traco.kernel.module import Context, Module
 from traco.kernel.receipt import Receipt
 from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import (
+    AccountKind,
     CreateInstrument,
+    CreditControl,
+    DebitControl,
+    InstrumentKind,
     Issue,
     OpenAccount,
     Transfer,
-)
-from traco.modules.holding.ports import TransferCheck
-from traco.modules.holding.state import (
-    AccountKind,
-    CreditControl,
-    DebitControl,
-    Holding,
-    InstrumentKind,
     account_id,
     instrument_id,
 )
+from traco.modules.holding.ports import TransferCheck
+from traco.modules.holding.state import Holding
 from traco.modules.party import PartyModule
 
 TERMS = b"\x07" * 32

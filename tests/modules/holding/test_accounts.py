@@ -4,17 +4,19 @@ import pytest
 
 from modules.holding.desk import Market
 from traco.modules.holding.events import AccountEnded, AccountOpened
-from traco.modules.holding.messages import Attach, CloseAccount, Issue, LiftAttachment, OpenAccount
-from traco.modules.holding.state import (
-    INLINE_INSTRUMENTS,
-    LISTINGS,
-    Account,
+from traco.modules.holding.messages import (
     AccountKind,
+    Attach,
+    CloseAccount,
     CreditControl,
     DebitControl,
+    Issue,
+    LiftAttachment,
+    OpenAccount,
     account_id,
     attachment_id,
 )
+from traco.modules.holding.state import INLINE_INSTRUMENTS, LISTINGS, Account
 
 SALT = b"s" * 16
 CLIENT, OMNIBUS, NOMINEE = AccountKind.CLIENT, AccountKind.OMNIBUS, AccountKind.NOMINEE

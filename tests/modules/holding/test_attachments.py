@@ -15,6 +15,7 @@ from traco.modules.holding.events import (
 from traco.modules.holding.messages import (
     Attach,
     CloseAccount,
+    CreditControl,
     ExecuteAttachment,
     Hold,
     Issue,
@@ -23,16 +24,11 @@ from traco.modules.holding.messages import (
     Redeem,
     ReleaseHold,
     ReleasePledge,
-)
-from traco.modules.holding.state import (
-    AWAITING,
-    CreditControl,
-    Holding,
-    OpenAttachment,
     attachment_id,
     hold_id,
     pledge_id,
 )
+from traco.modules.holding.state import AWAITING, Holding, OpenAttachment
 
 ORDER = b"o" * 32
 

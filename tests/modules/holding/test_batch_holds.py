@@ -4,8 +4,15 @@ import pytest
 
 from modules.holding.desk import Market
 from traco.modules.holding.events import Cause, Moved, ReservationReleased, Reserved
-from traco.modules.holding.messages import Attach, CloseAccount, CloseInstrument, LiftAttachment
-from traco.modules.holding.state import CreditControl, Holding, attachment_id
+from traco.modules.holding.messages import (
+    Attach,
+    CloseAccount,
+    CloseInstrument,
+    CreditControl,
+    LiftAttachment,
+    attachment_id,
+)
+from traco.modules.holding.state import Holding
 
 SALT = b"s" * 16
 

@@ -8,7 +8,8 @@ from modules.holding.desk import TERMS, Market
 from support.ledger import Key
 from traco.kernel.codec import MAX_AMOUNT
 from traco.kernel.genesis import GenesisInvalid
-from traco.modules.holding.state import Instrument, InstrumentKind, Supply, instrument_id
+from traco.modules.holding.messages import InstrumentKind, instrument_id
+from traco.modules.holding.state import Instrument, Supply
 from traco.modules.party.genesis import founding_member_id
 
 CENTRAL = founding_member_id(Key("central").public)

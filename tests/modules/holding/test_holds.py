@@ -11,8 +11,16 @@ from traco.modules.holding.events import (
     HoldPlaced,
     Moved,
 )
-from traco.modules.holding.messages import CloseAccount, ExecuteHold, Hold, ReleaseHold
-from traco.modules.holding.state import CreditControl, DebitControl, Holding, OpenHold, hold_id
+from traco.modules.holding.messages import (
+    CloseAccount,
+    CreditControl,
+    DebitControl,
+    ExecuteHold,
+    Hold,
+    ReleaseHold,
+    hold_id,
+)
+from traco.modules.holding.state import Holding, OpenHold
 
 SALT = b"s" * 16
 LIFE_MS = 60_000

@@ -9,8 +9,15 @@ from modules.holding.desk import TERMS, Market
 from traco.kernel.codec import MAX_AMOUNT
 from traco.kernel.module import Context
 from traco.modules.holding.events import InstrumentCreated, InstrumentEnded
-from traco.modules.holding.messages import CloseInstrument, CreateInstrument, Issue, Redeem
-from traco.modules.holding.state import Instrument, InstrumentKind, Supply, instrument_id
+from traco.modules.holding.messages import (
+    CloseInstrument,
+    CreateInstrument,
+    InstrumentKind,
+    Issue,
+    Redeem,
+    instrument_id,
+)
+from traco.modules.holding.state import Instrument, Supply
 from traco.modules.party.messages import SetStatus
 
 SECURITY = InstrumentKind.SECURITY
@@ -20,7 +27,8 @@ BASE = CreateInstrument(b"", "BOND", SECURITY, None, 2, TERMS, (b"",))
 def bond(market: Market, issuer: str = "bank", **fields: Any) -> CreateInstrument:
     """A message that creates a bond, with some fields changed."""
     identity = market.ids[issuer]
-    return msgspec.structs.replace(BASE, **{"party": identity, "operators": (identity,), **fields})
+    changed: dict[str, Any] = {"party": identity, "operators": (identity,), **fields}
+    return msgspec.structs.replace(BASE, **changed)
 
 
 def test_an_instrument_is_created_with_its_supply_and_says_so(market: Market) -> None:
@@ -94,9 +102,7 @@ def test_a_transfer_check_must_be_declared(market: Market) -> None:
         {"kind": "coin"},
     ],
 )
-def test_what_no_instrument_can_be_is_not_even_a_transaction(
-    market: Market, fields: dict[str, object]
-) -> None:
+def test_what_no_instrument_can_be_is_not_even_a_transaction(market: Market, fields: dict[str, Any]) -> None:
     failure = market.ledger.run_block([market.wire("bank", bond(market, **fields))])[0].failure
     assert failure is not None
     assert failure.code == "transaction.malformed"

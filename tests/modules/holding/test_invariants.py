@@ -11,7 +11,15 @@ from traco.kernel.due import KERNEL_PREFIX
 from traco.kernel.module import Context
 from traco.kernel.state import State, Table
 from traco.modules.holding import invariants
-from traco.modules.holding.messages import Attach, Hold, Pledge
+from traco.modules.holding.messages import (
+    AccountKind,
+    Attach,
+    Hold,
+    Pledge,
+    attachment_id,
+    hold_id,
+    pledge_id,
+)
 from traco.modules.holding.state import (
     ACCOUNTS,
     ATTACHMENTS,
@@ -22,13 +30,9 @@ from traco.modules.holding.state import (
     LISTINGS,
     PLEDGES,
     SUPPLIES,
-    AccountKind,
     Awaiting,
     Holding,
     Listing,
-    attachment_id,
-    hold_id,
-    pledge_id,
 )
 
 SALT = b"s" * 16

@@ -10,14 +10,8 @@ from modules.holding.desk import Market
 from traco.kernel.batch_hold import Movement
 from traco.kernel.instruction import Instruction
 from traco.modules.holding import messages as m
-from traco.modules.holding.state import (
-    CreditControl,
-    DebitControl,
-    Holding,
-    attachment_id,
-    hold_id,
-    pledge_id,
-)
+from traco.modules.holding.messages import CreditControl, DebitControl, attachment_id, hold_id, pledge_id
+from traco.modules.holding.state import Holding
 
 PARTIES = ("bank", "dealer", "court")
 RIGHT = "whoever may"  # most attempts are by the right party, some by any

@@ -8,16 +8,13 @@ from traco.kernel.codec import MAX_AMOUNT
 from traco.modules.holding.events import Cause, Issued, Moved, Redeemed
 from traco.modules.holding.messages import (
     CloseAccount,
+    CreditControl,
+    DebitControl,
     Issue,
     Redeem,
     Transfer,
 )
-from traco.modules.holding.state import (
-    CreditControl,
-    DebitControl,
-    Holding,
-    Supply,
-)
+from traco.modules.holding.state import Holding, Supply
 
 NOWHERE = b"\xee" * 16
 

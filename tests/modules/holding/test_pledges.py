@@ -4,8 +4,15 @@ import pytest
 
 from modules.holding.desk import Market
 from traco.modules.holding.events import Cause, Moved, Pledged, PledgeReduced
-from traco.modules.holding.messages import CloseAccount, ExecutePledge, Pledge, ReleasePledge
-from traco.modules.holding.state import CreditControl, Holding, pledge_id
+from traco.modules.holding.messages import (
+    CloseAccount,
+    CreditControl,
+    ExecutePledge,
+    Pledge,
+    ReleasePledge,
+    pledge_id,
+)
+from traco.modules.holding.state import Holding
 
 SALT = b"s" * 16
 

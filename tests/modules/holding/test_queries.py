@@ -4,7 +4,7 @@ import pytest
 
 from modules.holding.desk import Market
 from traco.kernel.codec import MAX_AMOUNT
-from traco.modules.holding.messages import Attach, Hold, Issue, Pledge
+from traco.modules.holding.messages import Attach, Hold, Issue, Pledge, attachment_id, hold_id, pledge_id
 from traco.modules.holding.queries import (
     AccountHoldingsQuery,
     AccountQuery,
@@ -16,17 +16,7 @@ from traco.modules.holding.queries import (
     InstrumentRow,
     InstrumentsQuery,
 )
-from traco.modules.holding.state import (
-    NOTHING,
-    Holding,
-    OpenAttachment,
-    OpenHold,
-    OpenPledge,
-    Supply,
-    attachment_id,
-    hold_id,
-    pledge_id,
-)
+from traco.modules.holding.state import NOTHING, Holding, OpenAttachment, OpenHold, OpenPledge, Supply
 
 SALT = b"s" * 16
 NOWHERE = b"\xee" * 16

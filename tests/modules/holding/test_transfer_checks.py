@@ -9,19 +9,17 @@ from traco.modules.holding.messages import (
     ExecuteHold,
     ExecutePledge,
     Hold,
+    InstrumentKind,
     Issue,
     Pledge,
     Redeem,
     Transfer,
-)
-from traco.modules.holding.ports import TransferCheck
-from traco.modules.holding.state import (
-    InstrumentKind,
     attachment_id,
     hold_id,
     instrument_id,
     pledge_id,
 )
+from traco.modules.holding.ports import TransferCheck
 
 SALT = b"s" * 16
 

@@ -96,10 +96,8 @@ class Handlers:
         found = find_matches(context.state, stated, (message.amends,))
         record = _new_document(context, message, duplicate_of)
         prints = DocumentPrints(message.statement.statement.service, stated)
-        self._keeper.add(context, identity, record, prints)
         supersedes = message.amends if duplicate_of is None else None
-        if supersedes is not None:
-            self._keeper.supersede(context, supersedes, identity)
+        self._keeper.add(context, identity, record, prints, supersedes)
         # emit
         _emit_registered(context, identity, record, found)
         if supersedes is not None:

@@ -169,9 +169,12 @@ class Keeper:
 
     # changes
 
-    def add(self, context: Context, document: bytes, record: Document, stated: DocumentPrints) -> None:
+    def add(
+        self, context: Context, document: bytes, record: Document, stated: DocumentPrints, supersedes: bytes | None
+    ) -> None:  # fmt: skip
         """Write a new document with its index entries; a duplicate gets none but those by party.
 
+        What it ``supersedes`` makes room for it first, so that an amendment meets no limit by itself.
         Raises ``IndexFull``, ``LimitExceeded``.
         """
         state = context.state
@@ -181,28 +184,20 @@ class Keeper:
         for named in record.roles:
             if named.party is not None:
                 parties.put(state, Present(), named.party, document)
+        if supersedes is not None:
+            stated = self._inherit(context, supersedes, document, stated)
         if record.status == "registered":
             self._index(context, document, record, stated)
 
     def supersede(self, context: Context, document: bytes, successor: bytes) -> None:
         """Let ``successor`` stand for ``document`` and be found by its fingerprints too.
 
-        Both are registered and not financed. Raises ``LimitExceeded``, ``IndexFull``.
+        Both are registered and not financed. Raises ``LimitExceeded``.
         """
-        state = context.state
-        old, new = self.require(state, document), self.require(state, successor)
-        self._unindex(state, document, old)
-        self._unindex(state, successor, new)
-        documents.put(state, replace(old, status="superseded", superseded_by=successor), document)
-        found_by = self._prints(state, successor)
-        inherited = found_by.inherited + self._found_by(state, document)
-        distinct = tuple(dict.fromkeys(entry for entry in inherited if entry not in found_by.stated))
-        limit = context.parameters(DocumentParameters).max_inherited
-        if len(distinct) > limit:
-            raise LimitExceeded("inherited fingerprints", len(distinct), limit)
-        widened = replace(found_by, inherited=distinct)
-        prints.put(state, widened, successor)
-        self._index(context, successor, new, widened)
+        record, found_by = self.require(context.state, successor), prints.get(context.state, successor)
+        if found_by is not None:
+            self._unindex(context.state, successor, record)
+            self._index(context, successor, record, self._inherit(context, document, successor, found_by))
 
     def cancel(self, context: Context, document: bytes) -> None:
         """Take a registered document that is not financed out of the indexes; its id stays used."""
@@ -252,12 +247,6 @@ class Keeper:
 
     # parts
 
-    def _prints(self, state: State, document: bytes) -> DocumentPrints:
-        found = prints.get(state, document)
-        if found is None:
-            raise DocumentNotFound(document)
-        return found
-
     def _found_by(self, state: State, document: bytes) -> tuple[Fingerprints, ...]:
         found = prints.get(state, document)
         return () if found is None else found.all()
@@ -266,6 +255,22 @@ class Keeper:
         other = self.already_financed_exact(state, document)
         if other is not None:
             raise AlreadyFinanced(other)
+
+    def _inherit(
+        self, context: Context, document: bytes, successor: bytes, found_by: DocumentPrints
+    ) -> DocumentPrints:
+        """End ``document``; what ``successor`` is found by from now on, written but not yet indexed."""
+        state, old = context.state, self.require(context.state, document)
+        self._unindex(state, document, old)
+        documents.put(state, replace(old, status="superseded", superseded_by=successor), document)
+        inherited = found_by.inherited + self._found_by(state, document)
+        distinct = tuple(dict.fromkeys(entry for entry in inherited if entry not in found_by.stated))
+        limit = context.parameters(DocumentParameters).max_inherited
+        if len(distinct) > limit:
+            raise LimitExceeded("inherited fingerprints", len(distinct), limit)
+        widened = replace(found_by, inherited=distinct)
+        prints.put(state, widened, successor)
+        return widened
 
     def _index(self, context: Context, document: bytes, record: Document, found_by: DocumentPrints) -> None:
         state, limits = context.state, context.parameters(DocumentParameters)

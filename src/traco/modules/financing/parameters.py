@@ -8,7 +8,7 @@ from traco.kernel.codec import Count, Record
 from traco.modules.settlement.parameters import ONE_DAY_MS
 
 YEAR_MS = 366 * ONE_DAY_MS
-MOST_HOLDERS = 256  # a payment emits up to four events per holder
+MOST_HOLDERS = 200  # a payment emits up to five events per holder, a transaction 1024
 
 Duration = Annotated[int, msgspec.Meta(ge=1_000, le=YEAR_MS)]
 

@@ -118,6 +118,11 @@ class Receivable(Record, frozen=True, tag=1):
         return self.total - self.paid - self.diluted
 
     @property
+    def is_payable(self) -> bool:
+        """Whether payments are taken: not while its first financing is only reserved."""
+        return self.financed > 0 or self.reservation is None
+
+    @property
     def is_discharged(self) -> bool:
         """Whether the debtor owes nothing more."""
         return self.unpaid == 0
@@ -142,9 +147,9 @@ class Deposit(Record, frozen=True, tag=1):
 
 
 class AppliedNote(Record, frozen=True, tag=1):
-    """A credit note that was taken into account, by ``amount``, for the receivable of ``document``."""
+    """A credit note that was taken into account for the receivable ``instrument``, by ``amount``."""
 
-    document: Id
+    instrument: Id
     amount: Amount
 
 

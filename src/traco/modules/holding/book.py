@@ -23,6 +23,7 @@ from traco.modules.holding.errors import (
     TransferRefused,
 )
 from traco.modules.holding.events import ArrivalAttached
+from traco.modules.holding.messages import CreditControl, DebitControl
 from traco.modules.holding.ports import TransferCheck
 from traco.modules.holding.state import (
     ACCOUNTS,
@@ -35,8 +36,6 @@ from traco.modules.holding.state import (
     NOTHING,
     SUPPLIES,
     Account,
-    CreditControl,
-    DebitControl,
     Holding,
     Instrument,
     Listing,
@@ -208,14 +207,13 @@ class Book:
 
     def _write(self, state: State, instrument: bytes, account: bytes, row: Holding) -> None:
         """Write a row; the first and the last one of its kind are counted and listed with the account."""
-        present = HOLDINGS.get(state, instrument, account) is not None
-        if row != NOTHING:
-            if not present:
-                _list_row(state, instrument, account)
-            HOLDINGS.put(state, row, instrument, account)
-        elif present:
+        if row == NOTHING:
             HOLDINGS.delete(state, instrument, account)
             _unlist_row(state, instrument, account)
+            return
+        if HOLDINGS.get(state, instrument, account) is None:
+            _list_row(state, instrument, account)
+        HOLDINGS.put(state, row, instrument, account)
 
 
 def debit_controller(account: Account) -> bytes:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from traco.kernel.codec import Amount, Code, Hash, Id, PositiveAmount, Reference, TimeMs
 from traco.kernel.instruction import Event
-from traco.modules.holding.state import AccountKind, InstrumentKind
+from traco.modules.holding.messages import AccountKind, InstrumentKind
 
 
 class Cause(StrEnum):

@@ -14,7 +14,7 @@ import msgspec
 from traco.kernel.codec import Code, CurrencyCode, PositiveAmount
 from traco.kernel.module import Context
 from traco.modules.holding.keeper import Keeper
-from traco.modules.holding.state import UNCAPPED, CheckName, Decimals, InstrumentKind
+from traco.modules.holding.messages import UNCAPPED, CheckName, Decimals, InstrumentKind
 
 HexId = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{32}\Z")]
 HexHash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]

@@ -19,17 +19,10 @@ from traco.modules.holding.errors import (
     NotPledgee,
 )
 from traco.modules.holding.keeper import Keeper
+from traco.modules.holding.messages import InstrumentKind, attachment_id, hold_id, pledge_id
 from traco.modules.holding.parameters import HoldingParameters
 from traco.modules.holding.ports import AUTHORITY, CASH_OPERATOR, Parties
-from traco.modules.holding.state import (
-    InstrumentKind,
-    OpenAttachment,
-    OpenHold,
-    OpenPledge,
-    attachment_id,
-    hold_id,
-    pledge_id,
-)
+from traco.modules.holding.state import OpenAttachment, OpenHold, OpenPledge
 
 
 class Handlers:

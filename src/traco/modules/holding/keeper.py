@@ -41,24 +41,18 @@ from traco.modules.holding.events import (
     ReservationReleased,
     Reserved,
 )
-from traco.modules.holding.parameters import HoldingParameters
-from traco.modules.holding.ports import Parties, TransferCheck
-from traco.modules.holding.state import (
-    ACCOUNTS,
-    INSTRUMENTS,
-    SUPPLIES,
+from traco.modules.holding.messages import (
     UNCAPPED,
-    Account,
     AccountKind,
     CreditControl,
     DebitControl,
-    Instrument,
     InstrumentKind,
-    OpenHold,
-    Supply,
     account_id,
     instrument_id,
 )
+from traco.modules.holding.parameters import HoldingParameters
+from traco.modules.holding.ports import Parties, TransferCheck
+from traco.modules.holding.state import ACCOUNTS, INSTRUMENTS, SUPPLIES, Account, Instrument, OpenHold, Supply
 
 _POOLS = (AccountKind.OMNIBUS, AccountKind.NOMINEE)
 _CHILDREN = (AccountKind.CLIENT, AccountKind.OMNIBUS, AccountKind.NOMINEE)

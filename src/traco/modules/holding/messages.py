@@ -4,11 +4,13 @@ A ``reference`` is up to 64 bytes of the sender's choice, repeated in the moveme
 for instruments and accounts, ``trade`` (the kernel's default) for value.
 """
 
-from typing import Annotated, ClassVar
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
 from traco.kernel.codec import (
+    MAX_AMOUNT,
     Code,
     CurrencyCode,
     Hash,
@@ -17,19 +19,49 @@ from traco.kernel.codec import (
     Reference,
     Salt,
     TimeMs,
+    derive_id,
+    digest,
 )
 from traco.kernel.instruction import Instruction, PartyInstruction
-from traco.modules.holding.state import (
-    UNCAPPED,
-    AccountKind,
-    CheckName,
-    CreditControl,
-    DebitControl,
-    Decimals,
-    InstrumentKind,
-)
 
+UNCAPPED: Final = MAX_AMOUNT  # the cap of an instrument without one: no total may be larger
+
+Decimals = Annotated[int, msgspec.Meta(ge=0, le=8)]
+CheckName = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")]
 SomeOperators = Annotated[tuple[Id, ...], msgspec.Meta(min_length=1, max_length=16)]
+
+
+class InstrumentKind(StrEnum):
+    """What an instrument is a claim to."""
+
+    CASH = "cash"
+    SECURITY = "security"
+    RECEIVABLE = "receivable"
+
+
+class AccountKind(StrEnum):
+    """For whom an account is kept."""
+
+    OWN = "own"  # the owner's own assets
+    CLIENT = "client"  # one client's assets, segregated by the servicer
+    OMNIBUS = "omnibus"  # pooled assets of the owner's clients
+    NOMINEE = "nominee"  # held in the owner's name for somebody else
+    ISSUER = "issuer"  # an issuer's account for what it issues and takes back
+
+
+class DebitControl(StrEnum):
+    """Whose authorisation a debit of the account needs."""
+
+    OWNER = "owner"
+    SERVICER = "servicer"
+
+
+class CreditControl(StrEnum):
+    """Whose authorisation a credit of the account needs."""
+
+    OPEN = "open"  # nobody's: anyone may credit the account
+    OWNER = "owner"
+    SERVICER = "servicer"
 
 
 class CreateInstrument(PartyInstruction, frozen=True, tag="holding.create_instrument/1"):
@@ -266,3 +298,28 @@ class ExecuteAttachment(PartyInstruction, frozen=True, tag="holding.execute_atta
     def amount_at_risk(self) -> tuple[bytes, int]:
         """The instrument and the amount."""
         return self.instrument, self.amount
+
+
+def instrument_id(issuer: bytes, code: str) -> bytes:
+    """The id (16 bytes) of the instrument that ``issuer`` makes under ``code``."""
+    return derive_id("instrument", issuer, code.encode())
+
+
+def account_id(opener: bytes, salt: bytes) -> bytes:
+    """The id (16 bytes) of the account that ``opener`` opens with ``salt``."""
+    return derive_id("account", opener, salt)
+
+
+def hold_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the hold that ``party`` places with ``salt`` by instruction."""
+    return digest(b"traco/hold/1", party, salt)
+
+
+def pledge_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the pledge that ``party`` makes with ``salt``."""
+    return digest(b"traco/pledge/1", party, salt)
+
+
+def attachment_id(party: bytes, salt: bytes) -> bytes:
+    """The id (32 bytes) of the attachment that ``party`` orders with ``salt``."""
+    return digest(b"traco/attachment/1", party, salt)

@@ -47,7 +47,22 @@ class HoldingModule(Module):
             messages.ExecuteAttachment: handlers.execute_attachment,
         }
         self.events = events.EVENTS
-        self.errors = errors.ERRORS
+        self.errors = (
+            errors.InstrumentUnknown, errors.InstrumentExists, errors.InstrumentClosed,
+            errors.InstrumentInUse, errors.InstrumentMismatch, errors.KindNotAllowed,
+            errors.CurrencyMissing, errors.OperatorRepeated, errors.TransferCheckUnknown,
+            errors.NotIssuer, errors.NotOperator, errors.SupplyExceeded, errors.AccountUnknown,
+            errors.AccountExists, errors.AccountClosed, errors.AccountInUse,
+            errors.NotAccountParty, errors.ClientIsServicer, errors.ChildKindRefused,
+            errors.ParentKindRefused, errors.ParentNotOwned, errors.AccountTooDeep,
+            errors.DebitNotControlled, errors.CreditNotControlled, errors.InsufficientHolding,
+            errors.HoldingAttached, errors.SameAccount, errors.TransferRefused,
+            errors.HoldExists, errors.HoldUnknown, errors.HoldExpiryPast, errors.HoldExpired,
+            errors.HoldExceeded, errors.NotExecutor, errors.PledgeExists, errors.PledgeUnknown,
+            errors.PledgeExceeded, errors.NotPledgee, errors.AttachmentExists,
+            errors.AttachmentUnknown, errors.AttachmentExceeded, errors.AttachmentForeign,
+            errors.NotAuthority, errors.TooManyAwaiting,
+        )  # fmt: skip
         self.queries = Queries(self.keeper).declared()
         self.due = {HOLD_EXPIRY: self.keeper.encumbrances.expire_hold}
         self.invariants = (invariants.conservation, invariants.encumbrances)

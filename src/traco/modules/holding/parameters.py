@@ -1,7 +1,7 @@
 """Parameters of this module, changed by the council only."""
 
 from traco.kernel.codec import Count, Record
-from traco.modules.holding.state import InstrumentKind
+from traco.modules.holding.messages import InstrumentKind
 
 
 class HoldingParameters(Record, frozen=True, tag=1):

@@ -4,13 +4,11 @@ A holding's row exists while any of its parts is above zero: value owned, a cred
 that still awaits value. An account without rows therefore has no open encumbrance of any kind, and may be closed.
 """
 
-from enum import StrEnum
 from typing import Annotated, Final
 
 import msgspec
 
 from traco.kernel.codec import (
-    MAX_AMOUNT,
     Amount,
     Code,
     Count,
@@ -21,51 +19,63 @@ from traco.kernel.codec import (
     Record,
     Reference,
     TimeMs,
-    derive_id,
-    digest,
 )
 from traco.kernel.state import Table
+from traco.modules.holding.messages import (
+    UNCAPPED,
+    AccountKind,
+    CheckName,
+    CreditControl,
+    DebitControl,
+    Decimals,
+    InstrumentKind,
+    account_id,
+    attachment_id,
+    hold_id,
+    instrument_id,
+    pledge_id,
+)
+
+# Who reads records finds the words and ids that they are made of here too.
+__all__ = [
+    "ACCOUNTS",
+    "ATTACHMENTS",
+    "AWAITING",
+    "HOLDINGS",
+    "HOLDS",
+    "INLINE_INSTRUMENTS",
+    "INSTRUMENTS",
+    "LISTINGS",
+    "NOTHING",
+    "PLEDGES",
+    "PREFIX",
+    "SUPPLIES",
+    "UNCAPPED",
+    "Account",
+    "AccountKind",
+    "Awaiting",
+    "CreditControl",
+    "DebitControl",
+    "Holding",
+    "Instrument",
+    "InstrumentKind",
+    "Listing",
+    "OpenAttachment",
+    "OpenHold",
+    "OpenPledge",
+    "Operators",
+    "Supply",
+    "account_id",
+    "attachment_id",
+    "hold_id",
+    "instrument_id",
+    "pledge_id",
+]  # fmt: skip
 
 PREFIX: Final = 0x02
-UNCAPPED: Final = MAX_AMOUNT  # the cap of an instrument without one: no total may be larger
 INLINE_INSTRUMENTS: Final = 16  # instruments listed in the account's own record; more have a key each
 
-Decimals = Annotated[int, msgspec.Meta(ge=0, le=8)]
 Operators = Annotated[tuple[Id, ...], msgspec.Meta(max_length=16)]
-CheckName = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^([A-Za-z0-9][A-Za-z0-9._/:-]*)?\Z")]
-
-
-class InstrumentKind(StrEnum):
-    """What an instrument is a claim to."""
-
-    CASH = "cash"
-    SECURITY = "security"
-    RECEIVABLE = "receivable"
-
-
-class AccountKind(StrEnum):
-    """For whom an account is kept."""
-
-    OWN = "own"  # the owner's own assets
-    CLIENT = "client"  # one client's assets, segregated by the servicer
-    OMNIBUS = "omnibus"  # pooled assets of the owner's clients
-    NOMINEE = "nominee"  # held in the owner's name for somebody else
-    ISSUER = "issuer"  # an issuer's account for what it issues and takes back
-
-
-class DebitControl(StrEnum):
-    """Whose authorisation a debit of the account needs."""
-
-    OWNER = "owner"
-    SERVICER = "servicer"
-
-
-class CreditControl(StrEnum):
-    """Whose authorisation a credit of the account needs."""
-
-    OPEN = "open"  # nobody's: anyone may credit the account
-    OWNER = "owner"
-    SERVICER = "servicer"
 
 
 class Instrument(Record, frozen=True, tag=1):
@@ -198,28 +208,3 @@ ATTACHMENTS: Final[Table[OpenAttachment]] = Table(PREFIX, 0x08, OpenAttachment) 
 AWAITING: Final[Table[Awaiting]] = Table(PREFIX, 0x09, Awaiting)  # instrument, account, place
 
 NOTHING: Final = Holding(0, 0, 0, 0, 0, 0, 0)
-
-
-def instrument_id(issuer: bytes, code: str) -> bytes:
-    """The id (16 bytes) of the instrument that ``issuer`` makes under ``code``."""
-    return derive_id("instrument", issuer, code.encode())
-
-
-def account_id(opener: bytes, salt: bytes) -> bytes:
-    """The id (16 bytes) of the account that ``opener`` opens with ``salt``."""
-    return derive_id("account", opener, salt)
-
-
-def hold_id(party: bytes, salt: bytes) -> bytes:
-    """The id (32 bytes) of the hold that ``party`` places with ``salt`` by instruction."""
-    return digest(b"traco/hold/1", party, salt)
-
-
-def pledge_id(party: bytes, salt: bytes) -> bytes:
-    """The id (32 bytes) of the pledge that ``party`` makes with ``salt``."""
-    return digest(b"traco/pledge/1", party, salt)
-
-
-def attachment_id(party: bytes, salt: bytes) -> bytes:
-    """The id (32 bytes) of the attachment that ``party`` orders with ``salt``."""
-    return digest(b"traco/attachment/1", party, salt)

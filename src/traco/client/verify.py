@@ -1,0 +1,115 @@
+"""A verified finality receipt in words: what was signed, by whom, what became of it, and what the proof assumes.
+
+Works with a receipt file and a genesis document alone. Not for proving anything itself: that is ``kernel.finality``.
+"""
+
+import importlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Final
+
+import msgspec
+
+from traco.client.forms import to_form
+from traco.kernel.codec import Record
+from traco.kernel.finality import Verified, verify_receipt
+from traco.kernel.instruction import Event, Instruction
+
+_MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
+    "kernel": ("traco.kernel.operations", "traco.kernel.operations"),
+    **{
+        name: (f"traco.modules.{name}.messages", f"traco.modules.{name}.events")
+        for name in ("party", "holding", "settlement", "document", "financing")
+    },
+}
+
+
+def verify(receipt: bytes, genesis: bytes) -> dict[str, Any]:
+    """What a receipt file proves under a genesis document, as plain values. Raises ``ReceiptInvalid``."""
+    return describe(verify_receipt(receipt, genesis))
+
+
+def describe(verified: Verified) -> dict[str, Any]:
+    """What was proven, as plain values: instructions and events are forms where this release knows their types."""
+    failure = verified.receipt.failure
+    return {
+        "valid": True,
+        "network": verified.network.hex(),
+        "network_name": verified.genesis.name,
+        "transaction": verified.identity.hex(),
+        "outcome": "success" if failure is None else "rejected",
+        "failure": None if failure is None else {"code": failure.code, "fields": to_form(dict(failure.fields))},
+        "instructions": [_readable(item, Instruction) for item in verified.body.instructions],
+        "events": [_readable(item, Event) for item in verified.receipt.events],
+        "signers": [key.hex() for key in verified.signers],
+        "height": verified.height,
+        "time_ms": verified.time_ms,
+        "sealed_height": verified.sealed_height,
+        "sealed_time_ms": verified.sealed_time_ms,
+        "seal_key": verified.genesis.seal.key,
+        "assumes": [
+            "the genesis document is that of the network you mean (compare its id with one you trust)",
+            f"the key that seals ({verified.genesis.seal.key}) was not stolen or misused",
+        ],
+    }
+
+
+def as_text(proof: Mapping[str, Any]) -> str:
+    """The same for people."""
+    failure = proof["failure"]
+    lines = [
+        "VALID: this happened on the ledger.",
+        "",
+        f"transaction  {proof['transaction']}",
+        f"outcome      {proof['outcome']}" + (f": {failure['code']} {_fields(failure['fields'])}" if failure else ""),
+        f"block        {proof['height']}, {_time(proof['time_ms'])}",
+        f"network      {proof['network_name']!r}, id {proof['network']}",
+        f"sealed       at height {proof['sealed_height']}, {_time(proof['sealed_time_ms'])}",
+    ]
+    for title, items in (("instruction", proof["instructions"]), ("event", proof["events"])):
+        lines += [f"{title:12} {item['type']}: {_fields(item)}" for item in items]
+    lines += [f"signed by    key {key}" for key in proof["signers"]]
+    lines += [f"assumes      {assumption}" for assumption in proof["assumes"]]
+    return "\n".join(lines) + "\n"
+
+
+def _fields(form: Mapping[str, Any]) -> str:
+    shown = (f"{name}={_value(value)}" for name, value in form.items() if name != "type")
+    return ", ".join(shown)
+
+
+def _value(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _time(time_ms: int) -> str:
+    seconds, rest = divmod(time_ms, 1_000)
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return f"{time_ms} ms"
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{rest:03} UTC"
+
+
+def _readable(item: Any, base: type[Record]) -> dict[str, Any]:
+    """An instruction or event as a form; its bare values where its type is not known here."""
+    tag = item[0] if isinstance(item, list) and item and isinstance(item[0], str) else ""
+    kind = _kinds(tag.partition(".")[0], base).get(tag)
+    if kind is not None:
+        try:
+            form: dict[str, Any] = to_form(msgspec.convert(item, kind))
+            return form
+        except ValueError:
+            pass  # another release's form of the same name: show it as it is
+    return {"type": tag or "unknown", "values": to_form(item[1:] if tag else item)}
+
+
+@cache
+def _kinds(module: str, base: type[Record]) -> dict[str, type[Record]]:
+    """The instructions or events of a module, by tag."""
+    if module not in _MESSAGES:
+        return {}
+    loaded = importlib.import_module(_MESSAGES[module][0 if base is Instruction else 1])
+    kinds = [kind for kind in vars(loaded).values() if isinstance(kind, type) and issubclass(kind, base)]
+    return {str(kind.__struct_config__.tag): kind for kind in kinds}

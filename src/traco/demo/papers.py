@@ -1,0 +1,114 @@
+"""Electronic invoices of the demonstration: read, registered, and what the ledger said of each."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from traco.client.results import TransactionFailed, TransactionResult
+from traco.demo.cast import Cast, Organisation
+from traco.modules.document.messages import BUYER, SELLER, NamedParty
+from traco.services.doc.fingerprint import rule_of
+from traco.services.doc.invoice import Invoice, InvoiceUnreadable, not_financeable_because, warnings
+from traco.services.doc.normalise import normal_text
+from traco.services.doc.reader import read_invoice
+from traco.services.doc.registration import Registration, prepare
+
+MAX_FILES: Final = 500
+SUFFIX: Final = ".xml"
+
+
+class Paper(NamedTuple):
+    """A file, its reading, who is who, and its registration. ``unreadable`` says why there is nothing else."""
+
+    path: Path
+    content: bytes
+    invoice: Invoice | None
+    seller: Organisation | None
+    buyer: Organisation | None
+    registration: Registration | None
+    outcome: str
+    notes: tuple[str, ...]
+
+    @property
+    def financeable(self) -> bool:
+        """Whether somebody could finance it: registered unique, and a claim."""
+        return self.outcome == "unique" and self.invoice is not None and not_financeable_because(self.invoice) is None
+
+
+class Importer:
+    """Imports files, in order of their names; remembers invoices by number, so that credit notes find theirs."""
+
+    def __init__(self, cast: Cast) -> None:
+        self._cast = cast
+        self._documents: dict[tuple[str, str], bytes] = {}
+        self.registered: list[str] = []
+
+    def folder(self, folder: Path) -> list[Paper]:
+        """Every XML file of a folder."""
+        return [self.file(path) for path in invoice_files(folder)]
+
+    def file(self, path: Path) -> Paper:
+        """Import one file; what cannot be read or is refused is reported, not raised."""
+        try:
+            content = path.read_bytes()
+            invoice = read_invoice(content)
+        except (InvoiceUnreadable, OSError) as error:
+            reason = error.detail if isinstance(error, InvoiceUnreadable) else str(error)
+            return Paper(path, b"", None, None, None, None, "unreadable", (reason,))
+        seller, buyer = self._organisation(invoice.seller), self._organisation(invoice.buyer)
+        return self.submit(path, content, invoice, seller, buyer)
+
+    def _organisation(self, trader: object) -> Organisation:
+        organisation, new = self._cast.named(trader)  # type: ignore[arg-type]
+        if new:
+            self.registered.append(organisation.name)
+        return organisation
+
+    def submit(
+        self, path: Path, content: bytes, invoice: Invoice, seller: Organisation, buyer: Organisation
+    ) -> Paper:  # fmt: skip
+        """Register a file that was read, on behalf of its seller."""
+        roles = (NamedParty(SELLER, seller.id), NamedParty(BUYER, buyer.id))
+        credited = [self._documents.get((normal_text(seller.name), one.number)) for one in invoice.preceding]
+        known = next((document for document in credited if document is not None), None)
+        registration = prepare(
+            self._cast.client, seller.id, content, invoice, roles, os.urandom(32), os.urandom(16),
+            known if invoice.kind == "credit_note" else None,
+        )  # fmt: skip
+        notes = tuple(warnings(invoice)) + _reasons(invoice)
+        try:
+            result = seller.party.transact(registration.message)
+        except TransactionFailed as failed:
+            failure = failed.result.failure
+            code = failure.code if failure else failed.result.status
+            return Paper(path, content, invoice, seller, buyer, None, code, notes)
+        outcome, matched = outcome_of(result)
+        if outcome == "unique":
+            self._documents.setdefault((normal_text(seller.name), invoice.number), registration.document)
+        return Paper(path, content, invoice, seller, buyer, registration, outcome, (*matched, *notes))
+
+
+def invoice_files(folder: Path) -> list[Path]:
+    """The XML files of a folder, by name."""
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())[:MAX_FILES]
+
+
+def outcome_of(result: TransactionResult) -> tuple[str, tuple[str, ...]]:
+    """Unique or duplicate, and what agreed with which strength, from the events of a registration."""
+    registered = result.events_of("document.registered/1")[0]
+    outcome = "unique" if registered["outcome"] == "REGU" else "duplicate"
+    matches = [event["match"] for event in result.events_of("document.matched/1")]
+    return outcome, tuple(_match_text(match) for match in matches[:2])
+
+
+def _match_text(match: dict[str, object]) -> str:
+    positions: Iterable[int] = match["positions"]  # type: ignore[assignment]
+    strength = str(match["strength"])
+    agreed = sorted({rule_of(strength, position) for position in positions})
+    return f"{strength} match: {agreed[0]}" + (f" and {len(agreed) - 1} more" if len(agreed) > 1 else "")
+
+
+def _reasons(invoice: Invoice) -> tuple[str, ...]:
+    reason = not_financeable_because(invoice)
+    return () if reason is None else (f"cannot be financed: {reason}",)

@@ -1,0 +1,82 @@
+"""Puts an invoice on the ledger: from a file and its reading to the instruction that registers it.
+
+The content never leaves its owner. What goes out is a salted commitment and, to the fingerprint service only,
+the normalised fields.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple, Protocol
+
+from traco.client.forms import from_form
+from traco.modules.document.messages import (
+    CREDIT_NOTE,
+    CREDITS,
+    INVOICE,
+    DocumentReference,
+    NamedParty,
+    Payable,
+    RegisterDocument,
+    document_id,
+)
+from traco.modules.document.statement import SignedStatement
+from traco.services.doc.content import commit_content
+from traco.services.doc.invoice import Invoice, InvoiceKind, Syntax
+from traco.services.doc.normalise import InvoiceFields, fields_of
+
+SCHEMAS: Final[Mapping[Syntax, str]] = {
+    Syntax.UBL_INVOICE: "en16931-ubl-invoice",
+    Syntax.UBL_CREDIT_NOTE: "en16931-ubl-credit-note",
+    Syntax.CII: "en16931-cii",
+}
+
+
+class AsksFingerprints(Protocol):
+    """A client of the fingerprint service's node."""
+
+    def fingerprints(
+        self, caller: str, fields: InvoiceFields, content_commitment: bytes, *, register: bool
+    ) -> dict[str, Any]:
+        """The service's signed statement, as a form."""
+        ...
+
+
+class Registration(NamedTuple):
+    """What registers a document: the instruction, the document's id, and the salt that opens the commitment.
+
+    Keep ``content_salt`` with the file: whoever is to check the file against the ledger needs both.
+    """
+
+    message: RegisterDocument
+    document: bytes
+    content_salt: bytes
+
+
+def prepare(
+    service: AsksFingerprints, registrant: bytes, content: bytes, invoice: Invoice, roles: tuple[NamedParty, ...],
+    content_salt: bytes, salt: bytes, credits: bytes | None = None,
+) -> Registration:  # fmt: skip
+    """Commit to the file, have its fields keyed, and build the instruction for ``registrant``.
+
+    ``roles`` say who is who on the ledger; ``credits`` is the document that a credit note reduces; the salts have 32 and
+    16 random bytes. Raises what the service's client raises, and ``FormInvalid`` for a strange answer.
+    """
+    commitment = commit_content(content, content_salt)
+    statement = keyed(service, registrant, fields_of(invoice), commitment, register=True)
+    credit_note = invoice.kind is InvoiceKind.CREDIT_NOTE
+    payable = Payable(invoice.currency, invoice.payable_amount) if invoice.payable_amount > 0 else None
+    message = RegisterDocument(
+        registrant, salt, CREDIT_NOTE if credit_note else INVOICE, SCHEMAS[invoice.syntax], commitment, statement, roles,
+        payable, invoice.issue_date, invoice.due_date,
+        () if credits is None else (DocumentReference(CREDITS, credits),),
+    )  # fmt: skip
+    return Registration(message, document_id(registrant, salt), content_salt)
+
+
+def keyed(
+    service: AsksFingerprints, caller: bytes, fields: InvoiceFields, commitment: bytes, *, register: bool
+) -> SignedStatement:
+    """The service's statement over normalised fields. Checking a file asks for the same as registering it."""
+    statement: SignedStatement = from_form(
+        SignedStatement, service.fingerprints(caller.hex(), fields, commitment, register=register)
+    )
+    return statement
