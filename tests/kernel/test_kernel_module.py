@@ -183,7 +183,7 @@ def test_a_proposal_lapses_at_its_time() -> None:
 
 def test_a_lapsed_proposal_is_not_approved_while_it_waits_for_the_budget() -> None:
     ledger = counter_ledger(parameters={"kernel": {"due_budget": 1}})
-    first, second = (proposal(ledger, Add(PAIR, name, 1)) for name in "xy")
+    first, second = (proposal(ledger, Add(PAIR, name, 1), life_ms=5_000) for name in "xy")
     ledger.succeed(first, second, keys=[BOB])
     names = sorted(identity(ledger, message) for message in (first, second))
     approvals = [ledger.transaction([Approve(PAIR, name)], ALICE) for name in names]

@@ -113,9 +113,10 @@ def change_passphrase(
 def _show(session: WithKeys, name: str, path: Path, store: KeyStore) -> None:
     public = public_file(path)
     public.write_bytes(store.export_public())
+    entries = store.keys()
     session.output.record({
         "name": f"@{check_name(name)}", "keystore": str(path), "public_keys": str(public),
-        "keys": [_form(key) for key in store.keys()],
+        "keys": [_form(key) for key in entries],
     })  # fmt: skip
 
 

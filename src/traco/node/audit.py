@@ -124,8 +124,7 @@ def _stored_blocks(path: Path) -> Iterator[tuple[int, int, bytes, bytes]]:
         rows = connection.execute(
             "SELECT height, time_ms, app_hash, envelopes FROM blocks WHERE height <> 0 ORDER BY height"
         )
-        for height, time_ms, app_hash, envelopes in rows:
-            yield height, time_ms, app_hash, envelopes
+        yield from rows
 
 
 def _of_blocks(path: Path, rebuilt: Path, height: int) -> list[Difference]:
@@ -134,7 +133,7 @@ def _of_blocks(path: Path, rebuilt: Path, height: int) -> list[Difference]:
     rows: list[Any] = []
     for each in (path, rebuilt):
         with halting(str(each)), closing(open_reader(str(each), None)) as connection:
-            query = f"SELECT {BLOCK_COLUMNS} FROM blocks WHERE height = ?"
+            query = "SELECT " + BLOCK_COLUMNS + " FROM blocks WHERE height = ?"
             rows.append(connection.execute(query, (height,)).fetchone() or ())
     return [
         Difference("blocks", height, column, original, again)

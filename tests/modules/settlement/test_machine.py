@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 
 from modules.settlement.desk import Floor, terms_of
-from support.market import keys_of
+from support.market import CASH, keys_of
 from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import Transfer
 from traco.modules.settlement.messages import (
@@ -22,13 +22,13 @@ from traco.modules.settlement.messages import (
 )
 
 NAMES = ("seller", "buyer", "bank", "custodian")
-FUNDS = 1_000  # bonds of the seller; what the others have of cash is cut down to this in the model's units
+FUNDS = 1_000  # of bonds and of cash, for each
 EVIDENCE = b"e" * 32
-LIFE_MS = 20_000
+LIFE_MS = 60_000
 
 name = st.sampled_from(NAMES)
 asset = st.sampled_from(("bond", "cash"))
-amount = st.sampled_from((1, 10, 600_000))  # the last: more bonds than there are, and cash for one batch only
+amount = st.sampled_from((1, 400, 600))  # the larger ones: enough for a batch or two only
 Leg = tuple[str, str, str, int]
 
 
@@ -58,10 +58,15 @@ class SettlementMachine(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.floor = Floor()
-        self.free = {(party, what): 0 for party in NAMES for what in ("bond", "cash")}
-        self.free["seller", "bond"] = FUNDS
-        self.free |= {(party, "cash"): 1_000_000 for party in NAMES if party != "seller"}
+        for party in NAMES:
+            if party == "seller":
+                self.floor.issue(self.floor.cash, party, FUNDS)
+                continue
+            self.floor.issue(self.floor.bond, party, FUNDS)
+            self.floor.do(party, self.transfer_of(party, "rival", "cash", CASH - FUNDS))
+        self.free = {(party, what): FUNDS for party in NAMES for what in ("bond", "cash")}
         self.model: dict[bytes, Known] = {}
+        self.shapes: dict[bytes, dict[int, str]] = {}
         self.total = {what: self.sum_of(what) for what in ("bond", "cash")}
 
     # what is expected
@@ -114,7 +119,7 @@ class SettlementMachine(RuleBasedStateMachine):
 
     @rule(
         target=batches, requestor=name, legs=st.lists(st.tuples(name, name, asset, amount), min_size=1, max_size=3),
-        shape=st.sampled_from(("any", "chain", "outside")), auto=st.booleans(),
+        shape=st.sampled_from(("any", "chain", "chain", "outside")), auto=st.booleans(),
     )  # fmt: skip
     def create(self, requestor: str, legs: list[Leg], shape: str, auto: bool) -> bytes:
         if shape == "chain":
@@ -129,9 +134,14 @@ class SettlementMachine(RuleBasedStateMachine):
         assert self.submit(requestor, message) is None
         batch = batch_id(message.party, message.salt)
         known = Known(requestor, legs, auto, message.deadline_ms, terms_of(message))
-        known_shape = {"chain": {0: "passed", 1: "pass"}, "outside": {0: "outside"}}.get(shape, {})
-        self.model[batch], self.shapes = known, {**getattr(self, "shapes", {}), batch: known_shape}
+        self.model[batch] = known
+        self.shapes[batch] = {"chain": {0: "passed", 1: "pass"}, "outside": {0: "outside"}}.get(shape, {})
         return batch
+
+    @rule(batch=batches, parties=st.permutations(NAMES))
+    def affirm_by_all(self, batch: bytes, parties: list[str]) -> None:
+        for party in parties:
+            self.affirm(batch, party, both=True)
 
     @rule(batch=batches, party=name, both=st.booleans())
     def affirm(self, batch: bytes, party: str, both: bool) -> None:
@@ -238,7 +248,6 @@ class SettlementMachine(RuleBasedStateMachine):
 
     @rule(sender=name, receiver=name, what=asset, count=amount)
     def transfer(self, sender: str, receiver: str, what: str, count: int) -> None:
-        floor, accounts = self.floor, self.floor.accounts
         for known in self.model.values():
             if self.ends_next(known):
                 self.end(known, "expired")
@@ -250,12 +259,15 @@ class SettlementMachine(RuleBasedStateMachine):
         else:
             self.free[sender, what] -= count
             self.free[receiver, what] += count
-        message = Transfer(
+        assert self.submit(sender, self.transfer_of(sender, receiver, what, count)) == expected
+
+    def transfer_of(self, sender: str, receiver: str, what: str, count: int) -> Transfer:
+        floor, accounts = self.floor, self.floor.accounts
+        return Transfer(
             floor.ids[sender], getattr(floor, what), accounts[sender], accounts[receiver], count, b""
         )
-        assert self.submit(sender, message) == expected
 
-    @rule(finished=consumes(batches), after_ms=st.sampled_from((1_000, LIFE_MS)))
+    @rule(finished=consumes(batches), after_ms=st.sampled_from((1_000, 1_000, LIFE_MS)))
     def wait(self, finished: bytes, after_ms: int) -> None:
         """Time passes; what consumed the batch is that no later rule looks at it."""
         self.floor.ledger.run_block(after_ms=after_ms)
@@ -286,4 +298,4 @@ class SettlementMachine(RuleBasedStateMachine):
 
 
 TestSettlement = SettlementMachine.TestCase
-TestSettlement.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestSettlement.settings = settings(max_examples=80, stateful_step_count=40, deadline=None)

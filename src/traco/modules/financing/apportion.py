@@ -14,9 +14,7 @@ def apportion(amount: int, weights: Sequence[int]) -> list[int]:
         raise ValueError("nothing to divide by")
     parts = [amount * weight // total for weight in weights]
     left = amount - sum(parts)
-    by_remainder = sorted(
-        range(len(weights)), key=lambda index: (-(amount * weights[index] % total), index)
-    )
+    by_remainder = sorted(range(len(weights)), key=lambda index: (-(amount * weights[index] % total), index))
     for index in by_remainder[:left]:
         parts[index] += 1
     return parts

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from traco.kernel.state import State
 from traco.modules.document.messages import BUYER, SELLER
+from traco.modules.financing.currencies import decimals_of
 from traco.modules.financing.errors import (
     AlreadyFinanced,
     AmountExceeded,
@@ -15,7 +16,6 @@ from traco.modules.financing.errors import (
     PartyMissing,
     Unconfirmed,
 )
-from traco.modules.financing.currencies import decimals_of
 from traco.modules.financing.ports import Documents, Holdings
 from traco.modules.financing.state import Offer, receivables
 from traco.modules.holding.state import InstrumentKind
@@ -92,7 +92,9 @@ class Eligibility:
 
     def check_unreserved(self, state: State, document: bytes) -> None:
         """Neither the document nor one with the same facts is reserved. Raises ``DocumentReserved``."""
-        alike = [match.document for match in self._documents.matches(state, document) if match.strength == "exact"]
+        alike = [
+            match.document for match in self._documents.matches(state, document) if match.strength == "exact"
+        ]
         for candidate in (document, *alike):
             found = receivables.get(state, candidate)
             if found is not None and found.reservation is not None:

@@ -69,7 +69,9 @@ class ReceivableNotFound(Rejected):
 
     code: ClassVar[str] = "financing.receivable_not_found"
     says: ClassVar[str] = "Document {document} has no financed receivable."
-    advice: ClassVar[str] = "Have a financing of it settle first; an invoice that nobody financed is paid outside."
+    advice: ClassVar[str] = (
+        "Have a financing of it settle first; an invoice that nobody financed is paid outside."
+    )
     document: bytes
 
 
@@ -214,7 +216,9 @@ class CashMismatch(Rejected):
     """The instrument is not cash in the currency of the document, in its smallest unit."""
 
     code: ClassVar[str] = "financing.cash_mismatch"
-    says: ClassVar[str] = "Instrument {cash} is not the cash in question: {currency} with {decimals} decimals."
+    says: ClassVar[str] = (
+        "Instrument {cash} is not the cash in question: {currency} with {decimals} decimals."
+    )
     advice: ClassVar[str] = "Name an instrument of cash in that currency."
     cash: bytes
     currency: str
@@ -343,7 +347,9 @@ class NothingToCollect(Rejected):
 
     code: ClassVar[str] = "financing.nothing_to_collect"
     says: ClassVar[str] = "There is nothing to collect for account {account}."
-    advice: ClassVar[str] = "Free the receivable from what encumbers it, or name the account it was set aside for."
+    advice: ClassVar[str] = (
+        "Free the receivable from what encumbers it, or name the account it was set aside for."
+    )
     account: bytes
 
 

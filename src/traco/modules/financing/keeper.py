@@ -218,9 +218,7 @@ class Keeper:
         stored.offers.put(state, replace(offer, status="settled"), financing, deal.offer)
         context.unschedule(record.expires_ms, REQUEST_EXPIRY, financing)
         self._default_payout(state, deal.receivable_account, deal.cash_account)
-        context.emit(
-            DocumentFinanced(financing, document, deal.lender, record.face, deal.price, financed)
-        )
+        context.emit(DocumentFinanced(financing, document, deal.lender, record.face, deal.price, financed))
 
     def released(self, context: Context, message: FinancingReleased) -> None:
         """The consequence of a batch that ended without settling. Never refuses."""

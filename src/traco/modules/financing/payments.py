@@ -14,10 +14,10 @@ from traco.modules.financing import state as stored
 from traco.modules.financing.apportion import apportion
 from traco.modules.financing.errors import (
     DilutionExceeded,
-    NothingPayable,
-    NothingToCollect,
     NoteApplied,
     NoteNotApplicable,
+    NothingPayable,
+    NothingToCollect,
     TooManyHolders,
 )
 from traco.modules.financing.events import (
@@ -66,7 +66,13 @@ class Payments:
         self._finish(context, document, self._distribute(context, document, paid, payer, account, amount))
 
     def dilute(
-        self, context: Context, document: bytes, receivable: Receivable, note: bytes, most: int, account: bytes
+        self,
+        context: Context,
+        document: bytes,
+        receivable: Receivable,
+        note: bytes,
+        most: int,
+        account: bytes,
     ) -> None:
         """Let a credit note reduce what is unpaid, at the seller's cost: its own part first, then cash for the others.
 
@@ -84,7 +90,9 @@ class Payments:
         if amount == 0:
             raise NothingPayable(document)
         held = self._holdings.holding(state, instrument, receivable.seller_account)
-        own = min(amount, held.available, self._weight(state, document, receivable.seller_account, held.owned))
+        own = min(
+            amount, held.available, self._weight(state, document, receivable.seller_account, held.owned)
+        )
         if amount - own > most:
             raise DilutionExceeded(amount - own, most)
         stored.notes.put(state, AppliedNote(instrument, found.payable.amount), note)
@@ -180,7 +188,9 @@ class Payments:
             if now and not self._pay_out(context, document, receivable, payer, account, holder, now):
                 now = 0
             if part > now:
-                self._set_deposit(state, document, holder, self._deposited(state, document, holder) + part - now)
+                self._set_deposit(
+                    state, document, holder, self._deposited(state, document, holder) + part - now
+                )
                 context.emit(PaymentSetAside(document, holder, part - now))
                 aside += part - now
         return self._set_aside(context, document, receivable, account, aside) if aside else receivable
@@ -211,7 +221,7 @@ class Payments:
         """Hold cash of the payer until holders collect it."""
         number = receivable.payments
         self._holdings.hold(
-            context, pool_hold(receivable.instrument, number), account, receivable.cash, amount, EXECUTOR, 0, document
+            context, pool_hold(document, number), account, receivable.cash, amount, EXECUTOR, 0, document
         )
         stored.pools.put(context.state, Pool(amount), document, number_part(number))
         return replace(receivable, uncollected=receivable.uncollected + amount, payments=number + 1)
@@ -219,13 +229,11 @@ class Payments:
     def _draw(self, context: Context, document: bytes, amount: int, cash_account: bytes) -> int:
         """Move up to ``amount`` out of the oldest pools; what was moved."""
         state, left = context.state, amount
-        receivable = stored.receivables.get(state, document)
-        instrument = b"" if receivable is None else receivable.instrument
         for rest, pool in stored.pools.scan(state, document, limit=POOLS_PER_COLLECTION):
             if left == 0:
                 break
             taken = min(left, pool.amount)
-            hold = pool_hold(instrument, int.from_bytes(rest, "big"))
+            hold = pool_hold(document, int.from_bytes(rest, "big"))
             self._holdings.execute_hold(context, hold, cash_account, taken, document)
             if taken == pool.amount:
                 stored.pools.delete(state, document, rest)

@@ -4,9 +4,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from traco.kernel.codec import MAX_TIME_MS
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.financing import state as stored
+from traco.modules.financing.due_dates import DAY_MS
 from traco.modules.financing.errors import (
     RecourseAmount,
     RecourseEarly,
@@ -14,14 +16,12 @@ from traco.modules.financing.errors import (
     RecourseNone,
     RecourseOpen,
 )
-from traco.modules.financing.due_dates import DAY_MS
 from traco.modules.financing.events import (
     RecourseDefaulted,
     RecourseDemanded,
     RecourseLapsed,
     RecourseSettled,
 )
-from traco.kernel.codec import MAX_TIME_MS
 from traco.modules.financing.messages import PayRecourse
 from traco.modules.financing.parameters import FinancingParameters
 from traco.modules.financing.ports import Holdings
@@ -77,7 +77,12 @@ class Recourses:
             raise RecourseAmount(needed)
         self._holdings.transfer(context, receivable.cash, message.cash_account, payout, amount, financing)
         self._holdings.transfer(
-            context, receivable.instrument, deal.receivable_account, message.receivable_account, amount, financing
+            context,
+            receivable.instrument,
+            deal.receivable_account,
+            message.receivable_account,
+            amount,
+            financing,
         )
         stored.recourses.delete(state, financing)
         context.unschedule(found.due_ms, RECOURSE_DUE, financing)
