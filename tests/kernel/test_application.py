@@ -51,7 +51,11 @@ def total(ledger: Ledger, name: str) -> int:
 def comparable(ledger: Ledger) -> Any:
     """All that a node could differ in: what the store has, the tree slot by slot, and the last answer."""
     tree = ledger.application.tree
-    return ledger.store.blocks, [tree.content(slot) for slot in range(tree.slot_count)], ledger.application.info()
+    return (
+        ledger.store.blocks,
+        [tree.content(slot) for slot in range(tree.slot_count)],
+        ledger.application.info(),
+    )
 
 
 def test_an_empty_store_is_not_founded() -> None:
@@ -62,7 +66,13 @@ def test_an_empty_store_is_not_founded() -> None:
 def test_founding_makes_block_0() -> None:
     ledger = counter_ledger(modules={"counter": {"x": 5}})
     block = ledger.store.blocks[0]
-    assert (block.height, block.time_ms, block.protocol, block.record, block.leaves) == (0, START_MS, 1, None, ())
+    assert (block.height, block.time_ms, block.protocol, block.record, block.leaves) == (
+        0,
+        START_MS,
+        1,
+        None,
+        (),
+    )
     assert block.app_hash == app_hash(block.state_root, root_of([]), 0)
     assert ledger.application.info() == (0, START_MS, block.app_hash)
     assert parse_genesis(ledger.store.genesis) == counter_genesis(modules={"counter": {"x": 5}})
@@ -217,7 +227,9 @@ def test_reads_of_an_abandoned_block_leave_no_trace() -> None:
     ledger = counter_ledger()
     blocks = scenario(ledger)
     for after_ms, envelopes in blocks:
-        finalize(ledger, 9_000, [ledger.envelope([ledger.transaction([Add(SOLO, n, 9) for n in "abcde"], ALICE)])])
+        finalize(
+            ledger, 9_000, [ledger.envelope([ledger.transaction([Add(SOLO, n, 9) for n in "abcde"], ALICE)])]
+        )
         assert total(ledger, "a") >= 9
         ledger.application.next_due_ms()
         finalize(ledger, after_ms, envelopes)
@@ -415,6 +427,8 @@ def test_hash_seeds_do_not_matter() -> None:
     for seed in ("0", "1", "2"):
         environment = {**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path}
         command = [sys.executable, "-W", "error", "-m", "support.replay_script"]
-        outputs.append(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+        outputs.append(
+            subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+        )
     assert outputs[0] == outputs[1] == outputs[2]
     assert len(dict.fromkeys(outputs[0].split())) == 12

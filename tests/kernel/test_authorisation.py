@@ -45,7 +45,9 @@ def check(policies: dict[Any, Requirement], instructions: list[Instruction], *si
     authorise(Table(policies), State(StateTree()), instructions, signers)
 
 
-def accepts(policies: dict[Any, Requirement], instructions: list[Instruction], signers: tuple[bytes, ...]) -> bool:
+def accepts(
+    policies: dict[Any, Requirement], instructions: list[Instruction], signers: tuple[bytes, ...]
+) -> bool:
     try:
         check(policies, instructions, *signers)
     except Refused:
@@ -89,7 +91,12 @@ def test_a_key_of_two_parties_signs_for_both() -> None:
 
 
 def test_a_key_too_many_for_one_party_may_be_needed_by_another() -> None:
-    check({EITHER: policy(1, A, B), SOLO: policy(1, A), PAIR: policy(1, B)}, [add(EITHER), add(SOLO), add(PAIR)], A, B)
+    check(
+        {EITHER: policy(1, A, B), SOLO: policy(1, A), PAIR: policy(1, B)},
+        [add(EITHER), add(SOLO), add(PAIR)],
+        A,
+        B,
+    )
 
 
 def test_each_instruction_has_its_own_threshold() -> None:
@@ -118,18 +125,25 @@ def test_an_instruction_without_actors_cannot_be_authorised() -> None:
 
 
 requirements = st.builds(
-    lambda keys, threshold: policy(threshold, *keys), st.sets(st.sampled_from(KEYS), min_size=1), st.integers(1, 4)
+    lambda keys, threshold: policy(threshold, *keys),
+    st.sets(st.sampled_from(KEYS), min_size=1),
+    st.integers(1, 4),
 )
 PARTIES = (SOLO, PAIR, EITHER)
 
 
-@given(st.tuples(requirements, requirements, requirements), st.lists(st.sampled_from(PARTIES), min_size=1, max_size=3))
+@given(
+    st.tuples(requirements, requirements, requirements),
+    st.lists(st.sampled_from(PARTIES), min_size=1, max_size=3),
+)
 def test_exactly_the_minimal_sufficient_sets_are_accepted(chosen: Any, parties: list[bytes]) -> None:
     policies = dict(zip(PARTIES, chosen, strict=True))
     instructions: list[Instruction] = [add(party) for party in parties]
 
     def suffices(signers: tuple[bytes, ...]) -> bool:
-        return all(len(policies[party].keys.intersection(signers)) >= policies[party].threshold for party in parties)
+        return all(
+            len(policies[party].keys.intersection(signers)) >= policies[party].threshold for party in parties
+        )
 
     for size in range(len(KEYS) + 1):
         for signers in combinations(KEYS, size):

@@ -26,7 +26,7 @@ from traco.kernel.codec import encode
 from traco.kernel.errors import Failure, Halt
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import NO_SIGNATURES, Receipt
-from traco.kernel.screening import DirectScreener, Screened, encode_transaction
+from traco.kernel.screening import DirectScreener, Screened, ScreenedEnvelope, encode_transaction
 from traco.kernel.store import Refusal
 from traco.kernel.transaction import (
     Body,
@@ -44,7 +44,9 @@ WINDOW = 600_000
 
 def run(ledger: Ledger, *envelopes: bytes, after_ms: int = 1_000) -> Finalized:
     ledger.time_ms += after_ms
-    finalized = ledger.application.finalize_block(ledger.application.info().height + 1, ledger.time_ms, envelopes)
+    finalized = ledger.application.finalize_block(
+        ledger.application.info().height + 1, ledger.time_ms, envelopes
+    )
     ledger.application.commit()
     return finalized
 
@@ -75,7 +77,9 @@ def envelope_of(ledger: Ledger, /, node: Key = NODE, **changes: Any) -> bytes:
 
 def codes(finalized: Finalized) -> list[str | None]:
     return [
-        answer.failure and answer.failure.code for envelope in finalized.answers for answer in envelope.transactions
+        None if answer.failure is None else answer.failure.code
+        for envelope in finalized.answers
+        for answer in envelope.transactions
     ]
 
 
@@ -136,7 +140,8 @@ def test_refusals_of_time_name_both_times() -> None:
     assert failures == [
         Failure("transaction.expired", (("valid_until", now), ("time_ms", now))),
         Failure(
-            "transaction.too_far_ahead", (("valid_until", now + WINDOW + 1), ("time_ms", now), ("window_ms", WINDOW))
+            "transaction.too_far_ahead",
+            (("valid_until", now + WINDOW + 1), ("time_ms", now), ("window_ms", WINDOW)),
         ),
     ]
 
@@ -153,7 +158,10 @@ def test_a_transaction_twice_in_an_envelope_runs_once() -> None:
 def test_a_transaction_in_two_envelopes_of_a_block_runs_once() -> None:
     ledger = counter_ledger()
     raw = signed(body_of(ledger), ALICE)
-    assert codes(run(ledger, ledger.envelope([raw]), ledger.envelope([raw]))) == [None, "transaction.duplicate"]
+    assert codes(run(ledger, ledger.envelope([raw]), ledger.envelope([raw]))) == [
+        None,
+        "transaction.duplicate",
+    ]
 
 
 def test_a_transaction_in_a_later_block_is_a_duplicate() -> None:
@@ -279,7 +287,10 @@ def test_an_envelope_is_not_replayed() -> None:
     ledger = counter_ledger()
     raw = envelope_of(ledger)
     first, second = run(ledger, raw, raw).answers
-    assert (first.failure, second.failure) == (None, Failure("transaction.duplicate", (("transaction", first.identity),)))
+    assert (first.failure, second.failure) == (
+        None,
+        Failure("transaction.duplicate", (("transaction", first.identity),)),
+    )
     assert (second.leaf, second.transactions) == (-1, ())
     assert run(ledger, raw).answers[0].failure == second.failure
     assert ledger.application.check_tx(raw, ledger.time_ms) == second.failure
@@ -292,11 +303,27 @@ def test_a_refused_envelope_may_come_again() -> None:
     assert run(ledger, raw).answers[0].failure is None
 
 
+def test_a_screener_that_gives_no_reason_stops_the_node() -> None:
+    class Silent(DirectScreener):
+        def screen_envelope(self, raw: bytes) -> ScreenedEnvelope:
+            return ScreenedEnvelope(None, b"", b"", None)
+
+    ledger = counter_ledger()
+    ledger.application._screener = Silent(ledger.registry.body, KernelParameters())
+    with pytest.raises(Halt):
+        run(ledger, b"junk")
+
+
 def test_limits_in_force_bind_what_screening_let_pass() -> None:
-    ledger = counter_ledger(parameters={"kernel": {"max_instructions": 2, "max_signatures": 1, "max_envelope_transactions": 2}})
+    ledger = counter_ledger(
+        parameters={"kernel": {"max_instructions": 2, "max_signatures": 1, "max_envelope_transactions": 2}}
+    )
     ledger.application._screener = DirectScreener(ledger.registry.body, KernelParameters())
     three = signed(body_of(ledger, instructions=(Add(SOLO, "x", 1),) * 3), ALICE)
-    assert codes(run(ledger, ledger.envelope([three, signed(body_of(ledger), ALICE, BOB)]))) == ["transaction.too_large"] * 2
+    assert (
+        codes(run(ledger, ledger.envelope([three, signed(body_of(ledger), ALICE, BOB)])))
+        == ["transaction.too_large"] * 2
+    )
     crowded = run(ledger, ledger.envelope([signed(body_of(ledger), ALICE) for _ in range(3)])).answers[0]
     assert crowded.failure == Failure(
         "transaction.too_large", (("what", "the number of transactions"), ("size", 3), ("limit", 2))
@@ -334,7 +361,12 @@ def test_due_items_run_at_their_time_before_the_transactions() -> None:
     assert (total(ledger, "a"), len(ledger.store.blocks[-1].leaves)) == (0, 0)
     ledger.run_block([signed(body_of(ledger), ALICE)], after_ms=1)
     assert events(ledger) == [Added("a", 1), Added("b", 1), Charged(2), Added("x", 1)]
-    assert [leaf.signatures == NO_SIGNATURES for leaf in ledger.store.blocks[-1].leaves] == [True, True, False, False]
+    assert [leaf.signatures == NO_SIGNATURES for leaf in ledger.store.blocks[-1].leaves] == [
+        True,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_due_items_have_a_budget_and_are_carried_over_in_order() -> None:

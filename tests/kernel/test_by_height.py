@@ -26,7 +26,9 @@ writes = st.lists(st.tuples(st.sampled_from([b"a", b"b"]), st.integers(0, 3)), m
 
 
 @given(writes, st.integers(0, 30))
-def test_as_of_agrees_with_all_versions_within_the_horizon(steps: list[tuple[bytes, int]], horizon: int) -> None:
+def test_as_of_agrees_with_all_versions_within_the_horizon(
+    steps: list[tuple[bytes, int]], horizon: int
+) -> None:
     numbers, state, height = table(), State(StateTree()), 5
     history: dict[bytes, dict[int, Number]] = {b"a": {}, b"b": {}}
     for value, (key, ahead) in enumerate(steps):

@@ -1,5 +1,6 @@
 """One meaning has one form: everything else is refused, and what is refused costs nothing."""
 
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any
 
@@ -111,12 +112,18 @@ def test_a_truncated_record_is_refused(length: int) -> None:
         POINT.decode(encode(Point(5, "a"))[:length])
 
 
-@pytest.mark.parametrize("depth", [900, 980, 990, 1_000, 1_100, 100_000])
-def test_deep_nesting_never_ends_in_a_recursion_error(depth: int) -> None:
-    try:
+@pytest.mark.parametrize("depth", [1_100, 100_000])
+def test_deep_nesting_is_refused(depth: int) -> None:
+    with pytest.raises(msgspec.DecodeError) as caught:
         ANYTHING.decode(b"\x91" * depth + b"\xc0")
-    except msgspec.DecodeError as error:
-        assert str(error) == "nested too deeply"
+    assert str(caught.value) == "nested too deeply"
+
+
+@pytest.mark.parametrize("depth", range(900, 1_000, 9))
+def test_nesting_at_the_edge_of_the_stack_never_ends_in_a_recursion_error(depth: int) -> None:
+    raw = b"\x91" * depth + b"\xc0"
+    with suppress(msgspec.DecodeError):
+        assert encode(ANYTHING.decode(raw)) == raw
 
 
 @pytest.mark.parametrize("head", [b"\xdd", b"\xdf", b"\xdb", b"\xc6", b"\xc9"])
@@ -155,7 +162,16 @@ BOUNDS: list[tuple[Any, list[Any], list[Any]]] = [
     (
         IsoDate,
         ["2026-01-01", "2026-12-31", "0000-09-30", "2026-10-19"],
-        ["2026-00-01", "2026-13-01", "2026-01-00", "2026-01-32", "2026-1-01", "2026-01-01\n", "x2026-01-01", "26-01-01"],
+        [
+            "2026-00-01",
+            "2026-13-01",
+            "2026-01-00",
+            "2026-01-32",
+            "2026-1-01",
+            "2026-01-01\n",
+            "x2026-01-01",
+            "26-01-01",
+        ],
     ),
     (CurrencyCode, ["EUR"], ["EU", "EURO", "eur", "EUR\n", "E1R"]),
 ]

@@ -8,7 +8,8 @@ from traco.kernel.state import State
 from traco.kernel.statetree import StateTree
 
 items = st.lists(
-    st.builds(DueItem, st.integers(0, 400), st.sampled_from(["a", "b", "aa"]), st.binary(max_size=2)), max_size=12
+    st.builds(DueItem, st.integers(0, 400), st.sampled_from(["a", "b", "aa"]), st.binary(max_size=2)),
+    max_size=12,
 )
 
 

@@ -139,12 +139,20 @@ def executor_of(
     parameters.put(state, 0, limits or KernelParameters())
     state.seal_journal()
     block = BlockContext(bytes(32), b"", 5, 1_000, 1)
-    executor = Executor(registry, parameters, state, block, lambda kind, identity, error: alarms.append(type(error)))
+    executor = Executor(
+        registry, parameters, state, block, lambda kind, identity, error: alarms.append(type(error))
+    )
     return executor, state, alarms
 
 
 @pytest.mark.parametrize(
-    ("how", "kind"), [("memory", MemoryError), ("halt", Halt), ("recursion", RecursionError), ("interrupt", KeyboardInterrupt)]
+    ("how", "kind"),
+    [
+        ("memory", MemoryError),
+        ("halt", Halt),
+        ("recursion", RecursionError),
+        ("interrupt", KeyboardInterrupt),
+    ],
 )
 def test_what_is_no_property_of_the_ledger_stops_the_node(how: str, kind: type[BaseException]) -> None:
     executor, _, alarms = executor_of()
@@ -217,7 +225,9 @@ def test_the_depth_is_that_of_nesting_not_of_number() -> None:
     assert total(ledger, "x") == 5
 
 
-@pytest.mark.parametrize("operation", [b"", b"\x90\x90", b"\xc0", encode((["nope/1"],)), b"\xdc\x00\x00", b"\x91" * 9_000])
+@pytest.mark.parametrize(
+    "operation", [b"", b"\x90\x90", b"\xc0", encode((["nope/1"],)), b"\xdc\x00\x00", b"\x91" * 9_000]
+)
 def test_an_operation_that_does_not_decode_is_rejected(operation: bytes) -> None:
     assert failure(counter_ledger(), Repeat(SOLO, operation)).code == "kernel.operation_malformed"
 
@@ -225,7 +235,9 @@ def test_an_operation_that_does_not_decode_is_rejected(operation: bytes) -> None
 def test_an_operation_has_no_more_instructions_than_a_transaction() -> None:
     ledger = counter_ledger(parameters={"kernel": {"max_instructions": 3}})
     ledger.succeed(Repeat(SOLO, encode((Add(SOLO, "x", 1),) * 3)), keys=[ALICE])
-    assert failure(ledger, Repeat(SOLO, encode((Add(SOLO, "x", 1),) * 4))).code == "kernel.operation_malformed"
+    assert (
+        failure(ledger, Repeat(SOLO, encode((Add(SOLO, "x", 1),) * 4))).code == "kernel.operation_malformed"
+    )
 
 
 def test_a_rejected_transaction_schedules_nothing() -> None:
@@ -274,7 +286,7 @@ def test_a_faulty_due_item_leaves_the_queue(item: DueItem, error: type[Exception
 
 
 def test_a_due_item_is_held_to_the_invariants() -> None:
-    executor, state, _ = executor_of()
+    executor, _, _ = executor_of()
     for _ in range(1_312):
         executor.run_due(b"i" * 32, DueItem(5, "counter.later", b"x"))
     assert executor.run_due(b"i" * 32, DueItem(5, "counter.later", b"x")).failure == fault(INVARIANT_STEP)

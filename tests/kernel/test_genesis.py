@@ -1,6 +1,7 @@
 """The founding document: one id whatever its layout, and nothing in it that is not understood."""
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -79,12 +80,17 @@ def test_the_written_form_is_readable_and_ends_with_a_line_feed() -> None:
     assert raw.endswith(b"}\n")
 
 
-@pytest.mark.parametrize("number", ["1.5", "1.0", "1e3", "-0.0", "123456789012345678901234567890"])
+@pytest.mark.parametrize("number", ["1.5", "1.0", "1e3", "-0.0", str(2**63), str(-(2**63)), "9" * 5_000])
 @pytest.mark.parametrize("place", ['{"x": %s}', '{"x": [[%s]]}', '{"x": {"y": [1, {"z": %s}]}}'])
 @pytest.mark.parametrize("section", ["modules", "parameters"])
 def test_numbers_are_integers_of_a_size_that_every_reader_has(number: str, place: str, section: str) -> None:
     hidden = document(**{section: {"counter": "PLACE"}}).replace(b'"PLACE"', (place % number).encode())
     reason(hidden)
+
+
+def test_the_largest_integers_are_read() -> None:
+    numbers = [2**63 - 1, 1 - 2**63]
+    assert parse_genesis(document(modules={"counter": {"x": numbers}})).modules == {"counter": {"x": numbers}}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +122,17 @@ def test_what_is_missing_is_named(missing: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "01", "zz" * 33, Key("seal").public.hex().upper(), Key("seal").public.hex() + "0", "0" * 67, " " + "0" * 65, "0" * 66 + "\n"]
+    "key",
+    [
+        "",
+        "01",
+        "zz" * 33,
+        Key("seal").public.hex().upper(),
+        Key("seal").public.hex() + "0",
+        "0" * 67,
+        " " + "0" * 65,
+        "0" * 66 + "\n",
+    ],
 )
 def test_a_key_that_is_no_hex_of_a_key_is_refused(key: str) -> None:
     if key == key.lower() or not key:
@@ -135,13 +151,19 @@ def test_what_is_no_document_is_refused(raw: bytes) -> None:
     reason(raw)
 
 
-@pytest.mark.parametrize("depth", [500, 900, 960, 980, 990, 100_000])
-def test_deep_nesting_is_refused_or_read(depth: int) -> None:
-    raw = document(modules={"counter": {"x": "DEEP"}}).replace(b'"DEEP"', b"[" * depth + b"]" * depth)
-    try:
-        network_id(parse_genesis(raw))
-    except GenesisInvalid as error:
-        assert str(error) == "nested too deeply"
+def nested(depth: int) -> bytes:
+    return document(modules={"counter": {"x": "DEEP"}}).replace(b'"DEEP"', b"[" * depth + b"]" * depth)
+
+
+@pytest.mark.parametrize("depth", [1_100, 100_000])
+def test_deep_nesting_is_refused(depth: int) -> None:
+    assert reason(nested(depth)) == "nested too deeply"
+
+
+@pytest.mark.parametrize("depth", range(850, 1_000, 9))
+def test_nesting_at_the_edge_of_the_stack_has_an_id_or_is_refused(depth: int) -> None:
+    with suppress(GenesisInvalid):
+        assert len(network_id(parse_genesis(nested(depth)))) == 32
 
 
 def test_the_size_of_a_document_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,9 +227,11 @@ def test_booleans_text_and_nothing_are_allowed_in_sections() -> None:
         ({"modules": {"zebra": {}, "nobody": {}}}, "no module nobody"),
         ({"parameters": {"zebra": {}, "nobody": {}}}, "nobody has no parameters"),
         ({"parameters": {"counter": {"limit": -1}}}, "parameters.counter: Expected `int` >= 0 - at `$[1]`"),
-        ({"parameters": {"counter": {"speed": 1}}}, "parameters.counter: CounterParameters has no field speed"),
+        (
+            {"parameters": {"counter": {"speed": 1}}},
+            "parameters.counter: CounterParameters has no field speed",
+        ),
         ({"modules": {"kernel": {"a": 1}}}, "modules.kernel: module kernel takes no genesis section"),
-        ({"modules": {"counter": {"a b": 1}}}, "modules.counter: "),
         (
             {"modules": {"counter": {"a": 1_000_001}}},
             "modules.counter: counter.above_limit: a would be 1000001, above 1000000.",
@@ -217,7 +241,7 @@ def test_booleans_text_and_nothing_are_allowed_in_sections() -> None:
 def test_a_document_that_cannot_be_founded_is_refused(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(GenesisInvalid) as caught:
         counter_ledger(**changes)
-    assert str(caught.value) == text or (text.endswith(": ") and str(caught.value).startswith(text))
+    assert str(caught.value) == text
 
 
 def test_the_order_of_a_section_is_the_modules_business() -> None:

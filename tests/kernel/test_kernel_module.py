@@ -26,8 +26,9 @@ from support.ledger import Key, Ledger
 from traco.kernel.codec import encode
 from traco.kernel.instruction import Instruction, KernelParameters
 from traco.kernel.kernel_module import KernelModule, ProposalQuery
-from traco.kernel.module import Requirement
+from traco.kernel.module import Context, Requirement
 from traco.kernel.operations import (
+    EXPIRY,
     MAX_LIFE_MS,
     Approve,
     Approved,
@@ -161,7 +162,8 @@ def test_a_proposal_carries_instructions(operation: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("life_ms", "code"), [(0, "kernel.proposal_life"), (1, None), (MAX_LIFE_MS, None), (MAX_LIFE_MS + 1, "kernel.proposal_life")]
+    ("life_ms", "code"),
+    [(0, "kernel.proposal_life"), (1, None), (MAX_LIFE_MS, None), (MAX_LIFE_MS + 1, "kernel.proposal_life")],
 )
 def test_a_proposal_lives_at_most_a_month(life_ms: int, code: str | None) -> None:
     ledger = counter_ledger()
@@ -219,7 +221,7 @@ class Changing(FixedAuthority):
 
     def requirement(self, state: State, party: bytes, instruction: Instruction) -> Requirement | None:
         if party == PAIR and instruction.policy_class != "approve":
-            if self.gone:
+            if self.gone or getattr(instruction, "name", "") == "orphan":
                 return None
             if self.only_bob:
                 return Requirement(frozenset((BOB.public,)), 1)
@@ -239,6 +241,15 @@ def test_a_party_that_is_gone_completes_nothing() -> None:
     ledger.succeed(message, keys=[BOB])
     authority.gone = True
     assert ledger.reject(Approve(PAIR, identity(ledger, message)), keys=[ALICE]) == "kernel.approved_before"
+
+
+def test_a_proposal_of_which_one_part_has_nobody_to_sign_is_not_complete() -> None:
+    ledger, authority = changing_ledger()
+    message = proposal(ledger, Add(PAIR, "x", 1), Add(PAIR, "orphan", 1))
+    authority.only_bob = True
+    ledger.succeed(message, keys=[BOB])
+    assert waiting(ledger, message) is not None
+    assert total(ledger, "x") == 0
 
 
 def test_a_key_that_no_longer_counts_does_not_complete() -> None:
@@ -268,7 +279,9 @@ def test_the_council_sets_parameters_from_the_next_transaction_on() -> None:
     ])  # fmt: skip
     assert [answer.failure and answer.failure.code for answer in answers] == [None, "counter.above_limit"]
     assert ledger.receipt(answers[0]).events[1:] == (ParametersSet("counter", record),)
-    assert ledger.application.parameters.get(ledger.application.state, CounterParameters) == CounterParameters(10)
+    assert ledger.application.parameters.get(
+        ledger.application.state, CounterParameters
+    ) == CounterParameters(10)
 
 
 def test_limits_of_the_kernel_hold_from_the_next_block_on() -> None:
@@ -282,7 +295,10 @@ def test_limits_of_the_kernel_hold_from_the_next_block_on() -> None:
 def test_less_than_the_council_sets_nothing(parties: tuple[bytes, ...]) -> None:
     ledger = counter_ledger()
     keys = [ALICE, BOB] if PAIR in parties else [ALICE]
-    assert ledger.reject(decide("counter", encode(CounterParameters(1)), parties), keys=keys) == "kernel.council_needed"
+    assert (
+        ledger.reject(decide("counter", encode(CounterParameters(1)), parties), keys=keys)
+        == "kernel.council_needed"
+    )
 
 
 @pytest.mark.parametrize(
@@ -307,3 +323,18 @@ def test_a_record_that_is_not_the_owners_is_rejected(owner: str, record: bytes) 
 def test_the_kernel_takes_no_genesis_section() -> None:
     with pytest.raises(ValueError):
         counter_ledger(modules={"kernel": {"a": 1}})
+
+
+def test_an_expiry_without_a_proposal_is_rejected() -> None:
+    class Careless(KernelModule):
+        def withdraw(self, context: Context, message: Withdraw) -> None:
+            context.schedule(context.block.time_ms + 1_000, EXPIRY, message.proposal)
+
+    authority = FixedAuthority()
+    modules = counter_registry().modules[1:]
+    registry = Registry([Careless(authority), *modules], authority)
+    ledger = Ledger(counter_genesis(), registry, b"member".ljust(16, b"\0"), Key("node"))
+    ledger.succeed(Withdraw(SOLO, bytes(32)), keys=[ALICE])
+    ledger.run_block()
+    receipt = ledger.registry.receipt.decode(ledger.store.blocks[-1].leaves[0].receipt)
+    assert (receipt.failure and receipt.failure.code) == "kernel.proposal_unknown"

@@ -50,6 +50,7 @@ def test_the_horizon_is_a_parameter_itself() -> None:
 
 def test_owners_are_known_by_name_in_a_fixed_order() -> None:
     assert parameters().owners() == ("kernel", "counter")
+    assert parameters().kinds() == (("kernel", KernelParameters), ("counter", CounterParameters))
     assert parameters().kind_of("counter") is CounterParameters
     assert parameters().kind_of("nobody") is None
 

@@ -99,7 +99,12 @@ def test_an_upgrade_may_come_with_the_next_block() -> None:
 
 @pytest.mark.parametrize(
     ("parties", "keys"),
-    [((SOLO,), [ALICE]), ((SOLO, PAIR), [ALICE, BOB]), ((SOLO, SOLO), [ALICE]), ((SOLO, EITHER, PAIR), [ALICE, BOB])],
+    [
+        ((SOLO,), [ALICE]),
+        ((SOLO, PAIR), [ALICE, BOB]),
+        ((SOLO, SOLO), [ALICE]),
+        ((SOLO, EITHER, PAIR), [ALICE, BOB]),
+    ],
 )
 def test_nobody_but_enough_of_the_council_schedules(parties: tuple[bytes, ...], keys: list[Key]) -> None:
     assert counter_ledger().reject(ScheduleUpgrade(parties, 2, 9), keys=keys) == "kernel.council_needed"
@@ -150,7 +155,9 @@ def test_a_module_without_a_migration_is_left_alone(monkeypatch: pytest.MonkeyPa
     assert x_of(ledger) == 5
 
 
-def test_software_that_lacks_the_protocol_stops_and_goes_on_with_a_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_software_that_lacks_the_protocol_stops_and_goes_on_with_a_newer_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ledger, _ = renewed_ledger()
     ledger.succeed(decide(3), keys=[ALICE])
     ledger.run_block()

@@ -42,7 +42,9 @@ def body_of(*instructions: Any) -> bytes:
 
 
 def signed(body: bytes, *keys: Key) -> bytes:
-    return encode_transaction(body, tuple(key.signature(signing_message(transaction_id(body))) for key in keys))
+    return encode_transaction(
+        body, tuple(key.signature(signing_message(transaction_id(body))) for key in keys)
+    )
 
 
 def screen(raw: bytes, screener: DirectScreener = SCREENER) -> Screened:
@@ -89,7 +91,9 @@ def test_answers_come_in_order() -> None:
 GOOD = signed(body_of(ADD), ALICE)
 
 
-@pytest.mark.parametrize("raw", [b"", b"\xc0", GOOD + b"\0", GOOD[1:], GOOD[:-1], b"\x91\x90", b"\x92\xc0\xc0"])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xc0", GOOD + b"\0", GOOD[1:], GOOD[:-1], b"\x91\x90", b"\x92\xc0\xc0"]
+)
 def test_what_is_no_transaction_is_malformed(raw: bytes) -> None:
     assert code(raw) == "transaction.malformed"
 
@@ -178,7 +182,9 @@ def test_another_encoding_of_the_signatures_is_not_canonical() -> None:
     assert code(GOOD.replace(b"\x91\x92\xc4", b"\xdc\x00\x01\x92\xc4", 1)) == "transaction.not_canonical"
 
 
-@pytest.mark.parametrize("name", ["nope/1", "counter.add/2", "it's/1", "'", "", "a\nb", "é", "x' - at `$[5][0][0]`"])
+@pytest.mark.parametrize(
+    "name", ["nope/1", "counter.add/2", "it's/1", "'", "", "a\nb", "é", "x' - at `$[5][0][0]`"]
+)
 def test_an_unknown_instruction_is_named(name: str) -> None:
     raw = signed(body_of(ADD, [name, SOLO]), ALICE)
     assert code(raw) == "transaction.unknown_instruction"
@@ -215,7 +221,10 @@ class ChoiceModule(Module):
 def test_an_unknown_tag_inside_a_known_instruction_is_malformed(arguments: list[Any]) -> None:
     authority = REGISTRY.authority
     choices = DirectScreener(Registry([KernelModule(authority), ChoiceModule()], authority).body, LIMITS)
-    assert screen(signed(body_of(["choice.choose/1", SOLO, ["left"], [["right"]]]), ALICE), choices).refusal is None
+    assert (
+        screen(signed(body_of(["choice.choose/1", SOLO, ["left"], [["right"]]]), ALICE), choices).refusal
+        is None
+    )
     raw = signed(body_of(["choice.choose/1", SOLO, *arguments]), ALICE)
     assert code(raw, choices) == "transaction.malformed"
     assert code(raw) == "transaction.unknown_instruction"
@@ -272,7 +281,10 @@ def test_a_key_that_signs_twice_is_refused() -> None:
 
 
 def envelope(
-    transactions: tuple[bytes, ...] = (b"t",), key: Key = ALICE, signer: Key | None = None, named: Key | None = None
+    transactions: tuple[bytes, ...] = (b"t",),
+    key: Key = ALICE,
+    signer: Key | None = None,
+    named: Key | None = None,
 ) -> bytes:
     body = EnvelopeBody(NETWORK, b"", SOLO, 5, b"s" * 16, transactions)
     message = envelope_signing_message(envelope_id(body), (named or key).public)
@@ -302,7 +314,9 @@ def test_an_empty_envelope_is_malformed() -> None:
     assert refused(envelope(())) == "transaction.malformed"
 
 
-@pytest.mark.parametrize("raw", [b"", b"\x92", envelope() + b"\0", envelope()[:-1], b"\x92" + b"\x91" * 5_000])
+@pytest.mark.parametrize(
+    "raw", [b"", b"\x92", envelope() + b"\0", envelope()[:-1], b"\x92" + b"\x91" * 5_000]
+)
 def test_what_is_no_envelope_is_malformed(raw: bytes) -> None:
     assert refused(raw) == "transaction.malformed"
 
@@ -371,7 +385,14 @@ def test_a_hostile_length_takes_no_memory(head: bytes) -> None:
 
 
 def test_many_small_elements_take_memory_in_proportion() -> None:
-    bomb = b"\x92\x96\x01\xc4\x20" + NETWORK + b"\xc4\x00\x05\xc4\x10" + bytes(16) + b"\xdd\x00\x00\xea\x60" + b"\x90" * 60_000
+    bomb = (
+        b"\x92\x96\x01\xc4\x20"
+        + NETWORK
+        + b"\xc4\x00\x05\xc4\x10"
+        + bytes(16)
+        + b"\xdd\x00\x00\xea\x60"
+        + b"\x90" * 60_000
+    )
     tracemalloc.start()
     try:
         assert code(bomb) == "transaction.malformed"

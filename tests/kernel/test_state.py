@@ -61,7 +61,9 @@ class Overlay(RuleBasedStateMachine):
 
     @rule(part=st.sampled_from([b"", b"\x01", b"\xff"]), limit=st.integers(0, 5))
     def scan(self, part: bytes, limit: int) -> None:
-        expected = [(key[len(part) :], Number(self.model[key])) for key in sorted(self.model) if key.startswith(part)]
+        expected = [
+            (key[len(part) :], Number(self.model[key])) for key in sorted(self.model) if key.startswith(part)
+        ]
         assert NUMBERS.scan(self.state, part, limit=limit) == expected[:limit]
 
     @precondition(lambda self: len(self.marks) < 4)
@@ -161,7 +163,12 @@ def test_before_has_the_first_record_of_a_key_written_twice() -> None:
 
 @pytest.mark.parametrize(
     ("record", "kind"),
-    [(Number("x"), ValueError), (Number(-1), ValueError), (Number(2**70), OverflowError), (Text("x"), ValueError)],  # type: ignore[arg-type]
+    [
+        (Number("x"), ValueError),  # type: ignore[arg-type]
+        (Number(-1), ValueError),
+        (Number(2**70), OverflowError),
+        (Text("x"), ValueError),
+    ],
 )
 def test_a_record_that_cannot_be_read_back_is_not_stored(record: Any, kind: type[Exception]) -> None:
     state = fresh()
@@ -255,7 +262,14 @@ def test_tables_of_one_module_do_not_see_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefix", "end"), [(b"\0", b"\1"), (b"a\xff", b"b"), (b"a\xff\xff", b"b"), (b"\xe0\x01", b"\xe0\x02"), (b"\xfe\xff", b"\xff")]
+    ("prefix", "end"),
+    [
+        (b"\0", b"\1"),
+        (b"a\xff", b"b"),
+        (b"a\xff\xff", b"b"),
+        (b"\xe0\x01", b"\xe0\x02"),
+        (b"\xfe\xff", b"\xff"),
+    ],
 )
 def test_the_end_of_a_prefix(prefix: bytes, end: bytes) -> None:
     assert prefix_end(prefix) == end

@@ -1,6 +1,7 @@
 """Ids, what is signed, and what an id does and does not cover."""
 
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -38,7 +39,7 @@ def test_the_keys_sign_the_id_under_the_tag() -> None:
 
 
 def test_every_field_of_the_body_changes_the_id() -> None:
-    changed = [
+    changed: list[dict[str, Any]] = [
         {"network": b"m" * 32}, {"ledger": b"c" * 32}, {"valid_until": 6}, {"salt": b"t" * 16},
         {"instructions": (Add(SOLO, "x", 2),)}, {"instructions": (Add(SOLO, "x", 1),) * 2},
     ]  # fmt: skip
@@ -47,7 +48,9 @@ def test_every_field_of_the_body_changes_the_id() -> None:
 
 
 def test_signatures_are_outside_the_id_and_inside_the_leaf() -> None:
-    leaves = [transaction_leaf(transaction_id(RAW), signatures_hash(s)) for s in ((ONE,), (TWO,), (ONE, TWO), ())]
+    leaves = [
+        transaction_leaf(transaction_id(RAW), signatures_hash(s)) for s in ((ONE,), (TWO,), (ONE, TWO), ())
+    ]
     assert len(dict.fromkeys(leaves)) == 4
     assert {leaf[:32] for leaf in leaves} == {transaction_id(RAW)}
     assert [len(leaf) for leaf in leaves] == [64] * 4

@@ -318,6 +318,17 @@ def test_a_state_that_cannot_have_been_is_damaged(tmp_path: Path, statement: str
         store.load()
 
 
+def test_a_head_behind_the_last_block_is_damaged_though_the_history_is_the_same(tmp_path: Path) -> None:
+    chain = Chain({key(1): b"v"})
+    chain.add({key(1): b"w"})
+    store = LedgerStore(tmp_path / "store")
+    replay(store, chain.blocks)
+    store.close()
+    change(tmp_path / "store", "UPDATE head SET height = 0")
+    with pytest.raises(StoreDamaged):
+        LedgerStore(tmp_path / "store")
+
+
 def test_a_file_that_is_no_database_is_damaged(tmp_path: Path) -> None:
     (tmp_path / "store").write_bytes(b"something else entirely" * 500)
     with pytest.raises(StoreDamaged):

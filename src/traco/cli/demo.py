@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from traco.cli.command import Local, command, group
+from traco.cli.command import Local, command, single
 from traco.cli.problems import CommandProblem, ExitCode
 from traco.demo.stage import DemoFailed, Stage
 from traco.demo.story import RECEIPT, Story
 
-app = group("Show an invoice being financed and settled, end to end.")
+app = single("Show an invoice being financed and settled, end to end.")
 SAMPLES = Path("examples/invoices")
 MARK = "traco-demo"
 

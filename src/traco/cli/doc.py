@@ -11,7 +11,6 @@ from traco.cli.amounts import readable
 from traco.cli.command import command, group
 from traco.cli.files import read_bounded, write_file
 from traco.cli.invoices import Slip, check_file, prepare
-from traco.cli.names import check_name
 from traco.cli.problems import unusable
 from traco.cli.session import Acting, Reading
 from traco.client.results import TransactionResult
@@ -49,7 +48,9 @@ def register(
     seller: Annotated[str, typer.Option(help="Who the seller is, where the file's identifiers do not say.")] = "",
     buyer: Annotated[str, typer.Option(help="Who the buyer is, likewise.")] = "",
     payee: Annotated[str, typer.Option(help="Who the payee is, likewise.")] = "",
-    credits: Annotated[str, typer.Option(help="For a credit note: the registered invoice that it reduces.")] = "",
+    credited: Annotated[
+        str, typer.Option("--credits", help="For a credit note: the registered invoice that it reduces.")
+    ] = "",
     slip: Annotated[
         Path | None, typer.Option(help="Where to write the slip that a lender needs; by default in your home.")
     ] = None,
@@ -60,26 +61,25 @@ def register(
     (REGU), a duplicate of yours (REDU), or already financed (rejected). The slip, which opens the commitment, is written
     for you to give to a lender together with the file.
     """
-    if name:
-        check_name(name)
+    plain = session.free_name(name) if name else None
     party = session.actor()
     given = {"seller": seller, "buyer": buyer, "payee": payee}
     named = {role: session.party(text) for role, text in given.items() if text}
     salts = os.urandom(16), os.urandom(SALT_BYTES)
     prepared = prepare(
         session.client, party.id, read_bounded(file, MAX_INVOICE_BYTES), salts, named,
-        session.identity(credits, "document") if credits else None,
+        session.identity(credited, "document") if credited else None,
     )  # fmt: skip
     document = document_id(party.id, salts[0])
     result = party.transact(prepared.message)
-    session.remember(name, "document", document)
+    session.remember(plain, "document", document)
     path = slip or session.home / "documents" / f"{document.hex()}.slip"
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     made = Slip(document=document.hex(), transaction=result.identity.hex(), content_salt=salts[1].hex())
     write_file(path, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     path.chmod(0o600)
     _show_registration(session, result, {
-        "document": document.hex(), "name": f"@{check_name(name)}" if name else None, "number": prepared.invoice.number,
+        "document": document.hex(), "name": f"@{plain}" if plain else None, "number": prepared.invoice.number,
         "payable": _payable(prepared.invoice.payable_amount, prepared.invoice.currency), "slip": str(path),
         "warnings": list(warnings(prepared.invoice)), "not_financeable": not_financeable_because(prepared.invoice),
     })  # fmt: skip
@@ -114,13 +114,24 @@ def check(
 
     Exits 1 where it is another file than the one registered, or was registered with other facts.
     """
+    found = check_given_file(session, file, slip)
+    matches = session.client.query("document.matches", document=found["document"])
+    session.output.record({**found, "matches": [_match(each) for each in matches["found"]]})
+
+
+def check_given_file(session: Acting, file: Path, slip: Path, document: str = "") -> dict[str, Any]:
+    """Check a file against the registration that its slip names, which must be of ``document`` (hex) where one is given.
+
+    Raises ``CommandProblem``, ``ContentMismatch``, ``InvoiceUnreadable``, ``ClientError``.
+    """
     try:
         given = msgspec.json.decode(read_bounded(slip, MAX_SLIP_BYTES), type=Slip)
     except ValueError as error:
         raise unusable("doc.slip", f"{slip} is not a slip of a registration ({error}).") from None
+    if document not in ("", given.document):
+        raise unusable("doc.other_slip", f"{slip} is about document {given.document}, not {document}.")
     found = check_file(session.client, session.actor().id, read_bounded(file, MAX_INVOICE_BYTES), given)
-    matches = session.client.query("document.matches", document=given.document)
-    session.output.record({"document": given.document, **found, "matches": [_match(each) for each in matches["found"]]})
+    return {"document": given.document, **found}
 
 
 @command(app, "confirm", examples=["traco doc confirm @invoice --as @buyer"])

@@ -8,7 +8,6 @@ import typer
 from traco.cli.amounts import amount_of, readable
 from traco.cli.command import command, group
 from traco.cli.instrument import InstrumentArgument
-from traco.cli.names import check_name
 from traco.cli.problems import unusable
 from traco.cli.session import Acting, Reading
 from traco.modules.holding.messages import CloseAccount, Issue, OpenAccount, Redeem, Transfer
@@ -48,7 +47,7 @@ def open_account(
     parent: Annotated[str, typer.Option(help="The omnibus or nominee account that it is below.")] = "",
 ) -> None:
     """Open an account; the acting party services it."""
-    check_name(name)
+    plain = session.free_name(name)
     servicer = session.actor()
     message = OpenAccount(
         servicer.id, session.party(owner) if owner else servicer.id, AccountKind(kind), DebitControl(debit),
@@ -56,8 +55,8 @@ def open_account(
     )  # fmt: skip
     identity = account_id(servicer.id, message.salt)
     result = servicer.transact(message)
-    session.remember(name, "account", identity)
-    session.show_result(result, account=identity, name=f"@{check_name(name)}")
+    session.remember(plain, "account", identity)
+    session.show_result(result, account=identity, name=f"@{plain}")
 
 
 @command(app, "close-account", examples=["traco holding close-account @seller-cash --as @seller"])

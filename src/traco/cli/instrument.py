@@ -8,7 +8,6 @@ import typer
 
 from traco.cli.amounts import instrument_of, readable, smallest_units
 from traco.cli.command import command, group
-from traco.cli.names import check_name
 from traco.cli.session import Acting, Reading
 from traco.modules.holding.messages import CloseInstrument, CreateInstrument
 from traco.modules.holding.state import UNCAPPED, InstrumentKind, instrument_id
@@ -35,7 +34,7 @@ def create(
     cap: Annotated[str, typer.Option(help="The most that may ever be outstanding.")] = "",
 ) -> None:
     """Create an instrument; the acting party is its issuer. Cash takes the role cash_operator."""
-    check_name(name)
+    plain = session.free_name(name)
     issuer = session.actor()
     operators = tuple(session.party(text) for text in operator) or (issuer.id,)
     message = CreateInstrument(
@@ -45,8 +44,8 @@ def create(
     )  # fmt: skip
     identity = instrument_id(issuer.id, code)
     result = issuer.transact(message)
-    session.remember(name, "instrument", identity)
-    session.show_result(result, instrument=identity, name=f"@{check_name(name)}")
+    session.remember(plain, "instrument", identity)
+    session.show_result(result, instrument=identity, name=f"@{plain}")
 
 
 @command(app, "show", examples=["traco instrument show @eur"])

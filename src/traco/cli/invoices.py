@@ -24,7 +24,15 @@ from traco.modules.document.messages import (
     document_id,
 )
 from traco.modules.document.statement import Fingerprints, SignedStatement
-from traco.services.doc import Invoice, InvoiceKind, TradeParty, check_content, commit_content, fields_of, read_invoice
+from traco.services.doc import (
+    Invoice,
+    InvoiceKind,
+    TradeParty,
+    check_content,
+    commit_content,
+    fields_of,
+    read_invoice,
+)
 
 REGISTER_TAG: Final = str(RegisterDocument.__struct_config__.tag)
 LEI_SCHEME: Final = "0199"
@@ -49,7 +57,7 @@ class Prepared(NamedTuple):
 
 def prepare(
     client: LedgerClient, party: bytes, content: bytes, salts: tuple[bytes, bytes], named: Mapping[str, bytes],
-    credits: bytes | None = None,
+    credited: bytes | None = None,
 ) -> Prepared:  # fmt: skip
     """Read an invoice, commit to the file, have it fingerprinted, and name its parties.
 
@@ -66,7 +74,7 @@ def prepare(
         party, salts[0], kind_of(invoice), invoice.syntax.value, commitment, from_form(SignedStatement, statement),
         tuple(_named_party(client, role, trade_party, named.get(role)) for role, trade_party in roles),
         Payable(invoice.currency, invoice.payable_amount) if invoice.payable_amount >= 0 else None,
-        invoice.issue_date, invoice.due_date, (DocumentReference(CREDITS, credits),) if credits else (),
+        invoice.issue_date, invoice.due_date, (DocumentReference(CREDITS, credited),) if credited else (),
     )  # fmt: skip
     return Prepared(message, invoice)
 

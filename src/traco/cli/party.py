@@ -9,7 +9,6 @@ import typer
 
 from traco.cli.command import command, group
 from traco.cli.key import public_file
-from traco.cli.names import check_name
 from traco.cli.problems import unusable
 from traco.cli.session import Acting, Reading
 from traco.kernel.identifiers import check_lei
@@ -57,7 +56,7 @@ def register(
 
     Its keys come from the file that traco key create wrote; no passphrase of the new party is needed.
     """
-    plain = check_name(name)
+    plain = session.free_name(name)
     file = public_keys or public_file(session.names.key_store(plain))
     identifiers = [Identifier(LEI_SCHEME, _checked_lei(lei))] if lei else []
     identifiers += [_identifier(text) for text in identifier]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import msgspec
 import typer
 
 from traco.cli.command import HOME, JSON, Local, Shared
-from traco.cli.names import AddressBook, Entry, Kind, as_id
+from traco.cli.names import AddressBook, Entry, Kind, as_id, check_name
 from traco.cli.passphrases import Passphrases
 from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
 from traco.client.keystore import KeyEntry, KeyStore
@@ -120,6 +121,14 @@ class Reading(WithNames):
         """An id in hex as people read it: the name where there is one."""
         return self.names.name_of(identity) or identity
 
+    def free_name(self, name: str) -> str:
+        """The name without ``@``, for something about to be made. Raises ``CommandProblem`` where it is taken."""
+        plain = check_name(name)
+        known = self.names.find(plain)
+        if known is not None:
+            raise unusable("name.taken", f"@{plain} stands for {known.kind} {known.id}; choose another name.")
+        return plain
+
     def remember(self, name: str | None, kind: Kind, identity: bytes, keystore: str = "") -> None:
         """Store a name for something that was just made, if one is wanted."""
         if name:
@@ -176,8 +185,17 @@ class Acting(Reading):
         form = result.form()
         self.output.record({**shown, "transaction": form.pop("id"), **form} if self.output.as_json else {
             **shown, "transaction": result.identity.hex(), "status": result.status, "height": result.height,
-            "events": [_brief(event) for event in result.events],
+            "events": [_brief(self._with_names(event)) for event in result.events],
         })  # fmt: skip
+
+
+    def _with_names(self, value: Any) -> Any:
+        """The same with every id that has a name here replaced by it."""
+        if isinstance(value, dict):
+            return {name: self._with_names(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [self._with_names(inner) for inner in value]
+        return self.named(value) if isinstance(value, str) and len(value) == 2 * ID_BYTES else value
 
 
 def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:
@@ -194,5 +212,6 @@ def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:
 
 def _brief(event: dict[str, Any]) -> str:
     """An event in one line."""
-    fields = ", ".join(f"{name} {value}" for name, value in event.items() if name != "type")
-    return f"{event['type']}: {fields}"
+    shown = {name: value for name, value in event.items() if name != "type" and value not in ("", None)}
+    fields = (f"{name} {value if isinstance(value, str) else msgspec.json.encode(value).decode()}" for name, value in shown.items())
+    return f"{event['type']}: {', '.join(fields)}"

@@ -45,6 +45,7 @@ def create(
     minutes: Annotated[int, typer.Option(min=1, help="It expires after so many minutes.")] = 60,
 ) -> None:
     """Put legs on the ledger that settle all or none. It binds nobody until they affirm."""
+    plain = session.free_name(name)
     requestor = session.actor()
     legs = tuple(_leg(session, text) for text in leg)
     settlers = tuple(session.party(text) for text in settler)
@@ -52,8 +53,8 @@ def create(
     message = CreateBatch(requestor.id, legs, settlers, not settlers, deadline_ms, os.urandom(16))
     identity = batch_id(requestor.id, message.salt)
     result = requestor.transact(message)
-    session.remember(name, "batch", identity)
-    session.show_result(result, batch=identity, name=f"@{name.removeprefix('@')}", deadline_ms=deadline_ms)
+    session.remember(plain, "batch", identity)
+    session.show_result(result, batch=identity, name=f"@{plain}", deadline_ms=deadline_ms)
 
 
 def _leg(session: Reading, text: str) -> SettlementInstruction:

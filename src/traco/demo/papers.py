@@ -42,6 +42,7 @@ class Importer:
     def __init__(self, cast: Cast) -> None:
         self._cast = cast
         self._documents: dict[tuple[str, str], bytes] = {}
+        self.credited: dict[bytes, int] = {}  # by document, what its credit notes take off, in smallest units
         self.registered: list[str] = []
 
     def folder(self, folder: Path) -> list[Paper]:
@@ -84,6 +85,8 @@ class Importer:
             code = failure.code if failure else failed.result.status
             return Paper(path, content, invoice, seller, buyer, None, code, notes)
         outcome, matched = outcome_of(result)
+        if outcome == "unique" and known is not None:
+            self.credited[known] = self.credited.get(known, 0) + invoice.payable_amount
         if outcome == "unique":
             self._documents.setdefault((normal_text(seller.name), invoice.number), registration.document)
         return Paper(path, content, invoice, seller, buyer, registration, outcome, (*matched, *notes))

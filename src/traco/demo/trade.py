@@ -50,7 +50,7 @@ def bank_checks(cast: Cast, bank: Organisation, paper: Paper) -> int:
     the fields that the bank reads in the file to the fingerprints on the ledger.
     """
     registration = registered(paper)
-    on_ledger = cast.client.query("document.get", document=registration.document)["document"]
+    on_ledger = cast.client.query("document.get", document=registration.document)["record"]
     commitment = bytes.fromhex(on_ledger["content_commitment"])
     check_content(commitment, paper.content, registration.content_salt)
     fields = fields_of(read_invoice(paper.content))
@@ -62,8 +62,8 @@ def bank_checks(cast: Cast, bank: Organisation, paper: Paper) -> int:
     return sum(1 + len(prints.strong) + len(prints.weak) for prints in statement.statement.fingerprints)
 
 
-def request(cast: Cast, paper: Paper) -> bytes:
-    """The seller asks for financing of the whole invoice; the financing's id. Raises ``TransactionFailed``."""
+def request(cast: Cast, paper: Paper, face: int) -> bytes:
+    """The seller asks for financing of ``face`` (smallest units); the financing's id. Raises ``TransactionFailed``."""
     invoice, seller, registration = paper.invoice, paper.seller, registered(paper)
     if invoice is None or seller is None:
         raise DemoFailed("an unreadable file cannot be financed")
@@ -71,21 +71,26 @@ def request(cast: Cast, paper: Paper) -> bytes:
     expires = cast.client.status().time_ms + OFFER_MS
     seller.party.transact(
         RequestFinancing(
-            seller.id, registration.document, invoice.payable_amount, cast.cash(invoice.currency), TERMS, expires, salt
+            seller.id, registration.document, face, cast.cash(invoice.currency), TERMS, expires, salt
         )
     )
     return financing_id(seller.id, salt)
 
 
-def offer(cast: Cast, bank: Organisation, paper: Paper, financing: bytes) -> Deal:
-    """The bank's firm offer with recourse: its acceptance settles at once. Raises ``TransactionFailed``."""
+def offer(
+    cast: Cast, bank: Organisation, paper: Paper, financing: bytes, face: int, *, unconfirmed: bool = False
+) -> Deal:
+    """The bank's firm offer with recourse: its acceptance settles at once. Raises ``TransactionFailed``.
+
+    ``unconfirmed``: also where the buyer has not confirmed. Partial matches that are financed are not acknowledged.
+    """
     invoice, registration = paper.invoice, registered(paper)
     if invoice is None:
         raise DemoFailed("an unreadable file cannot be financed")
-    salt, face, price = os.urandom(16), invoice.payable_amount, Discount(DISCOUNT_PPM)
+    salt, price = os.urandom(16), Discount(DISCOUNT_PPM)
     bank.party.transact(
         MakeOffer(
-            bank.id, financing, cast.cash(invoice.currency), face, price, TERMS, True, False, (),
+            bank.id, financing, cast.cash(invoice.currency), face, price, TERMS, True, unconfirmed, (),
             registration.message.content_commitment, True, cast.client.status().time_ms + OFFER_MS // 2,
             bank.account, bank.account, salt,
         )

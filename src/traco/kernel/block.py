@@ -132,7 +132,7 @@ class BlockExecution:
 
     def _refuse_envelope(self, index: int, identity: bytes, failure: Failure | None) -> EnvelopeAnswer:
         if failure is None:
-            raise ValueError("an envelope is refused with a reason")
+            raise Halt("the screener refuses an envelope without a reason")
         self.refusals.append(Refusal(index, -1, identity, failure))
         return EnvelopeAnswer(identity, -1, failure, ())
 

@@ -44,12 +44,9 @@ def _found_parameters(sections: dict[str, dict[str, Any]], parameters: Parameter
     unknown = sorted(sections.keys() - set(parameters.owners()))
     if unknown:
         raise GenesisInvalid(f"{unknown[0]} has no parameters")
-    for owner in parameters.owners():
-        kind = parameters.kind_of(owner)
-        if kind is not None:
-            section = sections.get(owner, {})
-            try:
-                record = msgspec.convert(named(section, kind), kind)
-            except ValueError as error:
-                raise GenesisInvalid(f"parameters.{owner}: {error}") from None
-            parameters.put(state, 0, record)
+    for owner, kind in parameters.kinds():
+        try:
+            record = msgspec.convert(named(sections.get(owner, {}), kind), kind)
+        except ValueError as error:
+            raise GenesisInvalid(f"parameters.{owner}: {error}") from None
+        parameters.put(state, 0, record)

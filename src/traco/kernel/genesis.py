@@ -5,7 +5,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from traco.kernel.codec import Label, TimeMs, digest
+from traco.kernel.codec import MAX_AMOUNT, Label, TimeMs, digest
 from traco.kernel.instruction import KernelParameters
 
 GENESIS_TAG: Final = b"traco/genesis/1"
@@ -52,13 +52,13 @@ def parse_genesis(raw: bytes) -> Genesis:
         raise GenesisInvalid(f"the document has {len(raw)} bytes, the limit is {MAX_GENESIS_BYTES}")
     try:
         genesis = msgspec.json.decode(raw, type=Genesis)
-        _refuse_floats(genesis.modules)
-        _refuse_floats(genesis.parameters)
+        _check_numbers(genesis.modules)
+        _check_numbers(genesis.parameters)
         genesis.kernel_parameters()
         network_id(genesis)
     except RecursionError:
         raise GenesisInvalid("nested too deeply") from None
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise GenesisInvalid(str(error)) from None
     if not _HEX_KEY.fullmatch(genesis.seal.key):
         raise GenesisInvalid("seal.key is not a public key in lower-case hex")
@@ -92,11 +92,12 @@ def named(section: dict[str, Any], kind: type[msgspec.Struct]) -> list[Any]:
     return values if tag is None else [tag, *values]
 
 
-def _refuse_floats(value: Any) -> None:
+def _check_numbers(value: Any) -> None:
+    """Numbers in sections are integers of 64 bits with sign: floats round, larger ones not every reader has."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
         for item in value:
-            _refuse_floats(item)
-    elif not (value is None or isinstance(value, int | str)):
-        raise GenesisInvalid("numbers are integers here")
+            _check_numbers(item)
+    elif isinstance(value, float) or (isinstance(value, int) and not -MAX_AMOUNT <= value <= MAX_AMOUNT):
+        raise GenesisInvalid("numbers are integers of at most 64 bits here")

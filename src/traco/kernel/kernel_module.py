@@ -119,9 +119,10 @@ class KernelModule(Module):
     def expire(self, context: Context, key: bytes) -> None:
         """A proposal's time has come: it lapses if it is still open."""
         proposal = self._proposals.get(context.state, key)
-        if proposal is not None:
-            self._end(context, key, proposal)
-            context.emit(ProposalEnded(key, proposal.party, lapsed=True))
+        if proposal is None:
+            raise ProposalUnknown(key)  # cannot be: whatever ends a proposal takes its expiry back
+        self._end(context, key, proposal)
+        context.emit(ProposalEnded(key, proposal.party, lapsed=True))
 
     def _open(self, context: Context, party: bytes, identity: bytes) -> Proposal:
         proposal = self._proposals.get(context.state, identity)

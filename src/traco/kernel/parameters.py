@@ -48,6 +48,10 @@ class Parameters:
         record = self._defaults.get(owner)
         return None if record is None else type(record)
 
+    def kinds(self) -> tuple[tuple[str, type[Record]], ...]:
+        """Each owner with the type of its parameters, in a fixed order."""
+        return tuple((owner, type(record)) for owner, record in self._defaults.items())
+
     def owners(self) -> tuple[str, ...]:
         """Who has parameters, in a fixed order."""
         return tuple(self._defaults)

@@ -133,8 +133,7 @@ def _of_blocks(path: Path, rebuilt: Path, height: int) -> list[Difference]:
     rows: list[Any] = []
     for each in (path, rebuilt):
         with halting(str(each)), closing(open_reader(str(each), None)) as connection:
-            query = "SELECT " + BLOCK_COLUMNS + " FROM blocks WHERE height = ?"
-            rows.append(connection.execute(query, (height,)).fetchone() or ())
+            rows.append(connection.execute("SELECT * FROM blocks WHERE height = ?", (height,)).fetchone() or ())
     return [
         Difference("blocks", height, column, original, again)
         for column, original, again in zip(columns, *rows, strict=False)

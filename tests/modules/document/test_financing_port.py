@@ -88,6 +88,22 @@ def test_a_financed_document_and_its_twin_cannot_be_financed_again(desk: Desk) -
     assert refusal(desk, twin) == "document.already_financed"
 
 
+@pytest.mark.parametrize("payable", [None, Payable("EUR", 0)])
+def test_a_refusal_names_the_document(desk: Desk, payable: Payable | None) -> None:
+    document = desk.register(payable=payable)
+    with pytest.raises(Rejected) as refused:
+        desk.keeper.require_financeable(desk.state, document)
+    assert refused.value.fields() == (("document", document),)
+
+
+def test_a_refusal_of_a_disputed_document_names_who_disputes(desk: Desk) -> None:
+    document = desk.register()
+    desk.do("buyer", DisputeDocument(desk.ids["buyer"], document, "quality"))
+    with pytest.raises(Rejected) as refused:
+        desk.keeper.require_financeable(desk.state, document)
+    assert refused.value.fields() == (("document", document), ("party", desk.ids["buyer"]))
+
+
 # marks
 
 

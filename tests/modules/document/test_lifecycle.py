@@ -221,6 +221,13 @@ def test_supersession_points_from_the_old_to_the_new(desk: Desk) -> None:
     assert desk.get(new).status == "registered"
 
 
+def test_a_successor_at_the_limit_of_similar_documents_is_not_in_its_own_way() -> None:
+    desk = Desk(max_similar=1)
+    old, new = desk.register(), desk.register(facts=Facts("n", "n", "n", "n", "n"))
+    desk.do("seller", supersede(desk, old, new))
+    assert desk.ledger.check_invariants() == []
+
+
 def test_a_document_does_not_supersede_itself(desk: Desk) -> None:
     document = desk.register()
     assert desk.refuse("seller", supersede(desk, document, document)) == "document.supersedes_itself"

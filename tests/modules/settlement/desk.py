@@ -18,8 +18,8 @@ from traco.modules.settlement.messages import (
     CreateBatch,
     IntoAccount,
     OwnHolding,
-    SettlementInstruction,
     Settle,
+    SettlementInstruction,
     Withdraw,
     batch_id,
     terms_hash,
@@ -106,7 +106,9 @@ class Floor(Market):
 
     # batches
 
-    def leg(self, sender: str, receiver: str, instrument: bytes, amount: int, reference: bytes = b"") -> SettlementInstruction:
+    def leg(
+        self, sender: str, receiver: str, instrument: bytes, amount: int, reference: bytes = b""
+    ) -> SettlementInstruction:
         """A leg between named parties."""
         return SettlementInstruction(self.ids[sender], self.ids[receiver], instrument, amount, reference)
 
@@ -130,7 +132,9 @@ class Floor(Market):
         }  # fmt: skip
         return CreateBatch(**values)
 
-    def create(self, legs: Sequence[SettlementInstruction] | None = None, *, by: str = "seller", **fields: Any) -> bytes:
+    def create(
+        self, legs: Sequence[SettlementInstruction] | None = None, *, by: str = "seller", **fields: Any
+    ) -> bytes:
         """Create a batch; its id."""
         message = self.request(legs, by=by, **fields)
         self.do(by, message)
@@ -169,7 +173,9 @@ class Floor(Market):
         agreed = terms or self.batch(batch).terms
         return Affirm(self.ids[name], batch, agreed, tuple(allocations), tuple(approvals))
 
-    def affirm(self, name: str, batch: bytes, allocations: Sequence[Part] = (), approvals: Sequence[Consent] = ()) -> Receipt:
+    def affirm(
+        self, name: str, batch: bytes, allocations: Sequence[Part] = (), approvals: Sequence[Consent] = ()
+    ) -> Receipt:
         """A party affirms; it must succeed."""
         return self.do(name, self.affirmation(name, batch, allocations, approvals))
 
@@ -225,7 +231,10 @@ class Floor(Market):
         return encode(Meddle(len(self.desk.calls) - 1))
 
     def create_with(
-        self, on_settle: Sequence[Record | bytes] = (), on_release: Sequence[Record | bytes] = (), settlers: str | None = None
+        self,
+        on_settle: Sequence[Record | bytes] = (),
+        on_release: Sequence[Record | bytes] = (),
+        settlers: str | None = None,
     ) -> bytes:
         """A ``dvp`` of the seller that the desk created, with consequences; its id."""
         message = self.request(settlers=settlers)

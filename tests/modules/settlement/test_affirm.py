@@ -68,7 +68,9 @@ def test_a_leg_is_allocated_once_in_an_affirmation(floor: Floor) -> None:
 def test_a_leg_is_approved_once(floor: Floor) -> None:
     batch = floor.create()
     floor.affirm("seller", batch, (), [floor.into(1, "seller")])
-    assert floor.affirm_refused("seller", batch, (), [floor.into(1, "seller")]) == "settlement.approved_before"
+    assert (
+        floor.affirm_refused("seller", batch, (), [floor.into(1, "seller")]) == "settlement.approved_before"
+    )
     twice = [floor.into(0, "buyer")] * 2
     assert floor.affirm_refused("buyer", batch, (), twice) == "settlement.approved_before"
 
@@ -200,7 +202,9 @@ def test_a_batch_can_be_affirmed_before_it_is_on_the_ledger_with_its_terms_only(
     floor.do("seller", floor.affirmation("seller", batch, [floor.own(0, "seller")], terms=terms_of(other)))
 
 
-@pytest.mark.parametrize("change", [{"auto": False, "settlers": (b"b" * 16,)}, {"deadline_ms": 1}, {"legs": ()}])
+@pytest.mark.parametrize(
+    "change", [{"auto": False, "settlers": (b"b" * 16,)}, {"deadline_ms": 1}, {"legs": ()}]
+)
 def test_the_terms_cover_legs_settlers_and_deadline(floor: Floor, change: dict[str, Any]) -> None:
     message = floor.request()
     assert terms_of(replace(message, **change)) != terms_of(message)

@@ -3,16 +3,16 @@
 import pytest
 from msgspec.structs import replace
 
-from modules.settlement.desk import LOT, PRICE, Floor, terms_of
-from support.ledger import Key
+from modules.settlement.desk import LOT, PRICE, Floor, Mark, terms_of
 from traco.kernel.block import Answer
-from traco.kernel.codec import MAX_AMOUNT
+from traco.kernel.codec import MAX_AMOUNT, encode
 from traco.modules.holding.messages import ExecuteHold, Hold, ReleaseHold
 from traco.modules.settlement.messages import (
     PassedOn,
     PassThrough,
     SettlementInstruction,
     batch_id,
+    terms_hash,
 )
 from traco.modules.settlement.state import hold_id
 
@@ -65,7 +65,10 @@ def test_a_requestor_cannot_swap_the_legs_under_a_signed_affirmation(floor: Floo
     shown = floor.request(by="buyer")
     batch = batch_id(shown.party, shown.salt)
     signed = floor.wire(
-        "seller", floor.affirmation("seller", batch, [floor.own(0, "seller")], [floor.into(1, "seller")], terms_of(shown))
+        "seller",
+        floor.affirmation(
+            "seller", batch, [floor.own(0, "seller")], [floor.into(1, "seller")], terms_of(shown)
+        ),
     )
     floor.do("buyer", replace(shown, legs=floor.dvp(amount=1_000, price=1)))
     assert only(floor.ledger.run_block([signed])) == "settlement.terms_differ"
@@ -85,6 +88,23 @@ def test_a_requestor_cannot_swap_settlers_or_deadline_either(floor: Floor, chang
     assert floor.refused("seller", signed) == "settlement.terms_differ"
 
 
+def test_a_batch_without_its_consequences_is_another_deal(floor: Floor) -> None:
+    """The requestor makes by hand what a module would have made with an effect, to have it settle without."""
+    message, mark = floor.request(), (encode(Mark(1)),)
+    shown = (message.legs, message.settlers, message.auto, message.deadline_ms)
+    terms = {terms_hash(*shown), terms_hash(*shown, mark), terms_hash(*shown, (), mark)}
+    assert len(terms) == 3
+    batch = batch_id(message.party, message.salt)
+    floor.do("seller", message)
+    agreed = terms_hash(*shown, mark)
+    code = floor.refused("buyer", floor.affirmation("buyer", batch, [floor.own(1, "buyer")], terms=agreed))
+    assert code == "settlement.terms_differ"
+    made = floor.create_with(on_settle=[Mark(1)], on_release=[Mark(2)])
+    record = floor.batch(made)
+    shown = (record.legs, record.settlers, record.auto, record.deadline_ms)
+    assert record.terms == terms_hash(*shown, mark, (encode(Mark(2)),))
+
+
 def test_a_hold_of_a_batch_is_not_executed_or_released_by_anybody(floor: Floor) -> None:
     batch = floor.create()
     floor.seller_affirms(batch)
@@ -95,16 +115,10 @@ def test_a_hold_of_a_batch_is_not_executed_or_released_by_anybody(floor: Floor) 
         assert floor.refused(name, ReleaseHold(party, hold)) == "holding.not_executor"
 
 
-def test_a_hold_in_the_name_of_a_batch_does_not_count_for_it(floor: Floor) -> None:
-    batch = floor.completed()
-    mine = Hold(
-        floor.ids["rival"], floor.accounts["rival"], floor.cash, PRICE, batch, floor.time_ms + 30_000, b"", SALT
-    )
-    floor.ledger.submit(mine, keys=[Key("rival")])
-    floor.do("bank", floor.settle(batch))
-    floor.settled()
-    floor.ledger.run_block(after_ms=30_000)
-    assert floor.held("rival", floor.cash).available == 1_000_000
+def test_nobody_places_a_hold_in_the_name_of_a_batch(floor: Floor) -> None:
+    batch, rival = floor.completed(), floor.ids["rival"]
+    mine = Hold(rival, floor.accounts["rival"], floor.cash, PRICE, batch, floor.time_ms + 30_000, b"", SALT)
+    assert floor.refused("rival", mine) == "party.not_found"
 
 
 def test_a_stranger_cannot_fill_the_missing_parts_of_a_batch(floor: Floor) -> None:

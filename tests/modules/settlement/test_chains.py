@@ -1,8 +1,10 @@
 """Chains of custodians that pass on what they receive in the same batch, and settlement outside the ledger."""
 
+from itertools import pairwise
+
 import pytest
 
-from modules.settlement.desk import Floor, events_of
+from modules.settlement.desk import Consent, Floor, Part, events_of
 from traco.modules.holding.events import Cause, Moved
 from traco.modules.settlement.chains import destination
 from traco.modules.settlement.messages import (
@@ -14,6 +16,7 @@ from traco.modules.settlement.messages import (
     TakenOutside,
 )
 
+Parts = tuple[list[Part], list[Consent]]
 EVIDENCE, OTHER = b"e" * 32, b"o" * 32
 
 
@@ -21,7 +24,7 @@ def chain(floor: Floor, *names: str, amount: int = 10) -> list[SettlementInstruc
     """Legs that carry bonds from the first name to the last."""
     return [
         floor.leg(sender, receiver, floor.bond, amount, b"%d" % place)
-        for place, (sender, receiver) in enumerate(zip(names, names[1:], strict=False))
+        for place, (sender, receiver) in enumerate(pairwise(names))
     ]
 
 
@@ -83,7 +86,8 @@ def test_a_leg_is_linked_to_legs_of_the_batch(floor: Floor, link: int) -> None:
 def test_both_sides_of_a_link_must_say_so(floor: Floor) -> None:
     for first in (True, False):
         batch = floor.create(chain(floor, "seller", "custodian", "buyer"))
-        through, taken = ([(1, PassThrough(0))], []), ([], [floor.into(0, "custodian")])
+        through: Parts = ([(1, PassThrough(0))], [])
+        taken: Parts = ([], [floor.into(0, "custodian")])
         floor.affirm("custodian", batch, *(through if first else taken))
         code = floor.affirm_refused("custodian", batch, *(taken if first else through))
         assert code == "settlement.pass_through_mismatch"
@@ -93,7 +97,8 @@ def test_what_is_passed_on_is_not_also_delivered_from_an_own_holding(floor: Floo
     floor.issue(floor.bond, "custodian", 10)
     for first in (True, False):
         batch = floor.create(chain(floor, "seller", "custodian", "buyer"))
-        passed, own = ([], [(0, PassedOn(1))]), ([floor.own(1, "custodian")], [])
+        passed: Parts = ([], [(0, PassedOn(1))])
+        own: Parts = ([floor.own(1, "custodian")], [])
         floor.affirm("custodian", batch, *(passed if first else own))
         code = floor.affirm_refused("custodian", batch, *(own if first else passed))
         assert code == "settlement.pass_through_mismatch"
@@ -184,7 +189,9 @@ def test_what_comes_from_the_ledger_is_not_taken_outside(floor: Floor, own: bool
 def test_only_the_parties_of_a_leg_settle_it_outside(floor: Floor) -> None:
     batch = floor.create()
     assert floor.affirm_refused("seller", batch, [(1, OutsideProof(EVIDENCE))]) == "settlement.not_sender"
-    assert floor.affirm_refused("buyer", batch, (), [(1, TakenOutside(EVIDENCE))]) == "settlement.not_receiver"
+    assert (
+        floor.affirm_refused("buyer", batch, (), [(1, TakenOutside(EVIDENCE))]) == "settlement.not_receiver"
+    )
 
 
 def test_a_chain_of_a_complete_batch_ends_in_an_account() -> None:

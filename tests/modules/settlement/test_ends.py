@@ -1,5 +1,7 @@
 """Withdrawing, cancelling and expiring: everything held is released, once."""
 
+from functools import partial
+
 import pytest
 
 from modules.settlement.desk import LIFE_MS, LOT, SLOW, Floor, events_of
@@ -161,7 +163,7 @@ def test_an_expiry_of_what_has_ended_or_never_was_changes_nothing(floor: Floor) 
     batch = floor.completed()
     floor.do("bank", floor.settle(batch))
     for key in (batch, b"\xee" * 16):
-        receipt = floor.call(lambda context, key=key: floor.keeper.expire(context, key))
+        receipt = floor.call(partial(floor.keeper.expire, batch=key))
         assert receipt.events == ()
     floor.settled()
 

@@ -1,6 +1,7 @@
 """Each invariant rings when what it guards is broken, in the transaction and in an audit."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from traco.modules.settlement.state import BATCHES, Batch, hold_id
 Break = Callable[[Floor, bytes, Context], object]
 
 
-def put(floor: Floor, batch: bytes, context: Context, **changes: object) -> None:
+def put(floor: Floor, batch: bytes, context: Context, **changes: Any) -> None:
     BATCHES.put(context.state, replace(floor.batch(batch), **changes), batch)
 
 
@@ -22,13 +23,20 @@ def ended(floor: Floor, batch: bytes, context: Context) -> None:
     put(floor, batch, context, status="settled", **nothing)
 
 
-def with_another_hold(floor: Floor, batch: bytes, context: Context, **changes: object) -> None:
+def with_another_hold(
+    floor: Floor,
+    batch: bytes,
+    context: Context,
+    name: str = "seller",
+    amount: int = LOT,
+    executor: bytes = b"",
+) -> None:
     """Replace the hold of leg 0 and write the batch again, as a bug of this module might."""
-    hold = {"account": floor.accounts["seller"], "instrument": floor.bond, "amount": LOT, "executor": batch} | changes
-    floor.holding.keeper.release_hold(context, hold_id(batch, 0))
-    floor.holding.keeper.hold(
-        context, hold_id(batch, 0), hold["account"], hold["instrument"], hold["amount"], hold["executor"], 0, b""
-    )  # type: ignore[arg-type]
+    instrument, keeper = floor.bond if name == "seller" else floor.cash, floor.holding.keeper
+    keeper.release_hold(context, hold_id(batch, 0))
+    keeper.hold(
+        context, hold_id(batch, 0), floor.accounts[name], instrument, amount, executor or batch, 0, b""
+    )
     put(floor, batch, context)
 
 
@@ -42,7 +50,7 @@ BREAKS: list[tuple[str, Break]] = [
     ("holds", lambda floor, batch, context: put(floor, batch, context, allocations=(None, None))),
     ("holds", lambda floor, batch, context: put(floor, batch, context, allocations=(floor.own(0, "seller")[1],) * 2)),
     ("holds", lambda floor, batch, context: with_another_hold(floor, batch, context, amount=LOT - 1)),
-    ("holds", lambda floor, batch, context: with_another_hold(floor, batch, context, account=floor.accounts["rival"], instrument=floor.cash)),
+    ("holds", lambda floor, batch, context: with_another_hold(floor, batch, context, name="rival")),
     ("holds", lambda floor, batch, context: with_another_hold(floor, batch, context, executor=b"x" * 16)),
 ]  # fmt: skip
 

@@ -11,6 +11,8 @@ from support.market import CASH, keys_of
 from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import Transfer
 from traco.modules.settlement.messages import (
+    Allocation,
+    Approval,
     IntoAccount,
     OutsideProof,
     OwnHolding,
@@ -78,7 +80,9 @@ class SettlementMachine(RuleBasedStateMachine):
     def holds(self, known: Known, what: str) -> list[int]:
         if known.status != "open":
             return []
-        return [leg for leg, kind in known.allocations.items() if kind == "own" and known.legs[leg][2] == what]
+        return [
+            leg for leg, kind in known.allocations.items() if kind == "own" and known.legs[leg][2] == what
+        ]
 
     def release(self, known: Known, legs: list[int]) -> None:
         for leg in legs:
@@ -150,12 +154,24 @@ class SettlementMachine(RuleBasedStateMachine):
         allocations, approvals = {}, {}
         for leg, (sender, receiver, _, _) in enumerate(known.legs):
             if sender == party:
-                allocations[leg] = "pass" if passing and leg == 1 else "outside" if outside and leg == 0 else "own"
+                allocations[leg] = (
+                    "pass" if passing and leg == 1 else "outside" if outside and leg == 0 else "own"
+                )
             if receiver == party and both:
-                approvals[leg] = "passed" if passing and leg == 0 else "taken" if outside and leg == 0 else "into"
+                approvals[leg] = (
+                    "passed" if passing and leg == 0 else "taken" if outside and leg == 0 else "into"
+                )
         account = floor.accounts[party]
-        given = {"own": OwnHolding(account), "pass": PassThrough(0), "outside": OutsideProof(EVIDENCE)}
-        taken = {"into": IntoAccount(account), "passed": PassedOn(1), "taken": TakenOutside(EVIDENCE)}
+        given: dict[str, Allocation] = {
+            "own": OwnHolding(account),
+            "pass": PassThrough(0),
+            "outside": OutsideProof(EVIDENCE),
+        }
+        taken: dict[str, Approval] = {
+            "into": IntoAccount(account),
+            "passed": PassedOn(1),
+            "taken": TakenOutside(EVIDENCE),
+        }
         message = floor.affirmation(
             party, batch, [(leg, given[kind]) for leg, kind in allocations.items()],
             [(leg, taken[kind]) for leg, kind in approvals.items()], known.terms,
@@ -289,7 +305,10 @@ class SettlementMachine(RuleBasedStateMachine):
             assert (row.available, row.held) == (free, held)
         for batch, known in self.model.items():
             record = floor.batch(batch)
-            assert (record.status, record.complete) == (known.status, known.status == "open" and known.complete)
+            assert (record.status, record.complete) == (
+                known.status,
+                known.status == "open" and known.complete,
+            )
 
     @invariant()
     def nothing_is_created_or_lost(self) -> None:

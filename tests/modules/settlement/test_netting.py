@@ -75,12 +75,20 @@ def test_model_two_keeps_securities_gross(legs: list[SettlementInstruction]) -> 
 
 
 def test_nothing_is_left_of_what_cancels_out() -> None:
-    circle = [SettlementInstruction(A, B, CASH, 5), SettlementInstruction(B, C, CASH, 5), SettlementInstruction(C, A, CASH, 5)]
+    circle = [
+        SettlementInstruction(A, B, CASH, 5),
+        SettlementInstruction(B, C, CASH, 5),
+        SettlementInstruction(C, A, CASH, 5),
+    ]
     assert net_legs(circle) == ()
 
 
 def test_debtors_pay_creditors_in_order_of_ids() -> None:
-    legs = [SettlementInstruction(D, A, CASH, 4), SettlementInstruction(C, B, CASH, 3), SettlementInstruction(D, B, CASH, 2)]
+    legs = [
+        SettlementInstruction(D, A, CASH, 4),
+        SettlementInstruction(C, B, CASH, 3),
+        SettlementInstruction(D, B, CASH, 2),
+    ]
     assert net_legs(legs) == (
         SettlementInstruction(C, A, CASH, 3), SettlementInstruction(D, A, CASH, 1), SettlementInstruction(D, B, CASH, 5),
     )  # fmt: skip

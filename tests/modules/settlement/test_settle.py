@@ -69,7 +69,10 @@ def test_nobody_settles_a_batch_that_settles_itself(floor: Floor) -> None:
 @pytest.mark.parametrize("missing", range(4))
 def test_a_batch_settles_only_when_complete(floor: Floor, missing: int) -> None:
     batch = floor.create(settlers="bank")
-    sellers = [floor.own(0, "seller")] if missing != 0 else [], [floor.into(1, "seller")] if missing != 1 else []
+    sellers = (
+        [floor.own(0, "seller")] if missing != 0 else [],
+        [floor.into(1, "seller")] if missing != 1 else [],
+    )
     buyers = [floor.own(1, "buyer")] if missing != 2 else [], [floor.into(0, "buyer")] if missing != 3 else []
     floor.affirm("seller", batch, *sellers)
     floor.affirm("buyer", batch, *buyers)
@@ -111,7 +114,9 @@ def test_with_cash_short_neither_leg_moves(floor: Floor) -> None:
     assert floor.positions() == [(990, 10), (0, 0), (0, 0), (1_000_000, 0)]
 
 
-def test_with_an_account_closed_meanwhile_neither_leg_moves_until_the_deadline_frees_both(floor: Floor) -> None:
+def test_with_an_account_closed_meanwhile_neither_leg_moves_until_the_deadline_frees_both(
+    floor: Floor,
+) -> None:
     spare = floor.open_account("buyer")
     batch = floor.create(settlers="bank")
     floor.seller_affirms(batch)
@@ -129,7 +134,9 @@ class Ban:
     def __init__(self) -> None:
         self.reason = ""
 
-    def __call__(self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int, /) -> str:
+    def __call__(
+        self, context: Context, instrument: bytes, sender: bytes, receiver: bytes, amount: int, /
+    ) -> str:
         return self.reason
 
 
@@ -138,7 +145,9 @@ def test_with_a_transfer_check_refusing_neither_leg_moves() -> None:
     floor = Floor(transfer_checks={"test.ban": ban})
     share = floor.create_instrument("SHARE", InstrumentKind.SECURITY, "test.ban")
     floor.issue(share, "seller", 5)
-    batch = floor.create([floor.leg("buyer", "seller", floor.cash, PRICE), floor.leg("seller", "buyer", share, 5)])
+    batch = floor.create(
+        [floor.leg("buyer", "seller", floor.cash, PRICE), floor.leg("seller", "buyer", share, 5)]
+    )
     floor.affirm("seller", batch, [floor.own(1, "seller")], [floor.into(0, "seller")])
     ban.reason = "not-eligible"
     parts: Any = [floor.own(0, "buyer")], [floor.into(1, "buyer")]

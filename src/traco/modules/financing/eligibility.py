@@ -16,7 +16,7 @@ from traco.modules.financing.errors import (
     PartyMissing,
     Unconfirmed,
 )
-from traco.modules.financing.ports import Documents, Holdings
+from traco.modules.financing.ports import Documents, Holdings, Parties
 from traco.modules.financing.state import Offer, receivables
 from traco.modules.holding.state import InstrumentKind
 
@@ -34,9 +34,10 @@ class Invoice(NamedTuple):
 
 
 class Eligibility:
-    """The rules on documents, over the registry of documents."""
+    """The rules on documents, over the registries of documents, parties and holdings."""
 
-    def __init__(self, documents: Documents, holdings: Holdings) -> None:
+    def __init__(self, parties: Parties, documents: Documents, holdings: Holdings) -> None:
+        self._parties = parties
         self._documents = documents
         self._holdings = holdings
 
@@ -44,7 +45,8 @@ class Eligibility:
         """The invoice, if it stands undisputed and neither another with its facts nor all of it is financed.
 
         Raises ``AlreadyFinanced``, ``DocumentDisputed``, ``PartyMissing``, ``NothingPayable`` and what the document module
-        raises: not found, not registered, another kind, disputed, amount undisclosed or zero.
+        raises: not found, not registered, another kind, disputed, amount undisclosed or zero; and the party module where
+        the debtor is not active.
         """
         financed = self._documents.already_financed_exact(state, document)
         if financed not in (None, document):
@@ -58,6 +60,7 @@ class Eligibility:
         seller, debtor = record.party_in(SELLER), record.party_in(BUYER)
         if seller is None or debtor is None:
             raise PartyMissing(document, SELLER if seller is None else BUYER)
+        self._parties.require_active(state, debtor)
         payable = record.payable
         if payable is None:
             raise NothingPayable(document)

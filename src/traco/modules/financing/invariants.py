@@ -45,8 +45,8 @@ class Invariants:
         """Every violation in the whole state, with where it was found."""
         found = []
         for kind in (stored.financings, stored.offers, stored.receivables, stored.pools):
-            for rest, _ in kind.scan(state, limit=_ALL):  # type: ignore[attr-defined]
-                broken = self._broken_at(state, kind.prefix + rest)  # type: ignore[attr-defined]
+            for rest, _ in kind.scan(state, limit=_ALL):
+                broken = self._broken_at(state, kind.prefix + rest)
                 if broken is not None:
                     found.append(f"{broken} at {rest.hex()}")
         for document, receivable in stored.receivables.scan(state, limit=_ALL):

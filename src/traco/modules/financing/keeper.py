@@ -37,7 +37,7 @@ from traco.modules.financing.messages import (
 )
 from traco.modules.financing.parameters import FinancingParameters
 from traco.modules.financing.payments import Payments
-from traco.modules.financing.ports import Documents, Holdings, Settlements
+from traco.modules.financing.ports import Documents, Holdings, Parties, Settlements
 from traco.modules.financing.recourse import Recourses
 from traco.modules.financing.state import (
     EXECUTOR,
@@ -71,11 +71,13 @@ CASH_LEG: Final = 1
 class Keeper:
     """The financings of one ledger. Without state of its own: what it reads and writes is in the given state."""
 
-    def __init__(self, holdings: Holdings, settlements: Settlements, documents: Documents) -> None:
+    def __init__(
+        self, parties: Parties, holdings: Holdings, settlements: Settlements, documents: Documents
+    ) -> None:
         self._holdings = holdings
         self._settlements = settlements
         self._documents = documents
-        self.eligibility = Eligibility(documents, holdings)
+        self.eligibility = Eligibility(parties, documents, holdings)
         self.payments = Payments(holdings, documents)
         self.recourses = Recourses(holdings)
 

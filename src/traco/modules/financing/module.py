@@ -22,7 +22,7 @@ class FinancingModule(Module):
         self, parties: Parties, holdings: Holdings, settlements: Settlements, documents: Documents
     ) -> None:
         super().__init__()
-        self.keeper = Keeper(holdings, settlements, documents)
+        self.keeper = Keeper(parties, holdings, settlements, documents)
         handlers = Handlers(self.keeper, holdings)
         invariants = Invariants(holdings, documents)
         self.instructions = {

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from traco.kernel.module import Context
 from traco.kernel.state import State
+from traco.modules.document.messages import CreditNote, Match, Payable
 from traco.modules.holding.state import InstrumentKind
 from traco.modules.settlement.messages import Allocations, Approvals, SettlementInstruction
 
@@ -161,18 +162,6 @@ class Settlements(Protocol):
         """End an open batch and release everything held."""
 
 
-class Payable(Protocol):
-    """A disclosed amount."""
-
-    @property
-    def currency(self) -> str:
-        """ISO 4217."""
-
-    @property
-    def amount(self) -> int:
-        """In the currency's smallest unit."""
-
-
 class Document(Protocol):
     """What financing reads of a registered document."""
 
@@ -193,35 +182,15 @@ class Document(Protocol):
         """``registered``, or what it became."""
 
     @property
+    def duplicate_of(self) -> bytes | None:
+        """The first registration of a duplicate, or None."""
+
+    @property
     def financing(self) -> bytes | None:
         """Under which financing it is marked as financed, or None."""
 
     def party_in(self, role: str) -> bytes | None:
         """The registered party that has a role, or None."""
-
-
-class Match(Protocol):
-    """A document with facts in common."""
-
-    @property
-    def document(self) -> bytes:
-        """Its id."""
-
-    @property
-    def strength(self) -> str:
-        """``exact``, or a weaker strength."""
-
-
-class CreditNote(Protocol):
-    """A registered credit note."""
-
-    @property
-    def document(self) -> bytes:
-        """Its id."""
-
-    @property
-    def payable(self) -> Payable:
-        """By how much it reduces the invoice."""
 
 
 class Documents(Protocol):

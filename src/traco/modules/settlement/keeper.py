@@ -101,7 +101,8 @@ class Keeper:
         if BATCHES.get(state, batch) is not None:
             raise BatchExists(batch)
         self._check_terms(context, legs, settlers, auto, deadline_ms)
-        terms, nothing = terms_hash(legs, settlers, auto, deadline_ms), (None,) * len(legs)
+        terms = terms_hash(legs, settlers, auto, deadline_ms, on_settle, on_release)
+        nothing = (None,) * len(legs)
         record = Batch(
             requestor, "open", deadline_ms, terms, len(legs), auto, settlers, legs, nothing, nothing, on_settle,
             on_release,

@@ -148,7 +148,17 @@ def batch_id(requestor: bytes, salt: bytes) -> bytes:
 
 
 def terms_hash(
-    legs: tuple[SettlementInstruction, ...], settlers: tuple[bytes, ...], auto: bool, deadline_ms: int
+    legs: tuple[SettlementInstruction, ...],
+    settlers: tuple[bytes, ...],
+    auto: bool,
+    deadline_ms: int,
+    on_settle: tuple[bytes, ...] = (),
+    on_release: tuple[bytes, ...] = (),
 ) -> bytes:
-    """What an affirmation commits to (32 bytes): the legs in their order, who may settle, and until when."""
-    return digest(b"traco/settlement/terms/1", encode((legs, settlers, auto, deadline_ms)))
+    """What an affirmation commits to (32 bytes): the legs in their order, who may settle, until when, and what follows.
+
+    The consequences belong to it because a batch of the same legs without them is another deal: one whose delivery is not
+    recorded by the module that should.
+    """
+    content = (legs, settlers, auto, deadline_ms, on_settle, on_release)
+    return digest(b"traco/settlement/terms/1", encode(content))

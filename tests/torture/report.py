@@ -1,0 +1,54 @@
+"""What a torture found: counts of everything that was done, and the one difference that ends it."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+
+Counts = Counter[str]
+SECTIONS = ("disturbance", "fault", "work", "outcome", "difference")
+PROGRESS_SECONDS = 5.0
+
+
+class Difference(Exception):
+    """The ledger is not what it ought to be. ``check`` names what found it."""
+
+    def __init__(self, check: str, text: str) -> None:
+        super().__init__(f"{check}: {text}")
+        self.check, self.text = check, text
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table with columns as wide as they must be, numbers on the right."""
+    widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
+    for row in (headings, ["-" * width for width in widths], *rows):
+        cells = [
+            cell.rjust(width) if cell.replace(",", "").isdigit() else cell.ljust(width)
+            for cell, width in zip(row, widths, strict=True)
+        ]
+        print("  ".join(cells).rstrip())
+    sys.stdout.flush()
+
+
+def print_counts(counts: Counts) -> None:
+    """The counts, by section; a name is 'section: what'."""
+    ordered = sorted(counts, key=lambda name: (SECTIONS.index(name.split(":")[0]), name))
+    print_table(("what", "count"), [(name, f"{counts[name]:,}") for name in ordered])
+
+
+class Progress:
+    """A line every few seconds while a part runs."""
+
+    def __init__(self, part: str, quiet: bool = False) -> None:
+        self._part, self._quiet = part, quiet
+        self._next = time.monotonic() + PROGRESS_SECONDS
+
+    def show(self, counts: Counts) -> None:
+        """Print where things stand, if it is time."""
+        if self._quiet or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + PROGRESS_SECONDS
+        blocks, compared = counts["work: blocks"], counts["work: transactions compared"]
+        disturbed = sum(count for name, count in counts.items() if name.startswith("disturbance"))
+        print(f"  {self._part}: {blocks:,} blocks, {compared:,} transactions compared, {disturbed:,} disturbances")
+        sys.stdout.flush()
