@@ -41,6 +41,7 @@ START_AMOUNT: Final = 10**12
 ROLES: Final = ("sign", "administer", "read")
 PER_TRANSACTION: Final = 64
 TRANSACTIONS_PER_BLOCK: Final = 100
+EMPTY_BLOCKS: Final = 60  # until what the store keeps of the last blocks is that of ordinary ones
 DONE_FILE: Final = "market.json"
 
 
@@ -140,6 +141,9 @@ def fill(directory: Path, holdings: int, progress: Callable[[int, int], None]) -
         _order(application, market, block)
         ordered += sum(map(len, block))
         progress(ordered, total)
+    for _ in range(EMPTY_BLOCKS):
+        application.finalize_block(application.info().height + 1, wall_clock_ms(), ())
+        application.commit()
     store.close()
     done.write_bytes(msgspec.json.encode({"genesis": genesis, "accounts": market.accounts}))
 

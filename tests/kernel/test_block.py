@@ -22,7 +22,8 @@ from support.counters import (
 )
 from support.ledger import Key, Ledger
 from traco.kernel.application import Finalized
-from traco.kernel.codec import encode
+from traco.kernel.codec import digest, encode
+from traco.kernel.due import DueItem
 from traco.kernel.errors import Failure, Halt
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import NO_SIGNATURES, Receipt
@@ -406,3 +407,12 @@ def test_the_same_item_in_two_blocks_has_two_ids() -> None:
         ledger.run_block()
         identities.append(ledger.store.blocks[-1].leaves[0].identity)
     assert identities[0] != identities[1]
+
+
+def test_the_id_of_a_due_item_names_network_ledger_height_and_item() -> None:
+    ledger = counter_ledger()
+    due_ms = later(ledger, "a", after_ms=1_001)
+    ledger.run_block(after_ms=1_001)
+    item = encode(DueItem(due_ms, "counter.later", b"a"))
+    expected = digest(b"traco/due/1", ledger.application.network, bytes(32), b"\0\0\0\0\0\0\0\2", item)
+    assert ledger.store.blocks[-1].leaves[0].identity == expected

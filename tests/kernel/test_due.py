@@ -51,3 +51,8 @@ def test_an_item_can_be_taken_out() -> None:
 
 def test_the_same_item_twice_is_one() -> None:
     assert len(due_items(queue(DueItem(1, "a", b"x"), DueItem(1, "a", b"x")), 1, 9)) == 1
+
+
+def test_the_key_of_an_item_sorts_by_time() -> None:
+    keys = list(queue(DueItem(258, "ab", b"key")).range(b"", b"\xff"))
+    assert keys == [b"\x00\x01" + b"\0\0\0\0\0\0\1\2" + b"\x02ab" + b"key"]

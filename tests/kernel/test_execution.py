@@ -108,6 +108,10 @@ def test_a_bug_is_a_fault_that_names_its_step(how: str, step: int) -> None:
     assert (total(ledger, "x"), total(ledger, "fail")) == (0, 0)
 
 
+def test_steps_that_are_no_instruction_are_far_from_those_that_are() -> None:
+    assert (AUTHORISATION_STEP, ADMISSION_STEP, INVARIANT_STEP) == (999_999, 1_000_000, 1_000_001)
+
+
 def test_a_broken_invariant_is_a_fault_and_charges_stay() -> None:
     ledger = counter_ledger()
     answer = ledger.submit(Add(SOLO, "x", 1313), keys=[ALICE])
@@ -225,6 +229,12 @@ def test_the_depth_is_that_of_nesting_not_of_number() -> None:
     assert total(ledger, "x") == 5
 
 
+def test_the_depth_does_not_shrink_by_what_was_done_before() -> None:
+    ledger = counter_ledger(parameters={"kernel": {"max_depth": 1}})
+    operation = encode((Add(SOLO, "x", 1), Add(SOLO, "x", 1), nested(1)))
+    assert failure(ledger, Repeat(SOLO, operation)).code == "kernel.depth_exceeded"
+
+
 @pytest.mark.parametrize(
     "operation", [b"", b"\x90\x90", b"\xc0", encode((["nope/1"],)), b"\xdc\x00\x00", b"\x91" * 9_000]
 )
@@ -283,6 +293,19 @@ def test_a_faulty_due_item_leaves_the_queue(item: DueItem, error: type[Exception
     outcome = executor.run_due(b"i" * 32, item)
     assert outcome.receipt == encode(Receipt(b"i" * 32, fault(0), ()))
     assert (due_items(state, 9, 9), alarms) == ([], [error])
+
+
+def test_a_due_item_that_fails_has_no_events() -> None:
+    class Hasty(CounterModule):
+        def _add(self, context: Any, name: str, amount: int) -> None:
+            super()._add(context, name, amount)
+            raise ZeroDivisionError
+
+    authority = FixedAuthority()
+    executor, state, _ = executor_of(Registry([KernelModule(authority), Hasty()], authority))
+    outcome = executor.run_due(b"i" * 32, DueItem(5, "counter.later", b"x"))
+    assert outcome.receipt == encode(Receipt(b"i" * 32, fault(0), ()))
+    assert state.before(0) == {}
 
 
 def test_a_due_item_is_held_to_the_invariants() -> None:

@@ -305,6 +305,7 @@ def test_less_than_the_council_sets_nothing(parties: tuple[bytes, ...]) -> None:
     ("owner", "record"),
     [
         ("nobody", encode(CounterParameters(1))),
+        ("nobody", b"\xc0"),
         ("counter", b"junk"),
         ("counter", encode(CounterParameters(1)) + b"\0"),
         ("counter", b"\x92\x01\xcc\x01"),

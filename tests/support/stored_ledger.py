@@ -7,8 +7,11 @@ from typing import Final
 
 from support.founding import member_section
 from support.ledger import START_MS, Key, Ledger
+from traco.engine.embedded.checkpoint import sign_checkpoint
+from traco.kernel.block import Answer
 from traco.kernel.genesis import Genesis, SealTerms, write_genesis
 from traco.kernel.instruction import Instruction
+from traco.kernel.seal import Checkpoint
 from traco.modules.composition import compose
 from traco.modules.holding.messages import CreateInstrument, Hold, Issue, OpenAccount, Transfer
 from traco.modules.holding.state import (
@@ -20,8 +23,10 @@ from traco.modules.holding.state import (
     instrument_id,
 )
 from traco.modules.party.genesis import founding_member_id
+from traco.node.api.reads import Reads
 from traco.node.directory import GENESIS_FILE, LEDGER_FILE
-from traco.storage import LedgerStore
+from traco.node.link import Sealed
+from traco.storage import LedgerStore, SnapshotReader
 
 BANK: Final = Key("bank")
 BANK_ID: Final = founding_member_id(BANK.public)
@@ -43,6 +48,16 @@ def genesis() -> Genesis:
     )  # fmt: skip
 
 
+class SealKey:
+    """The key that the genesis names for seals."""
+
+    public_key = Key("seal").public
+
+    def sign(self, message: bytes) -> bytes:
+        """The signature, scheme byte first."""
+        return Key("seal").sign(message)
+
+
 class StoredLedger:
     """The ledger in ``directory``; ``close`` it before another process, or an audit, opens it."""
 
@@ -54,6 +69,7 @@ class StoredLedger:
         self.store = LedgerStore(self.path, durable=False)
         self.ledger = Ledger(founding, compose(), BANK_ID, Key("bank node"), self.store)
         self.accounts: list[bytes] = []
+        self.answers: list[Answer] = []  # of the last block
         self._random = Random(7)
         self._set_up()
 
@@ -70,7 +86,13 @@ class StoredLedger:
             self.accounts.append(account)
 
     def _run(self, *transactions: list[Instruction]) -> None:
-        self.ledger.run_block([self.ledger.transaction(each, BANK) for each in transactions])
+        self.answers = self.ledger.run_block([self.ledger.transaction(each, BANK) for each in transactions])
+
+    def transfer(self, amount: int) -> bytes:
+        """One transfer in a block of its own; its id."""
+        sender, receiver = self.accounts[:2]
+        self._run([Transfer(BANK_ID, EUR, sender, receiver, amount, b"rent")])
+        return self.answers[0].identity
 
     def trade(self, blocks: int, per_block: int) -> None:
         """Run blocks of transfers; some are rejected, some are holds that expire a few blocks later."""
@@ -87,6 +109,15 @@ class StoredLedger:
             expires_ms = self.ledger.time_ms + 4_000
             return Hold(BANK_ID, sender, EUR, amount, BANK_ID, expires_ms, b"", self.ledger.salt())
         return Transfer(BANK_ID, EUR, sender, receiver, amount, b"trade")
+
+    def receipt(self, identity: bytes) -> bytes:
+        """The finality receipt of a transaction, under a seal of the last block."""
+        application = self.ledger.application
+        info = application.info()
+        checkpoint = Checkpoint(info.height, info.time_ms, info.app_hash)
+        seal = sign_checkpoint(checkpoint, application.network, SealKey())
+        reads = Reads(SnapshotReader(self.path), self.ledger.registry)
+        return reads.finality(identity, Sealed(seal, info.height, info.time_ms))
 
     def close(self) -> None:
         """Close the store."""

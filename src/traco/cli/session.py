@@ -2,23 +2,28 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Annotated, Any, ClassVar
 
 import msgspec
 import typer
 
 from traco.cli.command import HOME, JSON, Local, Shared
+from traco.cli.files import write_file
 from traco.cli.names import AddressBook, Entry, Kind, as_id, check_name
 from traco.cli.passphrases import Passphrases
 from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
 from traco.client.keystore import KeyEntry, KeyStore
-from traco.client.results import TransactionResult
+from traco.client.results import OutcomeUnknown, TransactionResult
 from traco.client.sdk import DEFAULT_URL, LedgerClient, Party
 from traco.client.signer import Signer
+from traco.client.transport import Transport
 from traco.kernel.identifiers import LEI_LENGTH
 from traco.kernel.instruction import Instruction
 
 ID_BYTES = 16
+PAUSES = (0.2, 1.0)
+"""Waits in seconds before asking a node again: people do not like to wait long for an error."""
 
 URL = Shared(
     "url",
@@ -85,7 +90,8 @@ class Reading(WithNames):
 
     def __init__(self, *, url: str, home: Path, json: bool) -> None:
         super().__init__(home=home, json=json)
-        self.client = LedgerClient(url or self.names.url or DEFAULT_URL, self.names.network)
+        address = url or self.names.url or DEFAULT_URL
+        self.client = LedgerClient(address, self.names.network, transport=Transport(address, pauses=PAUSES))
 
     def close(self) -> None:
         """Close the connection."""
@@ -147,6 +153,20 @@ class Acting(Reading):
         super().__init__(url=url, home=home, json=json)
         self._acting, self._keystore, self._keys = acting, keystore, key
         self.passphrases = Passphrases(passphrase_file)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OutcomeUnknown):
+            path = self.home / "unsent" / f"{error.identity.hex()}.tx"
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_file(path, error.transaction)
+            self.close()
+            raise CommandProblem(
+                ExitCode.NODE, error.code, f"{error.detail} They are kept: traco tx submit {path}",
+                {**error.fields, "file": str(path)},
+            ) from error  # fmt: skip
+        super().__exit__(kind, error, trace)
 
     def actor(self, role: str = "sign") -> Party:
         """The party of ``--as`` with the signers for a role. Raises ``CommandProblem``, ``KeyStoreError``."""

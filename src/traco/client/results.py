@@ -3,7 +3,7 @@
     LedgerError
     └── ClientError             ``code`` is stable, ``detail`` says what happened and what to do
         ├── NodeUnreachable     no answer
-        │   └── OutcomeUnknown  no answer to a transaction, which may or may not have been ordered
+        ├── OutcomeUnknown      no answer to a transaction, which may or may not have been ordered
         ├── NodeProblem         the node answered with a problem document
         ├── OtherNetwork        the node serves another network than the caller means
         └── TransactionFailed   ``result`` has the whole answer
@@ -83,16 +83,15 @@ class NodeUnreachable(ClientError):
         self.reason = reason
 
 
-class OutcomeUnknown(NodeUnreachable):
+class OutcomeUnknown(ClientError):
     """A transaction was sent and got no answer. Submitting the same ``transaction`` again is safe: it has one id."""
 
     def __init__(self, url: str, reason: str, identity: bytes, transaction: bytes) -> None:
-        super().__init__(url, reason)
-        self.detail = (
+        detail = (
             f"The node at {url} gave no answer ({reason}); transaction {identity.hex()} may or may not have been ordered. "
             "Submit the same bytes again when the node is up: they count once."
         )
-        self.fields = {"url": url, "transaction": identity.hex()}
+        super().__init__("transaction.outcome_unknown", detail, {"url": url, "transaction": identity.hex()})
         self.identity = identity
         self.transaction = transaction
 

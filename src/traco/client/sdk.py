@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 from urllib.parse import quote
 
+import httpx
 import msgspec
 
 from traco.client.forms import to_form
@@ -99,7 +100,7 @@ class LedgerClient:
     def status(self) -> NodeStatus:
         """Where the ledger stands. Raises ``OtherNetwork``."""
         asked = time.monotonic()
-        answer = self._transport.get("/v1/status").json()
+        answer = _json(self._transport.get("/v1/status"))
         try:
             status = NodeStatus(
                 bytes.fromhex(answer["network"]), answer["version"], answer["height"], answer["time_ms"],
@@ -154,7 +155,7 @@ class LedgerClient:
             answer = self._transport.post(f"/v1/transactions?until={until}", transaction, kind=_OCTETS, accept=(422,))
         except NodeUnreachable as error:
             raise OutcomeUnknown(error.url, error.reason, _identity(transaction), transaction) from None
-        return self._result(answer.content)
+        return _parsed(_json(answer))
 
     def submit_many(self, transactions: Sequence[bytes], until: Until = "final") -> list[TransactionResult]:
         """As ``submit`` for any number of transactions; their results in order, without events."""
@@ -162,13 +163,13 @@ class LedgerClient:
         for batch in _batches(transactions):
             payload = msgspec.msgpack.encode(batch)
             answer = self._transport.post(f"/v1/transactions/batch?until={until}", payload, kind=_OCTETS)
-            results += [_parsed(form) for form in answer.json()]
+            results += [_parsed(form) for form in _json(answer)]
         return results
 
     def result(self, identity: bytes) -> TransactionResult | None:
         """What became of a transaction, with its events; None where the node has never seen it."""
         try:
-            return self._result(self._transport.get(f"/v1/transactions/{identity.hex()}").content)
+            return _parsed(_json(self._transport.get(f"/v1/transactions/{identity.hex()}")))
         except NodeProblem as problem:
             if problem.status == 404:
                 return None
@@ -180,14 +181,17 @@ class LedgerClient:
 
     def block(self, height: int) -> dict[str, Any]:
         """A block: its hashes, and its leaves with their outcomes."""
-        block: dict[str, Any] = self._transport.get(f"/v1/blocks/{height}").json()
+        block: dict[str, Any] = _json(self._transport.get(f"/v1/blocks/{height}"))
         return block
 
     def query(self, name: str, /, **fields: Any) -> Any:
         """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes."""
         content = msgspec.json.encode(to_form(fields))
         answer = self._transport.post(f"/v1/queries/{quote(name, safe='.')}", content)
-        return answer.json()["answer"]
+        try:
+            return _json(answer)["answer"]
+        except (KeyError, TypeError):
+            raise _strange() from None
 
     def fingerprints(
         self, caller: str, fields: msgspec.Struct | Mapping[str, Any], content_commitment: bytes, *, register: bool
@@ -202,7 +206,7 @@ class LedgerClient:
             "content_commitment": content_commitment.hex(), "register": register,
         }  # fmt: skip
         answer = self._transport.post("/v1/fingerprints", msgspec.json.encode(request), once=True)
-        statement: dict[str, Any] = answer.json()
+        statement: dict[str, Any] = _json(answer)
         return statement
 
     def transact(self, instructions: Iterable[Instruction], signers: Iterable[Signer]) -> TransactionResult:
@@ -218,9 +222,6 @@ class LedgerClient:
     def party(self, identity: bytes, *signers: Signer) -> "Party":
         """A session of one party with its signers."""
         return Party(self, identity, signers)
-
-    def _result(self, content: bytes) -> TransactionResult:
-        return _parsed(msgspec.json.decode(content))
 
 
 class Party:
@@ -275,6 +276,13 @@ def _batches(transactions: Sequence[bytes]) -> list[list[bytes]]:
         batches[-1].append(raw)
         size += len(raw) + 5
     return batches
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return msgspec.json.decode(answer.content)
+    except ValueError:
+        raise _strange() from None
 
 
 def _parsed(form: Any) -> TransactionResult:

@@ -16,6 +16,7 @@ from traco.services.doc.registration import Registration, prepare
 
 MAX_FILES: Final = 500
 SUFFIX: Final = ".xml"
+OTHER_PAYEE: Final = "invoice.names_other_payee"
 
 
 class Paper(NamedTuple):
@@ -32,8 +33,10 @@ class Paper(NamedTuple):
 
     @property
     def financeable(self) -> bool:
-        """Whether somebody could finance it: registered unique, and a claim."""
-        return self.outcome == "unique" and self.invoice is not None and not_financeable_because(self.invoice) is None
+        """Whether a bank would look at it: registered unique, a claim, and not assigned to another payee already."""
+        if self.outcome != "unique" or self.invoice is None or OTHER_PAYEE in self.notes:
+            return False
+        return not_financeable_because(self.invoice) is None
 
 
 class Importer:

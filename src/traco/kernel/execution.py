@@ -43,6 +43,14 @@ class Outcome(NamedTuple):
     receipt: bytes
 
 
+class Progress(NamedTuple):
+    """How far a transaction has come, and where it returns to if it fails now."""
+
+    step: int
+    mark: int  # of the undo journal
+    charges: int  # events that survive a failure
+
+
 class Execution:
     """The context of one transaction (see ``module.Context``)."""
 
@@ -53,6 +61,7 @@ class Execution:
         "block",
         "depth",
         "events",
+        "progress",
         "signers",
         "state",
         "transaction",
@@ -70,6 +79,7 @@ class Execution:
         self.transaction = transaction
         self.signers = signers
         self.depth = 0
+        self.progress = Progress(0, state.mark(), 0)
         self.events: list[Event] = []
 
     def emit(self, event: Event) -> None:
@@ -178,37 +188,42 @@ class Executor:
         Charges made on admission, and their events, survive a rejection by what follows.
         """
         context = self._context(identity, signers)
-        start = self._state.mark()
-        refused = self._guarded(context, start, 0, ADMISSION_STEP, lambda: context.admit(instructions))
-        if refused is not None:
-            return refused
-        charged, charges = self._state.mark(), len(context.events)
-        handlers = self._registry.handlers
-        for step, instruction in enumerate(instructions):
-            handler = handlers[type(instruction)]
-            failed = self._guarded(context, charged, charges, step, lambda: handler(context, instruction))  # noqa: B023
-            if failed is not None:
-                return failed
-        return self._concluded(context, start, charged, charges)
+
+        def admit_and_execute() -> None:
+            context.progress = Progress(ADMISSION_STEP, context.progress.mark, 0)
+            context.admit(instructions)
+            charged, charges = self._state.mark(), len(context.events)
+            handlers = self._registry.handlers
+            for step, instruction in enumerate(instructions):
+                context.progress = Progress(step, charged, charges)
+                handlers[type(instruction)](context, instruction)
+
+        return self._outcome(context, admit_and_execute)
 
     def run_due(self, identity: bytes, item: DueItem) -> Outcome:
         """Run a due item as a kernel transaction. It leaves the queue whatever becomes of it."""
         unschedule(self._state, item)
         context = self._context(identity, ())
-        start = self._state.mark()
-        due = self._registry.due
-        failed = self._guarded(context, start, 0, 0, lambda: due[item.kind](context, item.key))
-        return failed or self._concluded(context, start, start, 0)
+        return self._outcome(context, lambda: self._registry.due[item.kind](context, item.key))
 
-    def _concluded(self, context: Execution, start: int, mark: int, charges: int) -> Outcome:
-        """Check the invariants and write the receipt of a success."""
-        receipt: list[bytes] = []
-
-        def conclude() -> None:
+    def _outcome(self, context: Execution, action: Callable[[], None]) -> Outcome:
+        """Run ``action``, check the invariants, write the receipt; on failure roll back as far as it had come."""
+        start = context.progress.mark
+        try:
+            action()
+            context.progress = context.progress._replace(step=INVARIANT_STEP)
             self._check_invariants(start)
-            receipt.append(encode(Receipt(context.transaction, None, tuple(context.events))))
-
-        return self._guarded(context, mark, charges, INVARIANT_STEP, conclude) or Outcome(None, receipt[0])
+            return Outcome(None, encode(Receipt(context.transaction, None, tuple(context.events))))
+        except (Halt, MemoryError, RecursionError):
+            raise
+        except Rejected as rejection:
+            failure = self._failure(context, rejection)
+        except Exception as error:  # the transaction boundary: see the module's docstring
+            self._alarm("kernel.fault", context.transaction, error)
+            failure = KernelFault(context.progress.step).failure()
+        self._state.rollback(context.progress.mark)
+        events = tuple(context.events[: context.progress.charges])
+        return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
 
     def _context(self, identity: bytes, signers: tuple[bytes, ...]) -> Execution:
         return Execution(
@@ -217,29 +232,16 @@ class Executor:
 
     def _check_invariants(self, start: int) -> None:
         before = self._state.before(start)
-        for invariant in self._registry.invariants:
-            invariant(self._state, before)
+        touched = 0
+        for key in before:
+            touched |= 1 << key[0]
+        for watched, invariant in self._registry.invariants:
+            if touched & watched:
+                invariant(self._state, before)
 
-    def _guarded(
-        self, context: Execution, mark: int, charges: int, step: int, action: Callable[[], None]
-    ) -> Outcome | None:
-        """Run ``action``; on failure roll back to ``mark`` and return the outcome."""
-        try:
-            action()
-            return None
-        except (Halt, MemoryError, RecursionError):
-            raise
-        except Rejected as rejection:
-            failure = self._failure(context, step, rejection)
-        except Exception as error:  # the transaction boundary: see the module's docstring
-            self._alarm("kernel.fault", context.transaction, error)
-            failure = KernelFault(step).failure()
-        self._state.rollback(mark)
-        events = tuple(context.events[:charges])
-        return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
-
-    def _failure(self, context: Execution, step: int, rejection: Rejected) -> Failure:
+    def _failure(self, context: Execution, rejection: Rejected) -> Failure:
         """The failure as it stands in the receipt; a broken invariant, or fields no receipt can carry, are faults."""
+        step = context.progress.step
         try:
             failure = rejection.failure()
             if not all(type(value) in (bool, int, str, bytes) for _, value in failure.fields):

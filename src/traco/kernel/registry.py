@@ -41,8 +41,9 @@ class Registry:
             module.due for module in modules
         )
         self.admission: Final[tuple[Admission, ...]] = tuple(hook for m in modules for hook in m.admission)
-        self.invariants: Final[tuple[Invariant, ...]] = tuple(
-            check for m in modules for check in m.invariants
+        # each with the set, as bits, of the first bytes of keys that it watches
+        self.invariants: Final[tuple[tuple[int, Invariant], ...]] = tuple(
+            (_watched(module), check) for module in modules for check in module.invariants
         )
         self.ledger_invariants: Final[tuple[tuple[str, LedgerInvariant], ...]] = tuple(
             (module.name, check) for module in modules for check in module.ledger_invariants
@@ -100,6 +101,10 @@ def _merge(mappings: Any) -> dict[Any, Any]:
 def _by_code(modules: Sequence[Module]) -> dict[str, type[Rejected]]:
     errors: Mapping[str, type[Rejected]] = _merge({e.code: e for e in module.errors} for module in modules)
     return dict(errors)
+
+
+def _watched(module: Module) -> int:
+    return reduce(or_, (1 << prefix for prefix in (module.prefix, *module.watches)))
 
 
 def _unique(what: str, values: Sequence[str]) -> None:

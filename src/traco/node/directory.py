@@ -15,7 +15,7 @@ import msgspec
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
 from traco.kernel.crypto import Scheme
 from traco.kernel.errors import LedgerError
-from traco.kernel.genesis import Genesis, SealTerms, parse_genesis, write_genesis
+from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, parse_genesis, write_genesis
 from traco.modules.party.genesis import founding_member_id
 
 LEDGER_FILE: Final = "ledger.db"
@@ -99,8 +99,13 @@ def _genesis(
 
 
 def read_genesis(directory: Path) -> bytes:
-    """The genesis document's bytes. Raises ``NodeDirectoryError``."""
-    return _read(directory / GENESIS_FILE)
+    """The bytes of the genesis document, which is one. Raises ``NodeDirectoryError``."""
+    raw = _read(directory / GENESIS_FILE)
+    try:
+        parse_genesis(raw)
+    except GenesisInvalid as error:
+        raise NodeDirectoryError("node.genesis_invalid", f"{GENESIS_FILE}: {error}; restore it from a backup") from None
+    return raw
 
 
 def read_config(directory: Path) -> NodeConfig:

@@ -5,19 +5,20 @@
 
 An envelope is packed when the engine can take it, so that envelopes grow with the load and an idle ledger adds
 no delay. A transaction is identified by its id: sent twice, it is ordered once and both senders get one answer.
+Inside, the hash of its signatures belongs to its key as well: whoever knows a body can sign it with a key that does not
+count, and the refusal of that must not become the answer to the rightful sender.
 """
 
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from enum import StrEnum
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from traco.engine.embedded.engine import EmbeddedEngine
 from traco.kernel.block import Answer, EnvelopeAnswer
-from traco.kernel.codec import ROOT, encode
-from traco.kernel.errors import Duplicate, Failure
-from traco.kernel.instruction import KernelParameters
+from traco.kernel.codec import ROOT, Codec, encode
+from traco.kernel.errors import Duplicate, Expired, Failure
+from traco.kernel.instruction import ENVELOPE_OVERHEAD
 from traco.kernel.screening import Screened
 from traco.kernel.transaction import (
     Envelope,
@@ -28,33 +29,20 @@ from traco.kernel.transaction import (
 )
 from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
+from traco.node.submission import Entry, GatewayStopped, Result, Status, Submission
+
+__all__ = ["EnvelopeSigner", "FindReceipt", "Gateway", "GatewayStopped", "Result", "ScreeningPool", "Status"]
 
 BATCH: Final = 512  # transactions handed to a verifier at once
 AHEAD: Final = 24  # batches under verification: enough to keep the verifiers busy while a block is executed
-ENVELOPE_OVERHEAD: Final = 512  # bytes of an envelope beside its transactions, generously
 TRANSACTION_OVERHEAD: Final = 5  # bytes of a transaction's length in an envelope
 MAX_READY: Final = 20_000  # screened transactions waiting for an envelope; beyond it submitters wait
+MAX_READY_BYTES: Final = 33_554_432  # the same limit in bytes, for large transactions
 REMEMBERED: Final = 200_000  # results kept for those who ask again; older ones are found in the store
+LONGEST_SLEEP_S: Final = 60.0  # the machine's clock may be set while we sleep until something falls due
 
-
-class Status(StrEnum):
-    """How far a transaction has come. The last three do not change any more."""
-
-    RECEIVED = "received"  # in the outbox: it will be ordered even if the node is killed now
-    ORDERED = "ordered"  # in a proposed block (distributed engines only)
-    FINAL = "final"
-    REJECTED = "rejected"  # ordered, executed, and the rules said no: it has a receipt
-    REFUSED = "refused"  # never executed: no receipt; ``expired`` in the refusal's code says that its time had passed
-
-
-class Result(NamedTuple):
-    """What the gateway knows about a transaction. ``height`` and ``leaf`` are -1 before there is a receipt."""
-
-    identity: bytes
-    status: Status
-    height: int
-    leaf: int
-    failure: Failure | None
+_ENVELOPE: Final[Codec[Envelope]] = Codec(Envelope)
+_IDENTITY: Final = 32  # bytes of an id, the first part of a key
 
 
 class EnvelopeSigner(Protocol):
@@ -79,38 +67,7 @@ class ScreeningPool(Protocol):
 
 
 FindReceipt = Callable[[bytes], tuple[int, int, Failure | None] | None]
-
-
-class Submission:
-    """One caller's wait for several transactions, with one future for all of them."""
-
-    __slots__ = ("_remaining", "done", "until_final")
-
-    def __init__(self, until_final: bool) -> None:
-        self.until_final = until_final
-        self._remaining = 0
-        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def expect(self) -> None:
-        """One more transaction to wait for."""
-        self._remaining += 1
-
-    def arrived(self) -> None:
-        """One of them has come as far as this caller waits for."""
-        self._remaining -= 1
-        if self._remaining == 0 and not self.done.done():
-            self.done.set_result(None)
-
-
-class Entry:
-    """A transaction on its way through the gateway."""
-
-    __slots__ = ("raw", "result", "submissions")
-
-    def __init__(self, raw: bytes, result: Result) -> None:
-        self.raw = raw
-        self.result = result
-        self.submissions: list[Submission] = []
+"""Height, leaf and failure of a transaction or envelope by its id, as committed; None where there is none."""
 
 
 class Gateway:
@@ -118,83 +75,113 @@ class Gateway:
 
     def __init__(
         self, engine: EmbeddedEngine, outbox: Outbox, pool: ScreeningPool, screener: RememberingScreener,
-        network: bytes, member: bytes, signer: EnvelopeSigner, limits: KernelParameters, find: FindReceipt,
+        network: bytes, member: bytes, signer: EnvelopeSigner, find: FindReceipt,
     ) -> None:  # fmt: skip
         self._engine, self._outbox, self._pool, self._screener = engine, outbox, pool, screener
         self._network, self._member, self._signer = network, member, signer
-        self._limits, self._find = limits, find
-        self._entries: dict[bytes, Entry] = {}  # on their way, by id
-        self._ready: dict[bytes, bytes] = {}  # id -> transaction: screened, not yet in an envelope
+        self._find = find
+        self._entries: dict[bytes, Entry] = {}  # on their way, by id and hash of signatures
+        self._received: dict[bytes, Entry] = {}  # those in the outbox, by id
+        self._ready: dict[bytes, bytes] = {}  # key -> transaction: screened, not yet in an envelope
+        self._ready_bytes = 0
         self._results: dict[bytes, Result] = {}
-        self._packed: dict[bytes, tuple[bytes, ...]] = {}  # envelope id -> ids of its transactions
+        self._packed: dict[bytes, tuple[bytes, ...]] = {}  # envelope id -> keys of its transactions
         self._done: list[bytes] = []  # envelopes that are committed, to be forgotten with the next write
         self._work = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._slots = asyncio.Semaphore(AHEAD)
+        self._stopped = False
 
     def recover(self) -> int:
-        """Offer again what the outbox holds; how many envelopes. Call before ``run``."""
+        """Offer again what the outbox holds; how many envelopes. Call before ``run``. Raises ``OutboxFailed``."""
         pending = self._outbox.pending()
-        for identity, envelope in pending:
-            if self._engine.offer(envelope) is not None:
-                self._done.append(identity)  # committed before the crash, or its time has passed
-        self._work.set()
+        for identity, raw in pending:
+            if self._find(identity) is not None:  # committed before the crash
+                self._done.append(identity)
+                continue
+            transactions = _ENVELOPE.trusted(raw).body.transactions
+            keys = tuple(map(_key, self._screener.screen(transactions)))
+            for key in keys:
+                entry = self._entries.setdefault(key, Entry(_received(key)))
+                self._make_durable(key, entry)
+            self._packed[identity] = keys
+            self._offer(identity, raw)
         return len(pending)
 
     def result(self, identity: bytes) -> Result | None:
-        """What is known of a transaction: on its way, remembered, or in the store."""
-        entry = self._entries.get(identity)
-        if entry is not None:
-            return entry.result
-        return self._results.get(identity) or self._stored(identity)
+        """What is known of a transaction on its way, or not long ago; older ones are in the store, for all to read."""
+        entry = self._received.get(identity)
+        return self._results.get(identity) if entry is None else entry.result
 
     async def submit(self, transactions: Sequence[bytes], until_final: bool = True) -> list[Result]:
         """Take transactions in; their results: final if asked for, else at least durable in the outbox.
 
-        Refused ones are answered at once. Never raises for bad bytes.
+        Refused ones are answered at once. Never raises for bad bytes; ``GatewayStopped`` when the node stops.
         """
         submission = Submission(until_final)
         entered: list[Entry] = []
         for start in range(0, len(transactions), BATCH):
             batch = transactions[start : start + BATCH]
-            await self._room.wait()
             async with self._slots:
+                await self._room.wait()
+                self._require_running()
                 screened = await self._pool.screen(batch)
+            self._require_running()
             entered += [
                 self._enter(raw, answer, submission) for raw, answer in zip(batch, screened, strict=True)
             ]
             self._work.set()
-        if any(entry.submissions for entry in entered):
-            await submission.done
+        submission.arrived()
+        await submission.done
         return [entry.result for entry in entered]
 
     def _enter(self, raw: bytes, screened: Screened, submission: Submission) -> Entry:
         identity = screened.identity
         if screened.refusal is not None:
-            return Entry(raw, Result(identity, Status.REFUSED, -1, -1, screened.refusal))
+            return Entry(Result(identity, Status.REFUSED, -1, -1, screened.refusal))
         known = self._results.get(identity)
         if known is not None:
-            return Entry(raw, known)
-        entry = self._entries.get(identity)
+            return Entry(known)
+        key = _key(screened)
+        entry = self._entries.get(key)
         if entry is None:
             self._screener.remember(raw, screened)
-            self._ready[identity] = raw
-            if len(self._ready) >= MAX_READY:
-                self._room.clear()
-            entry = self._entries[identity] = Entry(raw, Result(identity, Status.RECEIVED, -1, -1, None))
-        entry.submissions.append(submission)
-        submission.expect()
+            self._ready[key] = raw
+            self._ready_bytes += len(raw)
+            self._set_room()
+            entry = self._entries[key] = Entry(_received(key))
+        entry.await_by(submission)
         return entry
+
+    def _set_room(self) -> None:
+        if len(self._ready) < MAX_READY and self._ready_bytes < MAX_READY_BYTES:
+            self._room.set()
+        else:
+            self._room.clear()
 
     async def run(self) -> None:
         """Make blocks while there is work; returns when cancelled. Raises ``Halt`` when the node must stop."""
-        while True:
-            await self._await_work()
-            await asyncio.sleep(0)  # whatever has arrived meanwhile goes into this envelope
-            self._pack()
-            if self._engine.wants_block():
-                self._make_block()
+        try:
+            while True:
+                await self._await_work()
+                await asyncio.sleep(0)  # whatever has arrived meanwhile goes into this envelope
+                self._pack()
+                if self._engine.wants_block():
+                    self._make_block()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """Tell everybody who waits that there will be no answer."""
+        self._stopped = True
+        self._room.set()
+        for entry in self._entries.values():
+            entry.fail(_stopping())
+
+    def _require_running(self) -> None:
+        if self._stopped:
+            raise _stopping()
 
     async def _await_work(self) -> None:
         """Sleep until something is submitted or an item falls due."""
@@ -202,7 +189,9 @@ class Gateway:
             return
         self._work.clear()
         due = self._engine.next_due_ms()
-        delay = None if due is None else max(0, due - self._engine.block_time_ms()) / 1000
+        delay = None
+        if due is not None:
+            delay = min(LONGEST_SLEEP_S, max(0, due - self._engine.block_time_ms()) / 1000)
         try:
             await asyncio.wait_for(self._work.wait(), delay)
         except TimeoutError:
@@ -212,87 +201,112 @@ class Gateway:
         """Put what is ready into one envelope, make it durable, offer it to the engine."""
         if not self._ready:
             return
-        identities = self._next_identities()
-        transactions = tuple(self._ready.pop(identity) for identity in identities)
-        if len(self._ready) < MAX_READY:
-            self._room.set()
-        valid_until = self._engine.block_time_ms() + self._limits.window_ms // 2
+        keys = self._next_keys()
+        transactions = tuple(self._ready.pop(key) for key in keys)
+        self._ready_bytes -= sum(map(len, transactions))
+        self._set_room()
+        self._send(keys, transactions)
+
+    def _next_keys(self) -> tuple[bytes, ...]:
+        """The keys of the ready transactions that fit into one envelope, in order of arrival."""
+        limits = self._engine.limits()
+        budget, chosen = limits.max_envelope_bytes - ENVELOPE_OVERHEAD, list[bytes]()
+        for key, raw in self._ready.items():
+            budget -= len(raw) + TRANSACTION_OVERHEAD
+            if chosen and (budget < 0 or len(chosen) >= limits.max_envelope_transactions):
+                break
+            chosen.append(key)
+        return tuple(chosen)
+
+    def _send(self, keys: tuple[bytes, ...], transactions: tuple[bytes, ...]) -> None:
+        """An envelope of its own for these transactions: durable first, then offered."""
+        valid_until = self._engine.block_time_ms() + self._engine.limits().window_ms // 2
         body = EnvelopeBody(self._network, ROOT, self._member, valid_until, os.urandom(16), transactions)
         identity = envelope_id(body)
-        key = self._signer.public_key
-        signature = Signature(key, self._signer.sign(envelope_signing_message(identity, key)))
-        envelope = encode(Envelope(body, signature))
-        self._outbox.put([(identity, envelope)], self._done)
+        public = self._signer.public_key
+        signature = Signature(public, self._signer.sign(envelope_signing_message(identity, public)))
+        raw = encode(Envelope(body, signature))
+        self._outbox.put([(identity, raw)], self._done)
         self._done.clear()
-        self._packed[identity] = identities
-        for transaction in identities:
-            self._arrive(transaction, final=False)
-        failure = self._engine.offer(envelope)
-        if failure is not None:
-            self._conclude(EnvelopeAnswer(identity, -1, failure, ()), -1)
+        self._packed[identity] = keys
+        for key in keys:
+            entry = self._entries.get(key)
+            if entry is not None:
+                self._make_durable(key, entry)
+        self._offer(identity, raw)
 
-    def _next_identities(self) -> tuple[bytes, ...]:
-        """The ids of the ready transactions that fit into one envelope, in order of arrival."""
-        budget, chosen = self._limits.max_envelope_bytes - ENVELOPE_OVERHEAD, list[bytes]()
-        for identity, raw in self._ready.items():
-            budget -= len(raw) + TRANSACTION_OVERHEAD
-            if chosen and (budget < 0 or len(chosen) >= self._limits.max_envelope_transactions):
-                break
-            chosen.append(identity)
-        return tuple(chosen)
+    def _make_durable(self, key: bytes, entry: Entry) -> None:
+        self._received[key[:_IDENTITY]] = entry
+        entry.make_durable()
+
+    def _offer(self, identity: bytes, raw: bytes) -> None:
+        failure = self._engine.offer(raw)
+        if failure is not None:
+            self._not_ordered(identity, raw, failure)
+
+    def _not_ordered(self, identity: bytes, raw: bytes, failure: Failure) -> None:
+        """The engine does not order an envelope. If only its time has passed, its transactions get another one."""
+        if failure.code == Expired.code:
+            keys = self._packed.pop(identity)
+            self._done.append(identity)  # forgotten in the same step that keeps the new one
+            self._send(keys, _ENVELOPE.trusted(raw).body.transactions)
+        else:
+            self._conclude(EnvelopeAnswer(identity, -1, failure, ()), -1)
 
     def _make_block(self) -> None:
         finalized = self._engine.make_block()
         for answer in finalized.answers:
             self._conclude(answer, finalized.block.height)
+        for raw, failure in self._engine.take_dropped():
+            self._not_ordered(envelope_id(_ENVELOPE.trusted(raw).body), raw, failure)
 
     def _conclude(self, answer: EnvelopeAnswer, height: int) -> None:
-        """Settle the transactions of one of our envelopes; envelopes recovered after a crash have nobody waiting."""
+        """Settle the transactions of one of our envelopes."""
         self._done.append(answer.identity)
-        identities = self._packed.pop(answer.identity, ())
+        keys = self._packed.pop(answer.identity)
         if answer.leaf < 0:
-            for identity in identities:
-                self._settle(Result(identity, Status.REFUSED, -1, -1, answer.failure))
+            for key in keys:
+                self._settle(key, self._refused(Answer(key[:_IDENTITY], -1, answer.failure)))
             return
-        for transaction in answer.transactions:
-            self._settle(self._result_of(transaction, height))
+        for key, transaction in zip(keys, answer.transactions, strict=True):
+            self._settle(key, self._result_of(transaction, height))
 
     def _result_of(self, answer: Answer, height: int) -> Result:
-        if answer.leaf >= 0:
-            status = Status.FINAL if answer.failure is None else Status.REJECTED
-            return Result(answer.identity, status, height, answer.leaf, answer.failure)
-        if answer.failure is not None and answer.failure.code == Duplicate.code:
-            stored = self._stored(answer.identity)  # ordered before: the answer is what became of it then
-            if stored is not None:
-                return stored
+        if answer.leaf < 0:
+            return self._refused(answer)
+        status = Status.FINAL if answer.failure is None else Status.REJECTED
+        return Result(answer.identity, status, height, answer.leaf, answer.failure)
+
+    def _refused(self, answer: Answer) -> Result:
+        """A refusal; unless the transaction was ordered before, then the answer is what became of it at that time."""
+        if answer.failure is not None and answer.failure.code in (Duplicate.code, Expired.code):
+            place = self._find(answer.identity)
+            if place is not None:
+                height, leaf, failure = place
+                status = Status.FINAL if failure is None else Status.REJECTED
+                return Result(answer.identity, status, height, leaf, failure)
         return Result(answer.identity, Status.REFUSED, -1, -1, answer.failure)
 
-    def _stored(self, identity: bytes) -> Result | None:
-        place = self._find(identity)
-        if place is None:
-            return None
-        height, leaf, failure = place
-        return Result(identity, Status.FINAL if failure is None else Status.REJECTED, height, leaf, failure)
-
-    def _settle(self, result: Result) -> None:
+    def _settle(self, key: bytes, result: Result) -> None:
         if result.status is not Status.REFUSED:  # a refused id is not used up: it may come again and succeed
             if len(self._results) >= REMEMBERED:
                 del self._results[next(iter(self._results))]
             self._results[result.identity] = result
-        entry = self._entries.get(result.identity)
-        if entry is not None:
-            entry.result = result
-            self._arrive(result.identity, final=True)
+        entry = self._entries.pop(key, None)
+        if entry is None:
+            return  # it was in two envelopes of the outbox
+        if self._received.get(result.identity) is entry:
+            del self._received[result.identity]
+        entry.settle(result)
 
-    def _arrive(self, identity: bytes, final: bool) -> None:
-        """Tell those who wait for this; once final, nobody waits any more."""
-        entry = self._entries[identity]
-        waiting = []
-        for submission in entry.submissions:
-            if final or not submission.until_final:
-                submission.arrived()
-            else:
-                waiting.append(submission)
-        entry.submissions = waiting
-        if final:
-            del self._entries[identity]
+
+def _key(screened: Screened) -> bytes:
+    return screened.identity + screened.signatures
+
+
+def _received(key: bytes) -> Result:
+    return Result(key[:_IDENTITY], Status.RECEIVED, -1, -1, None)
+
+
+def _stopping() -> GatewayStopped:
+    return GatewayStopped("the node is stopping; send it again when the node is up: what was ordered is not ordered twice")

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -41,6 +42,18 @@ def make_screener(limits: KernelParameters) -> DirectScreener:
     return DirectScreener(compose().body, limits)
 
 
+@contextmanager
+def _loading() -> Iterator[None]:
+    """While the state is loaded, nothing is garbage; afterwards it stays, and the collector need not walk it again
+    and again during blocks."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
+
+
 class LedgerNode:
     """One ledger, opened for work. Make it, ``start`` it inside an event loop, ``stop`` it in the end."""
 
@@ -51,22 +64,26 @@ class LedgerNode:
         founding: Genesis = parse_genesis(genesis)
         limits = founding.kernel_parameters()
         crypto.check_library()
-        # before the state is loaded: the processes start while this one reads
-        self._pool = VerifierPool(partial(make_screener, limits), verifiers)
-        registry = compose()
-        self._screener = RememberingScreener(DirectScreener(registry.body, limits))
-        self.store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
-        self.application = Application(founding, registry, self.store, alarm, self._screener)
-        self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
-        self.engine.start()
-        gc.collect()
-        gc.freeze()  # the state stays: without this the collector walks millions of objects during a block
-        self._outbox = Outbox(directory / OUTBOX_FILE)
-        self.gateway = Gateway(
-            self.engine, self._outbox, self._pool, self._screener, self.application.network, member, node_key,
-            limits, self._find,
-        )  # fmt: skip
-        self.recovered = self.gateway.recover()
+        with ExitStack() as opened:
+            # before the state is loaded: the processes start while this one reads
+            self._pool = VerifierPool(partial(make_screener, limits), verifiers)
+            opened.callback(self._pool.stop)
+            registry = compose()
+            self._screener = RememberingScreener(DirectScreener(registry.body, limits))
+            self.store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
+            opened.callback(self.store.close)
+            with _loading():
+                self.application = Application(founding, registry, self.store, alarm, self._screener)
+            self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
+            self.engine.start()
+            self._outbox = Outbox(directory / OUTBOX_FILE)
+            opened.callback(self._outbox.close)
+            self.gateway = Gateway(
+                self.engine, self._outbox, self._pool, self._screener, self.application.network, member, node_key,
+                self._find,
+            )  # fmt: skip
+            self.recovered = self.gateway.recover()
+            self._opened = opened.pop_all()
 
     def _find(self, identity: bytes) -> tuple[int, int, Failure | None] | None:
         place = self.store.find_transaction(identity)
@@ -79,7 +96,22 @@ class LedgerNode:
     async def start(self) -> "asyncio.Task[None]":
         """Attach to the running event loop and make blocks; the task ends with an exception when the node must stop."""
         await self._pool.connect()
-        return asyncio.create_task(self.gateway.run(), name="traco-blocks")
+        return asyncio.create_task(self._work(), name="traco-node")
+
+    async def _work(self) -> None:
+        """Make blocks as long as all verifier processes live. Raises ``Halt``."""
+        tasks = {
+            asyncio.create_task(self.gateway.run(), name="traco-blocks"),
+            asyncio.create_task(self._pool.watch(), name="traco-watch"),
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def finish(self) -> None:
         """Leave the event loop: no more screening. Call before ``stop``."""
@@ -91,6 +123,4 @@ class LedgerNode:
 
     def stop(self) -> None:
         """End the verifier processes and close the files."""
-        self._pool.stop()
-        self._outbox.close()
-        self.store.close()
+        self._opened.close()

@@ -6,14 +6,16 @@ Nobody else can reach it: it has no address. Requests are numbered; answers may 
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
 
 from traco.kernel.codec import Hash, Record, encode
 from traco.kernel.errors import Failure
-from traco.node.gateway import Gateway, Result, Status
+from traco.node.gateway import Gateway
+from traco.node.submission import GatewayStopped, Result, Status
 
 _HEAD: Final = struct.Struct(">IQ")  # length of the payload, number of the request
 
@@ -85,18 +87,47 @@ class LedgerEnd:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, connection: socket.socket) -> None:
-        """Answer until the other side closes."""
+        """Answer until the other side closes. Raises what an answer raised: the node must stop then."""
         reader, writer = await asyncio.open_connection(sock=connection)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        reading = asyncio.create_task(self._read(reader, writer, failed), name="traco-link")
         try:
+            await asyncio.wait((reading, failed), return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                failed.result()
+            await reading
+        finally:
+            await self._close(reading, failed, writer)
+
+    async def _read(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, failed: "asyncio.Future[None]"
+    ) -> None:
+        def ended(task: "asyncio.Task[None]") -> None:
+            self._tasks.discard(task)
+            error = None if task.cancelled() else task.exception()
+            # that the gateway has stopped is told by whoever made it stop, with the reason
+            if error is not None and not isinstance(error, GatewayStopped) and not failed.done():
+                failed.set_exception(error)
+
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
             while True:
                 number, payload = await _read_frame(reader)
                 task = asyncio.create_task(self._answer(writer, number, _REQUEST.decode(payload)))
                 self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
-        finally:
-            writer.close()
+                task.add_done_callback(ended)
+
+    async def _close(
+        self, reading: "asyncio.Task[None]", failed: "asyncio.Future[None]", writer: asyncio.StreamWriter
+    ) -> None:
+        """Nobody is there to be answered any more; what was submitted goes its way without its submitter."""
+        failed.cancel()
+        tasks = (reading, *self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
 
     async def _answer(self, writer: asyncio.StreamWriter, number: int, request: Request) -> None:
         answer: Any
@@ -114,18 +145,33 @@ class LedgerEnd:
 class LedgerGone(RuntimeError):
     """The ledger process closed the link: the node is stopping, or has to be started again."""
 
+    def __init__(self) -> None:
+        super().__init__("the ledger process has ended")
+
 
 class ApiEnd:
-    """The API's side: asks the ledger."""
+    """The API's side: asks the ledger. ``on_gone`` is called once when the ledger has closed the link."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_gone: Callable[[], None] = lambda: None) -> None:
         self._number = 0
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._listener: asyncio.Task[None] | None = None
+        self._on_gone = on_gone
 
     async def connect(self, connection: socket.socket) -> None:
         """Attach to the running event loop."""
         self._reader, self._writer = await asyncio.open_connection(sock=connection)
-        self._listener = asyncio.create_task(self._listen())
+        self._listener = asyncio.create_task(self._listen(), name="traco-link")
+
+    async def close(self) -> None:
+        """Close the link; whoever still waits gets ``LedgerGone``."""
+        if self._listener is None:
+            return
+        self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
+        self._writer.close()
+        with suppress(ConnectionError):
+            await self._writer.wait_closed()
 
     async def submit(self, transactions: tuple[bytes, ...], until_final: bool) -> list[Result]:
         """As ``Gateway.submit``. Raises ``LedgerGone``."""
@@ -142,20 +188,28 @@ class ApiEnd:
         return _SEALED.decode(await self._ask(Seal()))
 
     async def _ask(self, request: Request) -> bytes:
+        if self._listener is None or self._listener.done():
+            raise LedgerGone
         self._number += 1
-        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self._waiting[self._number] = future
-        if self._listener.done():
-            raise LedgerGone("the ledger process has ended")
-        _write_frame(self._writer, self._number, encode(request))
-        return await future
+        number, future = self._number, asyncio.get_running_loop().create_future()
+        self._waiting[number] = future
+        try:
+            _write_frame(self._writer, number, encode(request))
+            answer: bytes = await future
+            return answer
+        finally:
+            self._waiting.pop(number, None)
 
     async def _listen(self) -> None:
         try:
-            while True:
-                number, payload = await _read_frame(self._reader)
-                self._waiting.pop(number).set_result(payload)
-        except (asyncio.IncompleteReadError, ConnectionError):
+            with suppress(asyncio.IncompleteReadError, ConnectionError):
+                while True:
+                    number, payload = await _read_frame(self._reader)
+                    future = self._waiting.get(number)  # none where the one who asked has gone
+                    if future is not None and not future.done():
+                        future.set_result(payload)
+        finally:
             for future in self._waiting.values():
                 if not future.done():
-                    future.set_exception(LedgerGone("the ledger process has ended"))
+                    future.set_exception(LedgerGone())
+            self._on_gone()

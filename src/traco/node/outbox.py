@@ -19,28 +19,38 @@ class Outbox:
     """A SQLite file of its own. ``put`` returns when the envelopes are on the disk."""
 
     def __init__(self, path: Path, vfs: str | None = None) -> None:
+        """Open the file, or make it. Raises ``OutboxFailed``."""
         try:
             self._connection = apsw.Connection(str(path), vfs=vfs)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=FULL")
-            # what a killed process wrote but did not sync must not be believed before it is durable
-            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._open_format()
         except apsw.Error as error:
             raise OutboxFailed(f"the outbox cannot be opened: {error}") from error
+        try:
+            self._open()
+        except BaseException as error:
+            self._connection.close(True)
+            if isinstance(error, apsw.Error):
+                raise OutboxFailed(f"the outbox cannot be opened: {error}") from error
+            raise
 
-    def _open_format(self) -> None:
-        found = next(iter(self._connection.execute("PRAGMA user_version")))[0]
+    def _open(self) -> None:
+        execute = self._connection.execute
+        found = next(iter(execute("PRAGMA user_version")))[0]
         if found > FORMAT:
             raise OutboxFailed(
                 f"the outbox has format {found}; this release knows {FORMAT}: install a newer one"
             )
+        execute("PRAGMA journal_mode=WAL")
+        execute("PRAGMA synchronous=FULL")
+        # what a killed process wrote but did not sync must not be believed before it is durable
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        if found == FORMAT:
+            return
         with self._connection:
-            self._connection.execute(
+            execute(
                 "CREATE TABLE IF NOT EXISTS outbox"
                 " (position INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, envelope BLOB NOT NULL)"
             )
-            self._connection.execute(f"PRAGMA user_version={FORMAT}")
+            execute(f"PRAGMA user_version={FORMAT}")
 
     def put(self, envelopes: Sequence[tuple[bytes, bytes]], done: Iterable[bytes] = ()) -> None:
         """Keep (id, envelope) pairs and forget the ids in ``done``, in one durable step. Raises ``OutboxFailed``."""

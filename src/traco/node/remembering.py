@@ -1,19 +1,30 @@
 """Screening answers, remembered by the exact bytes they are about, so that no signature is checked twice."""
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from traco.kernel.screening import Screened, ScreenedEnvelope, Screener
 
 A = TypeVar("A")
 
+MAX_BYTES: Final = 67_108_864
+"""How many bytes of transactions, and of envelopes, are remembered: more than waits in a gateway at any time."""
+
 
 class Memory(Generic[A]):
-    """Answers by bytes; the oldest are forgotten beyond ``limit``. Bytes, not ids: an id does not cover signatures."""
+    """Answers by bytes; the oldest are forgotten beyond ``limit`` answers, or ``max_bytes`` of what they are about.
 
-    def __init__(self, limit: int) -> None:
+    Bytes, not ids: an id does not cover signatures.
+    """
+
+    def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
         self._limit = limit
+        self._max_bytes = max_bytes
         self._answers: dict[bytes, A] = {}
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._answers)
 
     def get(self, raw: bytes) -> A | None:
         """The answer remembered, if any."""
@@ -21,9 +32,13 @@ class Memory(Generic[A]):
 
     def put(self, raw: bytes, answer: A) -> None:
         """Remember an answer."""
-        if len(self._answers) >= self._limit:
-            del self._answers[next(iter(self._answers))]
+        if raw not in self._answers:
+            self._bytes += len(raw)
         self._answers[raw] = answer
+        while len(self._answers) > self._limit or self._bytes > self._max_bytes:
+            oldest = next(iter(self._answers))
+            del self._answers[oldest]
+            self._bytes -= len(oldest)
 
     def of(self, raw: bytes, ask: Callable[[bytes], A]) -> A:
         """The answer remembered, or the one that ``ask`` gives, which is then remembered."""

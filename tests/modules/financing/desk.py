@@ -41,6 +41,7 @@ from traco.modules.financing.messages import (
     MakeOffer,
     Pay,
     PayRecourse,
+    Price,
     RequestFinancing,
     SetPayout,
     financing_id,
@@ -72,6 +73,7 @@ MEMBERS = ("operator", "court", "seller", "buyer", "bank", "rival", "fund")
 ROLES = {"operator": ("cash_operator", "registry_operator"), "court": ("authority",)}
 TERMS = b"\x07" * 32
 CASH = 100_000
+TWO_PERCENT = Discount(20_000)
 DAY_MS = 86_400_000
 DUE_DATE = "2026-10-01"  # ten days after the founding of a test ledger, and a little more
 DUE_MS = 1_790_899_200_000  # 2026-10-02T00:00:00Z
@@ -265,14 +267,14 @@ class Desk:
         return financing_id(message.party, message.salt)
 
     def bid(
-        self, financing: bytes, lender: str = "bank", price: int | None = None, **fields: Any
+        self, financing: bytes, lender: str = "bank", price: int | Price = TWO_PERCENT, **fields: Any
     ) -> MakeOffer:
         """A firm offer of the lender at 2 % discount, not yet submitted."""
         record = self.get(financing)
         document = self.document.keeper.require(self.state, record.document)
         given = {
             "party": self.ids[lender], "financing": financing, "cash": record.cash, "face": record.face,
-            "price": Discount(20_000) if price is None else FixedPrice(price), "terms": record.terms,
+            "price": FixedPrice(price) if isinstance(price, int) else price, "terms": record.terms,
             "recourse": False, "accepts_unconfirmed": False, "acknowledges": (),
             "content_commitment": document.content_commitment, "firm": True,
             "valid_until_ms": self.ledger.time_ms + 10 * DAY_MS, "cash_account": self.accounts[lender],
@@ -280,7 +282,9 @@ class Desk:
         }  # fmt: skip
         return MakeOffer(**given)
 
-    def offer(self, financing: bytes, lender: str = "bank", price: int | None = None, **fields: Any) -> bytes:
+    def offer(
+        self, financing: bytes, lender: str = "bank", price: int | Price = TWO_PERCENT, **fields: Any
+    ) -> bytes:
         """As ``bid``, executed; the offer's id."""
         message = self.bid(financing, lender, price, **fields)
         self.do(lender, message)
@@ -304,7 +308,7 @@ class Desk:
         document: bytes,
         face: int = 1_000,
         lender: str = "bank",
-        price: int | None = None,
+        price: int | Price = TWO_PERCENT,
         **fields: Any,
     ) -> bytes:
         """Request, firm offer and acceptance; the financing's id."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from modules.document.desk import Facts
 from modules.financing.desk import DAY_MS, Desk, events_of
@@ -57,12 +58,16 @@ def test_the_same_salt_serves_for_offers_on_two_requests(desk: Desk) -> None:
         ({"price": Discount(1_000_000)}, "price"),
         ({"content_commitment": b"\x09" * 32}, "commitment_differs"),
         ({"valid_until_ms": 1}, "validity"),
-        ({"financing": NOWHERE}, "not_found"),
     ],
 )
 def test_an_offer_is_refused(desk: Desk, changes: dict[str, Any], code: str) -> None:
     financing = desk.request(desk.invoice())
     assert desk.refuse("bank", desk.bid(financing, **changes)) == f"financing.{code}"
+
+
+def test_an_offer_needs_a_request(desk: Desk) -> None:
+    message = desk.bid(desk.request(desk.invoice()))
+    assert desk.refuse("bank", replace(message, financing=NOWHERE)) == "financing.not_found"
 
 
 def test_an_offer_at_face_and_one_for_a_single_unit_are_offers(desk: Desk) -> None:
@@ -147,8 +152,6 @@ def test_a_lender_takes_back_an_offer(desk: Desk) -> None:
 def test_an_unknown_offer_is_neither_accepted_nor_withdrawn(desk: Desk) -> None:
     financing = desk.request(desk.invoice())
     known = desk.acceptance(financing, desk.offer(financing))
-    from msgspec.structs import replace
-
     assert desk.refuse("seller", replace(known, offer=NOWHERE)) == "financing.offer_not_found"
     assert (
         desk.refuse("bank", WithdrawOffer(desk.ids["bank"], financing, NOWHERE))

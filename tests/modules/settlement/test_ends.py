@@ -6,7 +6,7 @@ import pytest
 
 from modules.settlement.desk import LIFE_MS, LOT, SLOW, Floor, events_of
 from traco.modules.holding.events import HoldEnd, HoldEnded
-from traco.modules.holding.state import DebitControl
+from traco.modules.holding.state import CreditControl, DebitControl
 from traco.modules.settlement.events import BatchReleased, Withdrawn
 from traco.modules.settlement.messages import PassedOn, PassThrough
 from traco.modules.settlement.state import Batch, hold_id
@@ -77,6 +77,18 @@ def test_the_servicer_takes_back_what_it_allocated(floor: Floor) -> None:
     assert floor.refused("seller", floor.withdraw(batch, "seller")) == "settlement.nothing_withdrawn"
     floor.do("custodian", floor.withdraw(batch, "custodian"))
     assert floor.held("seller", floor.bond).available == LOT
+
+
+@pytest.mark.parametrize("name", ["custodian", "buyer"])
+def test_what_the_servicer_approved_is_taken_back_by_it_or_the_receiver_only(floor: Floor, name: str) -> None:
+    account = floor.open_account("buyer", servicer="custodian", credit=CreditControl.SERVICER)
+    batch = floor.create()
+    floor.affirm("custodian", batch, (), [floor.into(0, "buyer", account)])
+    for stranger in ("seller", "bank"):
+        code = floor.refused(stranger, floor.withdraw(batch, stranger))
+        assert code == "settlement.nothing_withdrawn"
+    floor.do(name, floor.withdraw(batch, name))
+    assert floor.batch(batch).approvals == (None, None)
 
 
 @pytest.mark.parametrize("name", ["seller", "buyer"])

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 from traco.engine.embedded.checkpoint import CheckpointSigner, sign_checkpoint
 from traco.kernel.application import Application, Finalized
-from traco.kernel.errors import Failure, Halt
+from traco.kernel.errors import Failure, Halt, TooLarge
+from traco.kernel.instruction import KernelParameters
 from traco.kernel.seal import Checkpoint
 
 
@@ -22,6 +23,7 @@ class EmbeddedEngine:
         self._signer = signer
         self._now_ms = now_ms
         self._waiting: dict[bytes, None] = {}
+        self._dropped: list[tuple[bytes, Failure]] = []
 
     def start(self) -> None:
         """Found the ledger if that was not done. Call once, before anything else."""
@@ -31,6 +33,10 @@ class EmbeddedEngine:
     def block_time_ms(self) -> int:
         """The time that a block made now would have: the clock, but never before the last block."""
         return max(self._application.info().time_ms, self._now_ms())
+
+    def limits(self) -> KernelParameters:
+        """The limits in force after the last block."""
+        return self._application.parameters.get(self._application.state, KernelParameters)
 
     def offer(self, envelope: bytes) -> Failure | None:
         """Take an envelope for one of the next blocks, or say why not. Offering it twice is offering it once."""
@@ -62,13 +68,22 @@ class EmbeddedEngine:
         return finalized
 
     def _forget(self, proposal: tuple[bytes, ...], time_ms: int) -> None:
-        """Drop what was ordered; and, where nothing of what waited was acceptable any more, all that waited."""
+        """Drop what was ordered, what is not acceptable any more, and what fits into no block."""
         for envelope in proposal:
             self._waiting.pop(envelope, None)
-        for envelope in [
-            raw for raw in self._waiting if self._application.check_tx(raw, time_ms) is not None
-        ]:
-            del self._waiting[envelope]
+        limit = self.limits().max_block_bytes
+        for envelope in tuple(self._waiting):
+            failure = self._application.check_tx(envelope, time_ms)
+            if failure is None and len(envelope) > limit:
+                failure = TooLarge("the envelope", len(envelope), limit).failure()
+            if failure is not None:
+                del self._waiting[envelope]
+                self._dropped.append((envelope, failure))
+
+    def take_dropped(self) -> list[tuple[bytes, Failure]]:
+        """The envelopes that were accepted and then not ordered, with the reasons; each is returned once."""
+        dropped, self._dropped = self._dropped, []
+        return dropped
 
     def seal(self) -> bytes:
         """A signed checkpoint of the last committed block. The same block always has the same seal."""

@@ -35,9 +35,9 @@ class Invariants:
 
     def touched(self, state: State, before: Mapping[bytes, Record | None], /) -> None:
         """Check the keys of this module that a transaction wrote. Raises ``InvariantBroken``."""
-        for key in before:
+        for key, held in before.items():
             if key[0] == stored.PREFIX:
-                broken = self._broken_at(state, key)
+                broken = self._broken_at(state, key) or self._broken_behind(state, held)
                 if broken is not None:
                     raise InvariantBroken(broken)
 
@@ -66,6 +66,13 @@ class Invariants:
             return self._broken_pool(state, rest, stored.pools.get(state, rest))
         return None
 
+    def _broken_behind(self, state: State, held: Record | None) -> str | None:
+        """What is wrong with the financing that a receivable was reserved for: it may have lost its reservation."""
+        if not isinstance(held, Receivable) or held.reservation is None:
+            return None
+        reserved = held.reservation
+        return self._broken_financing(state, reserved, stored.financings.get(state, reserved))
+
     def _broken_financing(self, state: State, financing: bytes, record: Financing | None) -> str | None:
         """A financing never disappears, is listed, has a deal exactly from reservation on, and is reserved on both sides."""
         if record is None:
@@ -80,12 +87,18 @@ class Invariants:
             return "financing.reservation"
         if record.recovered > record.face:
             return "financing.recovered"
+        if record.deal is not None and stored.offers.get(state, financing, record.deal.offer) is None:
+            return "financing.offer_kept"
         return None
 
     def _broken_receivable(self, state: State, document: bytes, record: Receivable | None) -> str | None:
         """What is financed, paid and diluted stays within the total; the supply is what is unpaid or uncollected."""
         if record is None:
             return None
+        if record.reservation is not None:
+            reserved = stored.financings.get(state, record.reservation)
+            if reserved is None or reserved.status != "reserved" or reserved.document != document:
+                return "financing.reservation"
         if record.unpaid < 0 or record.financed + _reserved_face(state, record) > record.total:
             return "financing.within_total"
         outstanding = self._holdings.outstanding(state, record.instrument)
@@ -96,10 +109,6 @@ class Invariants:
             return "financing.marked"
         if _held(self._holdings, state, remainder_hold(record.instrument)) != record.remainder:
             return "financing.remainder"
-        if record.reservation is not None:
-            reserved = stored.financings.get(state, record.reservation)
-            if reserved is None or reserved.status != "reserved" or reserved.document != document:
-                return "financing.reservation"
         return None
 
     def _broken_pool(self, state: State, rest: bytes, record: Pool | None) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from traco.kernel.due import KERNEL_PREFIX
 from traco.kernel.module import Context, Module
 from traco.modules.holding import errors, events, genesis, invariants, messages
 from traco.modules.holding.encumbrances import HOLD_EXPIRY
@@ -23,6 +24,7 @@ class HoldingModule(Module):
 
     name = "holding"
     prefix = PREFIX
+    watches = (KERNEL_PREFIX,)  # batch holds, which encumber holdings
 
     def __init__(self, parties: Parties, transfer_checks: Mapping[str, TransferCheck] | None = None) -> None:
         super().__init__()

@@ -213,7 +213,7 @@ class Keeper:
                 instruction = record.legs[leg]
                 self._holdings.execute_hold(
                     context, hold_id(batch, leg), destination(record.approvals, leg), instruction.amount,
-                    instruction.reference, final=True,
+                    instruction.reference,
                 )  # fmt: skip
         context.emit(BatchSettled(batch))
         for consequence in record.on_settle:

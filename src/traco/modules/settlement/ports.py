@@ -74,9 +74,8 @@ class Holdings(Protocol):
         """Set an available amount aside. Raises the holding module's ``Rejected``."""
 
     def execute_hold(
-        self, context: Context, hold_id: bytes, receiver: bytes, amount: int, reference: bytes,
-        final: bool = False,
-    ) -> None:  # fmt: skip
+        self, context: Context, hold_id: bytes, receiver: bytes, amount: int, reference: bytes
+    ) -> None:
         """Move what is held to ``receiver``. Raises the holding module's ``Rejected``."""
 
     def release_hold(self, context: Context, hold_id: bytes) -> None:

@@ -16,20 +16,22 @@ from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.registry import Registry, tag_of
 from traco.kernel.transaction import Body, signing_message, transaction_id
+from traco.node.api.guard import Guard
 from traco.node.api.problems import HANDLERS, Problem
 from traco.node.api.reads import Reads
-from traco.node.gateway import Result, Status
 from traco.node.link import ApiEnd
+from traco.node.submission import Result, Status
 
 OCTETS: Final = "application/octet-stream"
 MAX_BATCH: Final = 4_096
+MAX_VALID_MS: Final = 86_400_000  # no window is longer
 HexId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="a transaction id in hex")]
 _BATCH: Final = msgspec.msgpack.Decoder(Annotated[tuple[bytes, ...], msgspec.Meta(max_length=MAX_BATCH)])
 
 
 def make_app(
     link: ApiEnd, reads: Reads, registry: Registry, genesis: bytes, network: bytes, limits: KernelParameters,
-    start: list[Callable[..., Any]], more: list[Any],
+    start: list[Callable[..., Any]], stop: list[Callable[..., Any]], more: list[Any],
 ) -> Litestar:  # fmt: skip
     """The application. ``more`` are further route handlers (such as the fingerprint service's)."""
 
@@ -56,9 +58,7 @@ def make_app(
         summary="Submit one signed transaction (its bytes as the body); waits until it is final unless until=received",
     )  # fmt: skip
     async def submit(request: Request[Any, Any, Any], until: str = "final") -> Response[dict[str, Any]]:
-        if until not in ("final", "received"):
-            raise Problem(400, "request.invalid", "until is final or received")
-        results = await link.submit((await request.body(),), until == "final")
+        results = await link.submit((await request.body(),), _is_final(until))
         return Response(shown(results[0]), status_code=_status_code(results[0]))
 
     @post(
@@ -66,11 +66,12 @@ def make_app(
         summary="Submit up to 4,096 signed transactions: a MessagePack array of their bytes; results in that order",
     )  # fmt: skip
     async def submit_batch(request: Request[Any, Any, Any], until: str = "final") -> list[dict[str, Any]]:
+        until_final = _is_final(until)
         try:
             batch = _BATCH.decode(await request.body())
         except ValueError as error:
             raise Problem(400, "request.invalid", f"not an array of transactions: {error}") from None
-        return [shown(result) for result in await link.submit(batch, until == "final")]
+        return [shown(result) for result in await link.submit(batch, until_final)]
 
     @get("/v1/transactions/{identity:str}", summary="What became of a transaction: status, outcome and events")
     async def transaction(identity: HexId) -> dict[str, Any]:
@@ -96,12 +97,18 @@ def make_app(
     handlers = [status, founding, submit, submit_batch, transaction, receipt, block, _draft_route(registry, link, network)]
     handlers += [_query_route(reads, name) for name in registry.queries]
     return Litestar(
-        route_handlers=[*handlers, *more], on_startup=start, exception_handlers=HANDLERS,
-        request_max_body_size=limits.max_envelope_bytes * 2,
+        route_handlers=[*handlers, *more], on_startup=start, on_shutdown=stop, exception_handlers=HANDLERS,
+        middleware=[Guard], request_max_body_size=limits.max_envelope_bytes * 2, debug=False, pdb_on_exception=False,
         openapi_config=OpenAPIConfig(
             title="Traco node", version=__version__, path="/v1/openapi", render_plugins=[JsonRenderPlugin(path="/")]
         ),
     )  # fmt: skip
+
+
+def _is_final(until: str) -> bool:
+    if until not in ("final", "received"):
+        raise Problem(400, "request.invalid", "until is final or received")
+    return until == "final"
 
 
 def _status_code(result: Result) -> int:
@@ -137,7 +144,7 @@ def _draft_route(registry: Registry, link: ApiEnd, network: bytes) -> Any:
     instruction: Any = reduce(or_, (form_type(kind) for kind in registry.handlers))
     draft = msgspec.defstruct(
         "Draft", [("instructions", list[instruction]), ("salt", Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]),
-                  ("valid_ms", Annotated[int, msgspec.Meta(ge=1)], 60_000)], kw_only=True,
+                  ("valid_ms", Annotated[int, msgspec.Meta(ge=1, le=MAX_VALID_MS)], 60_000)], kw_only=True,
     )  # fmt: skip
 
     kinds = {tag_of(kind): kind for kind in registry.handlers}

@@ -3,7 +3,8 @@
 import hashlib
 import logging
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -15,49 +16,73 @@ from traco.modules.composition import compose
 from traco.node.api.app import make_app
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.reads import Reads
-from traco.node.directory import FINGERPRINT_KEY, FINGERPRINT_KEYS_FILE, FINGERPRINT_LOG, LEDGER_FILE, read_genesis
+from traco.node.directory import (
+    FINGERPRINT_KEY,
+    FINGERPRINT_KEYS_FILE,
+    FINGERPRINT_LOG,
+    LEDGER_FILE,
+    NODE_LOG,
+    read_genesis,
+)
 from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd
+from traco.node.verifiers import leave_signals_to_parent
 from traco.services.doc.fingerprint import FingerprintKey
 from traco.services.doc.service import FingerprintService, RateLimit, RequestLog
 from traco.storage import SnapshotReader
 
 RATE: Final = RateLimit(burst=200, interval_ms=100)  # per caller: 200 at once, then ten a second
 SECRET_MESSAGE: Final = b"traco/fingerprint-secret/1/"
+MAX_REQUESTS: Final = 512  # at once; what comes beyond them is told to come back
+STOP_SECONDS: Final = 2  # for answers on their way when the node stops
 
 
 class ApiSettings(NamedTuple):
     """What the API process is given; it travels over a pipe, never on a command line."""
 
     directory: str
-    host: str
-    port: int
     passphrase: str
 
 
-def run_api(settings: ApiSettings, connection: socket.socket) -> None:
-    """The life of the API process: until the ledger process ends it."""
-    logging.basicConfig(level=logging.WARNING)
+class ApiServer(uvicorn.Server):
+    """A server that ends when it is told by ``should_exit``, and leaves signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """No signal handlers: the ledger process stops this one, after it has stopped itself."""
+        yield
+
+    def end(self) -> None:
+        """End soon."""
+        self.should_exit = True
+
+
+def run_api(settings: ApiSettings, connection: socket.socket, listener: socket.socket) -> None:
+    """The life of the API process: until the ledger process closes the connection, however it ends."""
+    leave_signals_to_parent()
     directory = Path(settings.directory)
+    logging.basicConfig(
+        filename=directory / NODE_LOG, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
     genesis = read_genesis(directory)
     founding = parse_genesis(genesis)
-    network, registry, link = network_id(founding), compose(), ApiEnd()
-    reads = Reads(SnapshotReader(directory / LEDGER_FILE), registry)
+    network, registry = network_id(founding), compose()
+    reads = Reads(SnapshotReader(directory / LEDGER_FILE, network), registry)
     fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))
+    link = ApiEnd(on_gone=lambda: server.end())
 
-    app = make_app(
-        link, reads, registry, genesis, network, founding.kernel_parameters(), [_connecting(link, connection)],
-        [fingerprints],
-    )  # fmt: skip
-    server = uvicorn.Config(app, settings.host, settings.port, log_level="warning", access_log=False, lifespan="on")
-    uvicorn.Server(server).run()
-
-
-def _connecting(link: ApiEnd, connection: socket.socket) -> Callable[[], Awaitable[None]]:
     async def connect() -> None:
         await link.connect(connection)
 
-    return connect
+    app = make_app(
+        link, reads, registry, genesis, network, founding.kernel_parameters(), [connect], [link.close], [fingerprints]
+    )
+    config = uvicorn.Config(
+        app, log_config=None, access_log=False, lifespan="on", ws="none", http="h11", proxy_headers=False,
+        server_header=False, limit_concurrency=MAX_REQUESTS, timeout_graceful_shutdown=STOP_SECONDS,
+    )  # fmt: skip
+    server = ApiServer(config)
+    server.run(sockets=[listener])
 
 
 def _fingerprint_service(directory: Path, passphrase: str, network: bytes) -> FingerprintService:

@@ -1,0 +1,23 @@
+from pathlib import Path
+
+import pytest
+
+from traco.cli.reference import pages, write
+
+FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+
+
+@pytest.mark.parametrize("name", ["cli.md", "errors.md", "events.md", "instructions.md", "queries.md"])
+def test_the_committed_page_is_what_the_definitions_give(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name], "run `make reference` and commit the result"
+
+
+def test_there_are_no_other_pages() -> None:
+    assert sorted(pages()) == sorted(path.name for path in FOLDER.glob("*.md"))
+
+
+def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "reference")
+    first = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "reference").iterdir()}
+    write(tmp_path / "reference")
+    assert {path.name: path.stat().st_mtime_ns for path in (tmp_path / "reference").iterdir()} == first

@@ -1,0 +1,111 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from support.ledger import Key
+from support.stored_ledger import BANK, BANK_ID, EUR, ISSUED, StoredLedger, genesis
+from traco.client.verify import as_text, describe, verify
+from traco.kernel.finality import ReceiptInvalid, verify_receipt
+from traco.kernel.genesis import write_genesis
+
+GENESIS = write_genesis(genesis())
+
+
+class Receipts(NamedTuple):
+    """Receipts of a transfer that succeeded and of one that was rejected; the accounts it was between."""
+
+    success: bytes
+    rejection: bytes
+    sender: bytes
+    receiver: bytes
+
+
+@pytest.fixture(scope="module")
+def receipts(tmp_path_factory: pytest.TempPathFactory) -> Receipts:
+    stored = StoredLedger(tmp_path_factory.mktemp("ledger"))
+    success, rejection = stored.transfer(250), stored.transfer(2 * ISSUED)
+    made = Receipts(stored.receipt(success), stored.receipt(rejection), *stored.accounts[:2])
+    stored.close()
+    return made
+
+
+@pytest.fixture
+def proof(receipts: Receipts) -> dict[str, Any]:
+    return verify(receipts.success, GENESIS)
+
+
+def test_the_instruction_is_readable(receipts: Receipts, proof: dict[str, Any]) -> None:
+    assert proof["instructions"] == [{
+        "type": "holding.transfer/1", "party": BANK_ID.hex(), "instrument": EUR.hex(),
+        "sender": receipts.sender.hex(), "receiver": receipts.receiver.hex(), "amount": 250, "reference": b"rent".hex(),
+    }]  # fmt: skip
+
+
+def test_the_event_is_readable(proof: dict[str, Any]) -> None:
+    assert [(event["type"], event["amount"]) for event in proof["events"]] == [("holding.moved/1", 250)]
+
+
+def test_the_outcome_is_success(proof: dict[str, Any]) -> None:
+    assert (proof["valid"], proof["outcome"], proof["failure"]) == (True, "success", None)
+
+
+def test_a_rejection_is_shown_as_one_with_its_code(receipts: Receipts) -> None:
+    rejected = verify(receipts.rejection, GENESIS)
+    assert (rejected["outcome"], rejected["failure"]["code"]) == ("rejected", "holding.insufficient")
+    assert "rejected: holding.insufficient" in as_text(rejected)
+
+
+def test_the_signers_and_the_network_are_named(proof: dict[str, Any]) -> None:
+    assert proof["signers"] == [BANK.public.hex()]
+    assert proof["network_name"] == "Stored"
+
+
+def test_what_is_assumed_is_said(proof: dict[str, Any]) -> None:
+    assert len(proof["assumes"]) == 2
+    assert Key("seal").public.hex() in proof["assumes"][1]
+    assert all(assumption in as_text(proof) for assumption in proof["assumes"])
+
+
+def test_the_text_has_the_time_of_the_block(proof: dict[str, Any]) -> None:
+    assert "2026-09-21" in as_text(proof)
+
+
+def test_a_time_beyond_the_calendar_is_shown_in_milliseconds(proof: dict[str, Any]) -> None:
+    assert f"{2**53 - 1} ms" in as_text({**proof, "time_ms": 2**53 - 1})
+
+
+def test_a_changed_receipt_proves_nothing(receipts: Receipts) -> None:
+    with pytest.raises(ReceiptInvalid):
+        verify(receipts.success[:-1] + b"\x00", GENESIS)
+
+
+def test_unknown_types_are_shown_as_they_are(receipts: Receipts) -> None:
+    verified = verify_receipt(receipts.success, GENESIS)
+    body = type(verified.body)(*(getattr(verified.body, name) for name in verified.body.__struct_fields__[:-1]), (
+        ["later.thing/1", b"\x01"], ["holding.transfer/1", 5], [7], [],
+    ))  # fmt: skip
+    assert describe(verified._replace(body=body))["instructions"] == [
+        {"type": "later.thing/1", "values": ["01"]},
+        {"type": "holding.transfer/1", "values": [5]},
+        {"type": "unknown", "values": [7]},
+        {"type": "unknown", "values": []},
+    ]
+
+
+def test_nothing_of_a_node_is_needed(tmp_path: Path, receipts: Receipts) -> None:
+    (tmp_path / "receipt").write_bytes(receipts.success)
+    (tmp_path / "genesis").write_bytes(GENESIS)
+    script = (
+        "import sys; from traco.client.verify import verify; from pathlib import Path;"
+        "verify(Path('receipt').read_bytes(), Path('genesis').read_bytes());"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('apsw', 'httpx', 'litestar', 'argon2')"
+        " or name.startswith(('traco.node', 'traco.storage', 'traco.engine'))))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env={"PYTHONPATH": ":".join(sys.path)}, check=True,
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout == "[]\n"
