@@ -50,7 +50,7 @@ class Bench:
         )
         self.start_seconds = time.perf_counter() - started
         self.market: Market = market._replace(network=self.node.application.network)
-        self._random = random.Random(seed)  # noqa: S311 -- a load, not a secret
+        self._random = random.Random(seed)
 
     def transfers(self, count: int, hot: bool = False) -> list[bytes]:
         """Signed transfers between random accounts, or all into account 0."""
@@ -64,7 +64,12 @@ class Bench:
             if receiver == sender:
                 receiver = (sender + 1) % market.accounts
             transfer = Transfer(
-                market.owners[owner], market.cash, market.account(sender), market.account(receiver), 1 + choose(1_000), b""
+                market.owners[owner],
+                market.cash,
+                market.account(sender),
+                market.account(receiver),
+                1 + choose(1_000),
+                b"",
             )
             made.append(signed(market.network, (transfer,), (market.signers[owner],), until, os.urandom(16)))
         return made
@@ -73,7 +78,7 @@ class Bench:
         """Signed DvP batches: created, affirmed by both sides and settled in one transaction with two signatures."""
         market, choose = self.market, self._random.randrange
         now = wall_clock_ms()
-        made = []
+        made: list[bytes] = []
         while len(made) < count:
             buyer, seller = choose(market.accounts), choose(market.accounts)
             if buyer % len(market.owners) == seller % len(market.owners):
@@ -95,9 +100,13 @@ class Bench:
         instructions = (
             CreateBatch(paying, legs, (), True, deadline, salt),
             Affirm(paying, batch, terms, ((1, OwnHolding(from_buyer)),), ((0, IntoAccount(from_buyer)),)),
-            Affirm(delivering, batch, terms, ((0, OwnHolding(from_seller)),), ((1, IntoAccount(from_seller)),)),
+            Affirm(
+                delivering, batch, terms, ((0, OwnHolding(from_seller)),), ((1, IntoAccount(from_seller)),)
+            ),
         )
-        return signed(market.network, instructions, (market.signers[b], market.signers[s]), now + VALID_MS, salt)
+        return signed(
+            market.network, instructions, (market.signers[b], market.signers[s]), now + VALID_MS, salt
+        )
 
     async def run(self, transactions: Sequence[bytes], chunks_ahead: int = 24, pause_s: float = 0.0) -> Load:
         """Submit everything, keeping some chunks in flight (or one chunk per ``pause_s``), and wait for the last."""
@@ -111,7 +120,7 @@ class Bench:
             finality.append((time.perf_counter() - begun) * 1e3)
             slots.release()
 
-        started, tasks = time.perf_counter(), []
+        started, tasks = time.perf_counter(), list[asyncio.Task[None]]()
         for position in range(0, len(transactions), CHUNK):
             await slots.acquire()
             if pause_s:

@@ -26,7 +26,14 @@ from traco.kernel.transaction import (
 )
 from traco.modules.composition import compose
 from traco.modules.holding.messages import CreateInstrument, Issue, OpenAccount
-from traco.modules.holding.state import AccountKind, CreditControl, DebitControl, InstrumentKind, account_id, instrument_id
+from traco.modules.holding.state import (
+    AccountKind,
+    CreditControl,
+    DebitControl,
+    InstrumentKind,
+    account_id,
+    instrument_id,
+)
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import RegisterParty, party_id
 from traco.modules.party.state import PartyKey
@@ -100,7 +107,10 @@ def instructions_of(market: Market) -> Iterator[Instruction]:
     for number in range(OWNERS):
         key = PartyKey(market.signers[number].public_key, ROLES)
         yield RegisterParty(member, number.to_bytes(16, "big"), "organisation", (key,), f"Owner {number}")
-    for code, kind, currency in (("BENCH-CASH", InstrumentKind.CASH, "EUR"), ("BENCH-SECURITY", InstrumentKind.SECURITY, None)):
+    for code, kind, currency in (
+        ("BENCH-CASH", InstrumentKind.CASH, "EUR"),
+        ("BENCH-SECURITY", InstrumentKind.SECURITY, None),
+    ):
         yield CreateInstrument(member, code, kind, currency, 2, bytes(32), (member,))
     for number in range(market.accounts):
         yield OpenAccount(
@@ -164,7 +174,9 @@ def _order(application: Application, market: Market, block: Sequence[Sequence[In
     )  # fmt: skip
     body = EnvelopeBody(market.network, ROOT, market.member, until, height.to_bytes(16, "big"), transactions)
     key = market.node_signer
-    signature = Signature(key.public_key, key.sign(envelope_signing_message(envelope_id(body), key.public_key)))
+    signature = Signature(
+        key.public_key, key.sign(envelope_signing_message(envelope_id(body), key.public_key))
+    )
     finalized = application.finalize_block(height, time_ms, [encode(Envelope(body, signature))])
     failed = [answer for envelope in finalized.answers for answer in envelope.transactions if answer.failure]
     if failed or finalized.answers[0].failure:

@@ -13,6 +13,7 @@ from support.counters import (
     Added,
     AddLater,
     Charged,
+    Counter,
     CounterModule,
     CounterParameters,
     Fail,
@@ -191,6 +192,20 @@ def test_a_check_that_stops_the_node_is_not_an_answer(error: Exception) -> None:
 
     with pytest.raises(type(error)):
         executor_of()[0].refusal(b"", check)
+
+
+@pytest.mark.parametrize("instruction", [Add(SOLO, "x", 1), Fail(SOLO, "rule"), Fail(SOLO, "bug")])
+def test_a_charge_that_no_receipt_can_carry_is_a_fault_of_admission(instruction: Any) -> None:
+    class Careless(CounterModule):
+        def admit(self, context: Any, instructions: Any) -> None:
+            self.table.put(context.state, Counter(1), b"charged")
+            context.emit(Added("charged", 2**70))
+
+    authority = FixedAuthority()
+    executor, state, alarms = executor_of(Registry([KernelModule(authority), Careless()], authority))
+    outcome = executor.run_transaction(b"i" * 32, (), [instruction])
+    assert outcome.receipt == encode(Receipt(b"i" * 32, fault(ADMISSION_STEP), ()))
+    assert (outcome.failure, state.before(0), alarms[-1]) == (fault(ADMISSION_STEP), {}, OverflowError)
 
 
 def test_events_are_limited() -> None:

@@ -53,7 +53,8 @@ class Checker:
         self.places: dict[bytes, Place] = {}
         self.refusals: dict[bytes, set[str]] = {}
         self.promised: dict[bytes, Intent] = {}
-        self.replica = Application(world.genesis, compose(), MemoryStore(), self.alarm)
+        self.memory = MemoryStore()
+        self.replica = Application(world.genesis, compose(), self.memory, self.alarm)
         self.app_hash = self.replica.init_chain()
 
     def alarm(self, kind: str, identity: bytes, error: BaseException) -> None:

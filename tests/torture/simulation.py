@@ -56,6 +56,7 @@ class Plan(NamedTuple):
     forgets: bool
 
 
+ERRORS = (Operation.WRITE, Operation.SYNC, Operation.SYNC, Operation.READ, Operation.TRUNCATE, Operation.DELETE)
 ENDS = (End.STOP, End.KILL, End.KILL, End.POWER, End.POWER, End.POWER, End.FULL, End.ERROR)
 
 
@@ -88,7 +89,7 @@ class Simulation:
         reach = rng.choice((40, 400)) if not early else 60
         return Plan(
             rng.choice(ENDS), early, rng.randint(1, reach) if between else 0, rng.randint(1, reach // 2),
-            rng.choice(list(CutMode)), rng.choice(list(Operation)), rng.choice((0, 4_096, 60_000, 150_000)),
+            rng.choice(list(CutMode)), rng.choice(ERRORS), rng.choice((0, 4_096, 60_000, 150_000)),
             rng.random() < 0.3, rng.random() < 0.3,
         )  # fmt: skip
 
@@ -144,7 +145,7 @@ class Simulation:
         if plan.end is End.FULL:
             faults.disk_full_after(plan.free_bytes)
         elif plan.end is End.ERROR:
-            faults.io_error_at(plan.operation, plan.kind, lasting=plan.lasting, forgets_unsynced=plan.forgets)
+            faults.io_error_at(1 + plan.operation // 8, plan.kind, lasting=plan.lasting, forgets_unsynced=plan.forgets)
         elif plan.end in (End.KILL, End.POWER) and plan.point:
             interruptions.arm(plan.point, faults.power_off)
         elif plan.end in (End.KILL, End.POWER):

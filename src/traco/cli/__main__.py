@@ -1,5 +1,6 @@
-"""``python -m traco.cli``: the ``traco`` command."""
+"""``python -m traco.cli``: the ``traco`` command where its script is not installed."""
 
 from traco.cli.main import main
 
-main()
+if __name__ == "__main__":
+    main()

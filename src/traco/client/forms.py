@@ -42,10 +42,11 @@ def to_form(value: Any) -> Any:
 def from_form(kind: type[Record], form: Any) -> Any:
     """The record of this kind that a JSON object stands for. Raises ``FormInvalid``."""
     try:
-        checked = msgspec.convert(form, form_type(kind))
-    except ValueError as error:
+        return _build(kind, msgspec.convert(form, form_type(kind)))
+    except RecursionError:
+        raise FormInvalid("nested too deeply") from None
+    except ValueError as error:  # of the conversion, or of a record that checks how its fields fit together
         raise FormInvalid(str(error)) from None
-    return _build(kind, checked)
 
 
 @cache
@@ -70,6 +71,8 @@ def form_type(kind: type[Record]) -> Any:
 
 def _default(field: Any, translated: Any) -> Any:
     value = to_form(field.default if field.default is not msgspec.NODEFAULT else field.default_factory())
+    if isinstance(field.default, Enum):
+        return field.default
     if isinstance(value, dict | list):
         return msgspec.field(default_factory=partial(msgspec.convert, value, translated))
     return value
@@ -98,7 +101,8 @@ def _hex_type(metas: list[Any]) -> Any:
     low = max((meta.min_length or 0 for meta in metas), default=0)
     high = min((meta.max_length for meta in metas if meta.max_length is not None), default=None)
     count = f"{{{low},{'' if high is None else high}}}"
-    return Annotated[str, msgspec.Meta(pattern=f"^{_HEX}{count}$", description="bytes in lower-case hex")]
+    # `$` alone would let a newline follow in Python, and `\Z` is unknown to the JSON schemas made from this
+    return Annotated[str, msgspec.Meta(pattern=f"^{_HEX}{count}$(?!\n)", description="bytes in lower-case hex")]
 
 
 def _build(hint: Any, value: Any) -> Any:

@@ -11,7 +11,14 @@ from traco.demo.stage import money
 from traco.kernel.crypto import Scheme
 from traco.kernel.identifiers import IdentifierInvalid, check_lei
 from traco.modules.holding.messages import CreateInstrument, Issue, OpenAccount
-from traco.modules.holding.state import AccountKind, CreditControl, DebitControl, InstrumentKind, account_id, instrument_id
+from traco.modules.holding.state import (
+    AccountKind,
+    CreditControl,
+    DebitControl,
+    InstrumentKind,
+    account_id,
+    instrument_id,
+)
 from traco.modules.party.messages import GrantRole, RegisterParty, party_id
 from traco.modules.party.state import Identifier, PartyKey
 from traco.services.doc.amounts import EXPONENTS
@@ -72,7 +79,9 @@ class Cast:
         """An account of a party's own, that anybody may credit and only the party may debit."""
         salt = os.urandom(16)
         party.transact(
-            OpenAccount(party.id, party.id, AccountKind.OWN, DebitControl.OWNER, CreditControl.OPEN, None, salt)
+            OpenAccount(
+                party.id, party.id, AccountKind.OWN, DebitControl.OWNER, CreditControl.OPEN, None, salt
+            )
         )
         return account_id(party.id, salt)
 
@@ -103,13 +112,21 @@ class Cast:
             terms = sha256(f"Cash in {currency}, redeemable at par".encode()).digest()
             issuer.party.transact(
                 CreateInstrument(
-                    issuer.id, f"CASH-{currency}", InstrumentKind.CASH, currency, EXPONENTS[currency], terms, (issuer.id,)
+                    issuer.id,
+                    f"CASH-{currency}",
+                    InstrumentKind.CASH,
+                    currency,
+                    EXPONENTS[currency],
+                    terms,
+                    (issuer.id,),
                 )
             )
             self._cash[currency] = instrument_id(issuer.id, f"CASH-{currency}")
         return self._cash[currency]
 
-    def fund(self, organisation: Organisation, currency: str, amount: int, account: bytes | None = None) -> None:
+    def fund(
+        self, organisation: Organisation, currency: str, amount: int, account: bytes | None = None
+    ) -> None:
         """Issue cash (in smallest units) to an organisation's account."""
         issuer = self.cash_operator
         if issuer is None:

@@ -17,7 +17,7 @@ from traco.node.directory import KEYS_FILE, MEMBER_KEY, NodeConfig, create, foun
 from traco.node.ledger import wall_clock_ms
 
 NODE: Final = "node"
-PASSPHRASE_FILE: Final = "passphrase"
+PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105 -- the name of a file
 READY_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 20.0
 
@@ -44,9 +44,17 @@ class DemoNetwork:
 
     def start(self) -> LedgerClient:
         """Start the node and wait until it answers. Raises ``DemoFailed``."""
-        arguments = ["node", "start", str(self.node_directory), "--passphrase-file", str(self.passphrase_file)]
+        arguments = [
+            "node",
+            "start",
+            str(self.node_directory),
+            "--passphrase-file",
+            str(self.passphrase_file),
+        ]
         with (self.directory / "node.out").open("wb") as out:
-            self._process = subprocess.Popen(command(*arguments), stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command(*arguments), stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )  # noqa: S603
         client = LedgerClient(self.url, transport=Transport(self.url, pauses=()))
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
@@ -56,7 +64,9 @@ class DemoNetwork:
                 time.sleep(0.05)
             else:
                 return LedgerClient(self.url)
-        raise DemoFailed(f"the node did not start; see {self.directory / 'node.out'} and {self.node_directory}/node.log")
+        raise DemoFailed(
+            f"the node did not start; see {self.directory / 'node.out'} and {self.node_directory}/node.log"
+        )
 
     def stop(self) -> None:
         """Stop the node in good order."""
@@ -83,7 +93,7 @@ def command(*arguments: str) -> list[str]:
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a ``traco`` command to its end."""
-    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, check=False, timeout=600)  # noqa: S603
 
 
 def _free_port() -> int:

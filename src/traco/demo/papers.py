@@ -97,7 +97,9 @@ class Importer:
 
 def invoice_files(folder: Path) -> list[Path]:
     """The XML files of a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())[:MAX_FILES]
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())[
+        :MAX_FILES
+    ]
 
 
 def outcome_of(result: TransactionResult) -> tuple[str, tuple[str, ...]]:

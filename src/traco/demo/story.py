@@ -38,7 +38,9 @@ class Story:
         self._stage.step("A network is founded and its node started")
         try:
             with self._network.start() as client:
-                self._stage.say(f"network {client.network.hex()[:16]}..., embedded engine, REST on {client.url}")
+                self._stage.say(
+                    f"network {client.network.hex()[:16]}..., embedded engine, REST on {client.url}"
+                )
                 settlement = self._business(client)
                 self._proof(client, settlement)
         finally:
@@ -46,7 +48,9 @@ class Story:
         self._audit()
 
     def _business(self, client: LedgerClient) -> bytes:
-        cast = Cast(client, self._network.operator(client), self._directory / "keys", self._network.passphrase)
+        cast = Cast(
+            client, self._network.operator(client), self._directory / "keys", self._network.passphrase
+        )
         banks = self._organisations(cast)
         self._cash(cast, banks)
         papers, credited = self._import(cast)
@@ -80,19 +84,28 @@ class Story:
         self._stage.step(f"Electronic invoices are imported from {self._invoices}")
         importer = Importer(cast)
         papers = importer.folder(self._invoices)
-        self._stage.table(("file", "number", "payable", "result"), [self._row(cast, paper) for paper in papers])
+        self._stage.table(
+            ("file", "number", "payable", "result"), [self._row(cast, paper) for paper in papers]
+        )
         if importer.registered:
             self._stage.say(f"registered because invoices name them: {', '.join(importer.registered)}")
         again = [importer.file(paper.path).outcome for paper in papers if paper.invoice is not None]
         self._stage.say(f"imported a second time: {again.count('duplicate')} of {len(again)} are duplicates")
-        expect(again.count("duplicate") == len(again), "everything imported twice is a duplicate the second time")
+        expect(
+            again.count("duplicate") == len(again), "everything imported twice is a duplicate the second time"
+        )
         return papers, importer.credited
 
     def _row(self, cast: Cast, paper: Paper) -> tuple[str, str, str, str]:
         result = "; ".join((paper.outcome, *paper.notes))
         if paper.invoice is None:
             return paper.path.name, "-", "-", result
-        return paper.path.name, paper.invoice.number, cast.shown(paper.invoice.currency, paper.invoice.payable_amount), result
+        return (
+            paper.path.name,
+            paper.invoice.number,
+            cast.shown(paper.invoice.currency, paper.invoice.payable_amount),
+            result,
+        )
 
     def _finance(
         self, cast: Cast, bank: Organisation, papers: list[Paper], credited: dict[bytes, int]
@@ -107,11 +120,15 @@ class Story:
             cast.fund(organisation, currency, need)
         document = trade.registered(paper).document
         buyer.party.transact(ConfirmDocument(buyer.id, document))
-        self._stage.say(f"{buyer.name} confirms invoice {paper.invoice.number}; {seller.name} asks for financing")
+        self._stage.say(
+            f"{buyer.name} confirms invoice {paper.invoice.number}; {seller.name} asks for financing"
+        )
         face = paper.invoice.payable_amount - credited.get(document, 0)
         financing = trade.request(cast, paper, face)
         agreed = trade.bank_checks(cast, bank, paper)
-        self._stage.say(f"{bank.name} checks the file: commitment as on the ledger, {agreed} fingerprints agree")
+        self._stage.say(
+            f"{bank.name} checks the file: commitment as on the ledger, {agreed} fingerprints agree"
+        )
         before = cast.balance(currency, seller.account), cast.balance(currency, bank.account)
         deal = trade.offer(cast, bank, paper, financing, face)
         settled = trade.accept(cast, deal)
@@ -136,7 +153,9 @@ class Story:
         rows = [("as it is", self._attempt(cast, deal), "")]
         twin = trade.other_syntax(deal.paper, self._invoices)
         if twin is not None:
-            outcome, matched, _ = trade.register_again(cast, deal.paper, fields_of(read_invoice(twin.read_bytes())))
+            outcome, matched, _ = trade.register_again(
+                cast, deal.paper, fields_of(read_invoice(twin.read_bytes()))
+            )
             rows.append((f"in the other syntax ({twin.name})", outcome, "; ".join(matched)))
         for name, fields in trade.retyped_variants(deal.paper):
             outcome, matched, document = trade.register_again(cast, deal.paper, fields)
@@ -144,7 +163,10 @@ class Story:
                 outcome += self._offer_unacknowledged(cast, bank, deal, document)
             rows.append((name, outcome, "; ".join(matched)))
         self._stage.table(("attempt", "answer of the ledger", "what agreed"), rows)
-        expect(all("already_financed" in answer or "unacknowledged" in answer for _, answer, _ in rows), "all refused")
+        expect(
+            all("already_financed" in answer or "unacknowledged" in answer for _, answer, _ in rows),
+            "all refused",
+        )
 
     def _attempt(self, cast: Cast, deal: trade.Deal) -> str:
         try:
@@ -178,14 +200,20 @@ class Story:
             raise DemoFailed("the buyer of the financed invoice is known")
         before = cast.balance(deal.currency, deal.bank.account)
         document = trade.registered(deal.paper).document
-        buyer.party.transact(Pay(buyer.id, document, cast.cash(deal.currency), deal.face, buyer.account, b"invoice paid"))
+        buyer.party.transact(
+            Pay(buyer.id, document, cast.cash(deal.currency), deal.face, buyer.account, b"invoice paid")
+        )
         paid = cast.balance(deal.currency, deal.bank.account) - before
         expect(paid == deal.face, "the bank is paid the face")
         expect(self._receivable(cast, deal, deal.bank.account) == 0, "the receivable is redeemed")
-        self._stage.say(f"{deal.bank.name} receives {cast.shown(deal.currency, paid)}; nothing of the receivable is left")
+        self._stage.say(
+            f"{deal.bank.name} receives {cast.shown(deal.currency, paid)}; nothing of the receivable is left"
+        )
 
     def _collide(self, cast: Cast, owner: Organisation) -> None:
-        self._stage.step("Three transactions on the same accounts, sent together, all succeed (JPX report, Figure 8)")
+        self._stage.step(
+            "Three transactions on the same accounts, sent together, all succeed (JPX report, Figure 8)"
+        )
         issuer = cast.cash_operator
         if issuer is None:
             raise DemoFailed("the cash operator is registered")
@@ -197,7 +225,8 @@ class Story:
         transactions = [
             client.build([Issue(issuer.id, cash, a, 5_000, b"deposit")], issuer.party.signers),
             client.build(
-                [Redeem(issuer.id, owner.id, cash, b, 2_000, b"withdrawal")], [*issuer.party.signers, *owner.party.signers]
+                [Redeem(issuer.id, owner.id, cash, b, 2_000, b"withdrawal")],
+                [*issuer.party.signers, *owner.party.signers],
             ),
             client.build([Transfer(owner.id, cash, a, c, 3_000, b"payment")], owner.party.signers),
         ]
@@ -208,19 +237,25 @@ class Story:
             ("transaction", "result", "block"),
             [(name, result.status, result.height) for (name, _), result in zip(rows, results, strict=True)],
         )
-        self._stage.say("A, B and C had 10,000 each and now have " + ", ".join(f"{amount:,}" for amount in balances))
+        self._stage.say(
+            "A, B and C had 10,000 each and now have " + ", ".join(f"{amount:,}" for amount in balances)
+        )
         expect([result.status for result in results] == ["final"] * 3, "all three are final")
         expect(len({result.height for result in results}) == 1, "they are in one block")
         expect(balances == [12_000, 8_000, 13_000], "A, B, C end at 12,000, 8,000, 13,000")
 
     def _proof(self, client: LedgerClient, settlement: bytes) -> None:
-        self._stage.step("The settlement's finality receipt is exported, verified elsewhere, and forged in vain")
+        self._stage.step(
+            "The settlement's finality receipt is exported, verified elsewhere, and forged in vain"
+        )
         path, genesis = self._directory / RECEIPT, self._directory / "genesis.json"
         raw = client.receipt(settlement)
         path.write_bytes(raw)
         verified = run("verify", str(path), "--genesis", str(genesis))
         expect(verified.returncode == 0, f"the receipt verifies in another process: {verified.stderr}")
-        self._stage.say(f"{len(raw):,} bytes; a process that sees only the receipt and the genesis accepts it")
+        self._stage.say(
+            f"{len(raw):,} bytes; a process that sees only the receipt and the genesis accepts it"
+        )
         forged = self._directory / "forged.receipt"
         forged.write_bytes(forge(raw))
         answer = run("verify", str(forged), "--genesis", str(genesis))
@@ -230,9 +265,13 @@ class Story:
         self._stage.say(f"with one bit of its outcome changed it is refused: {reason}")
 
     def _audit(self) -> None:
-        self._stage.step("The node is stopped, the whole ledger re-executed from genesis, every root compared")
+        self._stage.step(
+            "The node is stopped, the whole ledger re-executed from genesis, every root compared"
+        )
         audited = run("node", "audit", str(self._network.node_directory), "--json")
-        expect(audited.returncode == 0, f"re-execution gives the same ledger: {audited.stderr or audited.stdout}")
+        expect(
+            audited.returncode == 0, f"re-execution gives the same ledger: {audited.stderr or audited.stdout}"
+        )
         found = msgspec.json.decode(audited.stdout)
         self._stage.say(
             f"{found['transactions']} transactions in {found['height']} blocks: every root, and every column of every table, equal"

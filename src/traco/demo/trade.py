@@ -95,7 +95,9 @@ def offer(
             bank.account, bank.account, salt,
         )
     )  # fmt: skip
-    return Deal(paper, bank, financing, offer_id(bank.id, salt), face, price_of(price, face), invoice.currency)
+    return Deal(
+        paper, bank, financing, offer_id(bank.id, salt), face, price_of(price, face), invoice.currency
+    )
 
 
 def accept(cast: Cast, deal: Deal) -> TransactionResult:
@@ -105,7 +107,13 @@ def accept(cast: Cast, deal: Deal) -> TransactionResult:
         raise DemoFailed("an unreadable file cannot be financed")
     return seller.party.transact(
         AcceptOffer(
-            seller.id, deal.financing, deal.offer, cast.cash(deal.currency), deal.price, seller.account, seller.account
+            seller.id,
+            deal.financing,
+            deal.offer,
+            cast.cash(deal.currency),
+            deal.price,
+            seller.account,
+            seller.account,
         )
     )
 
@@ -129,7 +137,10 @@ def retyped_variants(paper: Paper) -> list[tuple[str, InvoiceFields]]:
         "seller": invoice.seller.name, "buyer": invoice.buyer.name,
     }  # fmt: skip
     changes = {
-        "case and spaces": {"seller": f"  {invoice.seller.name.upper()} ", "buyer": invoice.buyer.name.lower()},
+        "case and spaces": {
+            "seller": f"  {invoice.seller.name.upper()} ",
+            "buyer": invoice.buyer.name.lower(),
+        },
         "punctuation and leading zeros": {"number": _respelled(invoice.number)},
         "another date format": {"issue_date": f"{int(day)} {MONTHS[int(month) - 1]} {year}"},
         "another number": {"number": invoice.number + "9"},
@@ -194,6 +205,7 @@ def _same_facts(one: InvoiceFields, other: InvoiceFields) -> bool:
 
 
 def registered(paper: Paper) -> Registration:
+    """The registration of a paper that was registered. Raises ``DemoFailed`` for another."""
     if paper.registration is None:
         raise DemoFailed(f"{paper.path.name} is not registered")
     return paper.registration

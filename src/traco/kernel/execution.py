@@ -223,7 +223,13 @@ class Executor:
             failure = KernelFault(context.progress.step).failure()
         self._state.rollback(context.progress.mark)
         events = tuple(context.events[: context.progress.charges])
-        return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
+        try:
+            return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
+        except (OverflowError, TypeError, ValueError) as error:  # what admission emitted cannot be written
+            self._alarm("kernel.fault", context.transaction, error)
+        self._state.rollback(start)
+        failure = KernelFault(ADMISSION_STEP).failure()
+        return Outcome(failure, encode(Receipt(context.transaction, failure, ())))
 
     def _context(self, identity: bytes, signers: tuple[bytes, ...]) -> Execution:
         return Execution(

@@ -1,6 +1,7 @@
 """The gateway's durable outbox: envelopes that were acknowledged and are not yet known to be committed."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +28,8 @@ class Outbox:
         try:
             self._open()
         except BaseException as error:
-            self._connection.close(True)
+            with suppress(apsw.Error):  # what fails again here is the same failure
+                self._connection.close(True)
             if isinstance(error, apsw.Error):
                 raise OutboxFailed(f"the outbox cannot be opened: {error}") from error
             raise

@@ -94,9 +94,9 @@ def test_the_seller_does_not_lend_to_itself(desk: Desk) -> None:
 @pytest.mark.parametrize("field", ["cash_account", "receivable_account"])
 def test_the_accounts_of_an_offer_are_the_lenders(desk: Desk, field: str) -> None:
     financing = desk.request(desk.invoice())
-    foreign = {field: desk.accounts["rival"]}
+    foreign: dict[str, Any] = {field: desk.accounts["rival"]}
     assert desk.refuse("bank", desk.bid(financing, **foreign)) == "financing.account_foreign"
-    unknown = {field: NOWHERE}
+    unknown: dict[str, Any] = {field: NOWHERE}
     assert desk.refuse("bank", desk.bid(financing, **unknown)) == "holding.account_unknown"
 
 
@@ -191,6 +191,11 @@ def test_only_the_seller_accepts(desk: Desk) -> None:
     financing = desk.request(desk.invoice())
     message = desk.acceptance(financing, desk.offer(financing), party=desk.ids["rival"])
     assert desk.refuse("rival", message) == "financing.not_seller"
+
+
+def test_an_acceptance_puts_at_risk_what_the_seller_is_to_receive(desk: Desk) -> None:
+    financing = desk.request(desk.invoice())
+    assert desk.acceptance(financing, desk.offer(financing)).amount_at_risk() == (desk.cash, 980)
 
 
 @pytest.mark.parametrize("changes", [{"price": 979}, {"price": 981}, {"cash": NOWHERE}])

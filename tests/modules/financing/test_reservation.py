@@ -3,7 +3,9 @@
 from modules.document.desk import Facts
 from modules.financing.desk import DAY_MS, Desk, events_of
 from support.ledger import Key
+from traco.kernel.module import Context
 from traco.modules.document.messages import CancelDocument, ConfirmDocument, DisputeDocument
+from traco.modules.financing import state as stored
 from traco.modules.financing.events import (
     DocumentFinanced,
     DocumentReserved,
@@ -223,11 +225,11 @@ def test_of_two_documents_with_the_same_facts_one_settles_even_if_both_were_rese
     financing, eligibility = desk.request(twin), desk.financing.keeper.eligibility
     offer = desk.offer(financing, "rival", firm=False)
 
-    def accept_without_check(context: object) -> None:
+    def accept_without_check(context: Context) -> None:
         message = desk.acceptance(financing, offer)
         keeper, state = desk.financing.keeper, desk.state
         invoice = eligibility.require(state, twin)
-        keeper.reserve(context, message, desk.get(financing), desk.get_offer(financing, offer), invoice)  # type: ignore[arg-type]
+        keeper.reserve(context, message, desk.get(financing), desk.get_offer(financing, offer), invoice)
 
     desk.call(accept_without_check)
     desk.do("rival", desk.affirmation(financing, "rival"))
@@ -295,3 +297,31 @@ def test_two_acceptances_in_one_block_reserve_once(desk: Desk) -> None:
     answers = desk.ledger.run_block(wires)
     codes = [None if answer.failure is None else answer.failure.code for answer in answers]
     assert codes == [None, "financing.reserved"]
+
+
+def test_due_items_that_come_too_late_change_nothing(desk: Desk) -> None:
+    document = desk.invoice()
+    financing = desk.finance(document)
+    deal, keeper = desk.get(financing).deal, desk.financing.keeper
+    assert deal is not None
+
+    def all_late(context: Context) -> None:
+        keeper.expire_request(context, financing)
+        keeper.expire_offer(context, financing + deal.offer)
+        keeper.recourses.fall_due(context, financing)
+        keeper.payments.mark_overdue(context, b"\xee" * 16)
+
+    assert desk.call(all_late).events == ()
+    assert desk.get(financing).status == "financed"
+    assert desk.get_offer(financing, deal.offer).status == "settled"
+
+
+def test_a_settlement_without_its_receivable_is_refused(desk: Desk) -> None:
+    document = desk.invoice()
+    financing = desk.reserve(document)
+
+    def lose_and_settle(context: Context) -> None:
+        stored.receivables.delete(context.state, document)
+        desk.financing.keeper.settled(context, FinancingSettled(financing))
+
+    assert desk.refuse("operator", desk._call(lose_and_settle)) == "financing.receivable_not_found"

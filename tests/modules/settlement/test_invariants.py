@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 
 from modules.settlement.desk import LOT, Floor
+from traco.kernel.errors import InvariantBroken
 from traco.kernel.module import Context
 from traco.modules.settlement.messages import IntoAccount
 from traco.modules.settlement.state import BATCHES, Batch, hold_id
@@ -61,7 +62,8 @@ def test_a_transaction_that_breaks_it_is_a_fault(floor: Floor, name: str, action
     floor.affirm("seller", batch, [floor.own(0, "seller")])
     assert floor.call_refused(lambda context: action(floor, batch, context)) == "kernel.fault"
     (alarm,) = floor.ledger.alarms
-    assert f"settlement.{name}" in str(alarm[1])
+    assert isinstance(alarm[1], InvariantBroken)
+    assert alarm[1].name == f"settlement.{name}"
     floor.expected_alarms = 1
 
 

@@ -18,7 +18,7 @@ from traco.modules.financing.errors import (
 )
 from traco.modules.financing.ports import Documents, Holdings, Parties
 from traco.modules.financing.state import Offer, receivables
-from traco.modules.holding.state import InstrumentKind
+from traco.modules.holding.messages import InstrumentKind
 
 
 class Invoice(NamedTuple):
@@ -61,12 +61,10 @@ class Eligibility:
         if seller is None or debtor is None:
             raise PartyMissing(document, SELLER if seller is None else BUYER)
         self._parties.require_active(state, debtor)
-        payable = record.payable
-        if payable is None:
-            raise NothingPayable(document)
-        issued = receivables.get(state, document)
-        total = payable.amount - self._credited(state, document) if issued is None else issued.total
-        if total <= 0:
+        payable, issued = record.payable, receivables.get(state, document)
+        amount = 0 if payable is None else payable.amount
+        total = amount - self._credited(state, document) if issued is None else issued.total
+        if payable is None or total <= 0:
             raise NothingPayable(document)
         return Invoice(
             seller, debtor, payable.currency, total, record.due_date, record.content_commitment,

@@ -53,7 +53,7 @@ from traco.modules.financing.state import (
     batch_salt,
     remainder_hold,
 )
-from traco.modules.holding.state import InstrumentKind
+from traco.modules.holding.messages import InstrumentKind
 from traco.modules.settlement.messages import (
     IntoAccount,
     OwnHolding,

@@ -6,7 +6,7 @@ from typing import Protocol
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.document.messages import CreditNote, Match, Payable
-from traco.modules.holding.state import InstrumentKind
+from traco.modules.holding.messages import InstrumentKind
 from traco.modules.settlement.messages import Allocations, Approvals, SettlementInstruction
 
 

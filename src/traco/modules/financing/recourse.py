@@ -95,7 +95,7 @@ class Recourses:
         found, record = stored.recourses.get(state, financing), stored.financings.get(state, financing)
         receivable = None if record is None else stored.receivables.get(state, record.document)
         if found is None or record is None or record.deal is None or receivable is None:
-            return
+            return  # met in the meantime
         left = min(found.amount, self._claim(state, record, record.deal, receivable))
         if left == 0:
             stored.recourses.delete(state, financing)

@@ -9,6 +9,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import FromPath, FromQuery
 
 from traco import __version__
 from traco.client.forms import form_type, from_form, to_form
@@ -25,7 +26,7 @@ from traco.node.submission import Result, Status
 OCTETS: Final = "application/octet-stream"
 MAX_BATCH: Final = 4_096
 MAX_VALID_MS: Final = 86_400_000  # no window is longer
-HexId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", description="a transaction id in hex")]
+HexId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$(?!\\n)", description="a transaction id in hex")]
 _BATCH: Final = msgspec.msgpack.Decoder(Annotated[tuple[bytes, ...], msgspec.Meta(max_length=MAX_BATCH)])
 
 
@@ -57,7 +58,7 @@ def make_app(
         "/v1/transactions", status_code=200,
         summary="Submit one signed transaction (its bytes as the body); waits until it is final unless until=received",
     )  # fmt: skip
-    async def submit(request: Request[Any, Any, Any], until: str = "final") -> Response[dict[str, Any]]:
+    async def submit(request: Request[Any, Any, Any], until: FromQuery[str] = "final") -> Response[dict[str, Any]]:
         results = await link.submit((await request.body(),), _is_final(until))
         return Response(shown(results[0]), status_code=_status_code(results[0]))
 
@@ -65,7 +66,7 @@ def make_app(
         "/v1/transactions/batch", status_code=200,
         summary="Submit up to 4,096 signed transactions: a MessagePack array of their bytes; results in that order",
     )  # fmt: skip
-    async def submit_batch(request: Request[Any, Any, Any], until: str = "final") -> list[dict[str, Any]]:
+    async def submit_batch(request: Request[Any, Any, Any], until: FromQuery[str] = "final") -> list[dict[str, Any]]:
         until_final = _is_final(until)
         try:
             batch = _BATCH.decode(await request.body())
@@ -74,7 +75,7 @@ def make_app(
         return [shown(result) for result in await link.submit(batch, until_final)]
 
     @get("/v1/transactions/{identity:str}", summary="What became of a transaction: status, outcome and events")
-    async def transaction(identity: HexId) -> dict[str, Any]:
+    async def transaction(identity: FromPath[HexId]) -> dict[str, Any]:
         raw = _identity(identity)
         result = await link.result(raw)
         if result is not None and result.leaf < 0:
@@ -87,11 +88,11 @@ def make_app(
         return {**receipt, "status": status.value}
 
     @get("/v1/transactions/{identity:str}/receipt", summary="The finality receipt as a file", media_type=OCTETS)
-    async def receipt(identity: HexId) -> bytes:
+    async def receipt(identity: FromPath[HexId]) -> bytes:
         return reads.finality(_identity(identity), await link.seal())
 
     @get("/v1/blocks/{height:int}", summary="A block: its hashes, and its leaves with their outcomes")
-    async def block(height: int) -> dict[str, Any]:
+    async def block(height: FromPath[int]) -> dict[str, Any]:
         return reads.block(height)
 
     handlers = [status, founding, submit, submit_batch, transaction, receipt, block, _draft_route(registry, link, network)]
@@ -143,7 +144,7 @@ def _draft_route(registry: Registry, link: ApiEnd, network: bytes) -> Any:
     """The route that turns instructions in JSON into the bytes to sign, for clients without the codec."""
     instruction: Any = reduce(or_, (form_type(kind) for kind in registry.handlers))
     draft = msgspec.defstruct(
-        "Draft", [("instructions", list[instruction]), ("salt", Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]),
+        "Draft", [("instructions", list[instruction]), ("salt", Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$(?!\\n)")]),
                   ("valid_ms", Annotated[int, msgspec.Meta(ge=1, le=MAX_VALID_MS)], 60_000)], kw_only=True,
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """The fingerprint service's route: this node keys normalised invoice fields for those who may ask."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from litestar import post
@@ -11,6 +11,8 @@ from traco.node.api.problems import Problem
 from traco.services.doc.invoice import InvoiceUnreadable
 from traco.services.doc.normalise import InvoiceFields
 from traco.services.doc.service import FingerprintRefused, FingerprintService
+
+_STATUS: Final = {"fingerprint.rate_limited": 429, "fingerprint.busy": 429, "fingerprint.log_unavailable": 503}
 
 
 class FingerprintRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -31,7 +33,7 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
             commitment = bytes.fromhex(data.content_commitment)
             signed = service.key_fields(data.caller, data.fields, commitment, data.register)
         except FingerprintRefused as refused:
-            raise Problem(429, refused.code, refused.detail) from None
+            raise Problem(_STATUS.get(refused.code, 400), refused.code, refused.detail) from None
         except (InvoiceUnreadable, ValueError) as error:
             raise Problem(400, getattr(error, "code", "request.invalid"), str(error)) from None
         form: dict[str, Any] = to_form(signed)

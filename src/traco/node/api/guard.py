@@ -8,9 +8,10 @@ can make its own name resolve to 127.0.0.1) and by the origin that browsers add.
 import asyncio
 from typing import Final
 
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from traco.node.api.problems import problem_response
+from traco.node.api.problems import Problem, problem_response
 
 LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 BODY_SECONDS: Final = 20.0  # for a request's body to arrive
@@ -24,7 +25,7 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve or refuse one request."""
-        if scope["type"] != "http":
+        if scope["type"] != ScopeType.HTTP:
             await self._app(scope, receive, send)
             return
         headers = [(name.lower(), value.decode("latin-1")) for name, value in scope["headers"]]
@@ -48,7 +49,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _in_time(receive: Receive) -> Receive:
-    """Messages of the body within ``BODY_SECONDS`` in all; after that as if the client had gone."""
+    """Messages of the body within ``BODY_SECONDS`` in all. Raises ``Problem``."""
     deadline = asyncio.get_running_loop().time() + BODY_SECONDS
     complete = False
 
@@ -60,8 +61,10 @@ def _in_time(receive: Receive) -> Receive:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            return {"type": "http.disconnect"}
-        complete = message["type"] != "http.request" or not message["more_body"]
+            raise Problem(408, "request.timeout", f"the request did not arrive within {BODY_SECONDS:.0f} s") from None
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "request.incomplete", "the client went away before the request was complete")
+        complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 
     return next_message  # type: ignore[return-value]

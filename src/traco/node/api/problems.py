@@ -1,17 +1,24 @@
 """Errors of the REST interface: RFC 9457 problem documents with the ledger's stable codes."""
 
+import logging
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any, Final
 
 import msgspec
-from litestar import MediaType, Request, Response
+from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from traco.client.forms import FormInvalid, to_form
-from traco.kernel.errors import Failure, Rejected
+from traco.kernel.errors import Failure, Refused, Rejected
 from traco.node.link import LedgerGone
 
 PROBLEM_TYPE: Final = "application/problem+json"
+MAX_DETAIL: Final = 2_000
+REFUSALS: Final[dict[str, type[Any]]] = {kind.code: kind for kind in Refused.__subclasses__()}
+"""The refusals of the kernel by their codes; rejections are declared by the modules."""
+
+log = logging.getLogger("traco.api")
 
 
 class Problem(Exception):
@@ -23,10 +30,10 @@ class Problem(Exception):
         self.fields = fields or {}
 
 
-def problem_response(status: int, code: str, detail: str, fields: dict[str, Any] | None = None) -> Response[bytes]:
+def problem_response(status: int, code: str, detail: str, more: dict[str, Any] | None = None) -> Response[bytes]:
     """The problem document."""
     document = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
-    content = msgspec.json.encode({**(fields or {}), **document})
+    content = msgspec.json.encode({**(more or {}), **document})
     return Response(content, status_code=status, media_type=PROBLEM_TYPE)
 
 
@@ -36,6 +43,8 @@ def failure_text(code: str, failure: Failure, errors: dict[str, type[Any]]) -> s
     if kind is None:
         return code
     shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in failure.fields}
+    if any(field.name not in shown for field in fields(kind)):
+        return code  # an older release wrote this receipt, with other fields
     return f"{kind.says.format(**shown)} {kind.advice.format(**shown)}".strip()
 
 
@@ -56,9 +65,20 @@ def _on_gone(_: Request[Any, Any, Any], error: LedgerGone) -> Response[bytes]:
 
 
 def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    detail = error.detail if error.status_code < 500 else "the node could not answer; see its log"
+    if error.status_code >= 500:
+        return _on_fault(_, error)
     extra = "" if not error.extra else f" {error.extra}"
-    return problem_response(error.status_code, f"http.{error.status_code}", f"{detail}{extra}"[:2_000])
+    return problem_response(error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL])
+
+
+def _on_too_deep(_: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
+    return problem_response(400, "request.invalid", "nested too deeply")
+
+
+def _on_fault(_: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """What nobody foresaw, or a store that cannot be read: the log has it, the caller learns nothing of it."""
+    log.error("a request failed: %r", error, exc_info=error)
+    return problem_response(500, "node.fault", "the node could not answer; its log says why")
 
 
 HANDLERS: Final[dict[Any, Callable[..., Response[Any]]]] = {
@@ -67,5 +87,6 @@ HANDLERS: Final[dict[Any, Callable[..., Response[Any]]]] = {
     FormInvalid: _on_form,
     LedgerGone: _on_gone,
     HTTPException: _on_http,
+    RecursionError: _on_too_deep,
+    Exception: _on_fault,
 }
-JSON: Final = MediaType.JSON

@@ -45,16 +45,12 @@ class ApiSettings(NamedTuple):
 
 
 class ApiServer(uvicorn.Server):
-    """A server that ends when it is told by ``should_exit``, and leaves signals alone."""
+    """A server that leaves signals alone and ends when ``should_exit`` is set."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:
         """No signal handlers: the ledger process stops this one, after it has stopped itself."""
         yield
-
-    def end(self) -> None:
-        """End soon."""
-        self.should_exit = True
 
 
 def run_api(settings: ApiSettings, connection: socket.socket, listener: socket.socket) -> None:
@@ -64,12 +60,25 @@ def run_api(settings: ApiSettings, connection: socket.socket, listener: socket.s
     logging.basicConfig(
         filename=directory / NODE_LOG, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    with connection, listener:
+        try:
+            _serve(directory, settings.passphrase, connection, listener)
+        except BaseException as error:
+            logging.getLogger("traco.api").critical("the API process ends: %r", error, exc_info=error)
+            raise
+
+
+def _serve(directory: Path, passphrase: str, connection: socket.socket, listener: socket.socket) -> None:
     genesis = read_genesis(directory)
     founding = parse_genesis(genesis)
     network, registry = network_id(founding), compose()
     reads = Reads(SnapshotReader(directory / LEDGER_FILE, network), registry)
-    fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))
-    link = ApiEnd(on_gone=lambda: server.end())
+    fingerprints = fingerprint_route(_fingerprint_service(directory, passphrase, network))
+
+    def end() -> None:
+        server.should_exit = True
+
+    link = ApiEnd(on_gone=end)
 
     async def connect() -> None:
         await link.connect(connection)

@@ -12,7 +12,7 @@ from traco.kernel.receipt import Receipt
 from traco.kernel.registry import Registry
 from traco.kernel.state import State
 from traco.kernel.transaction import Envelope, RawTransaction, transaction_id
-from traco.node.api.problems import Problem, failure_text
+from traco.node.api.problems import REFUSALS, Problem, failure_text
 from traco.node.link import Sealed
 from traco.storage import ReadSnapshot, SnapshotReader
 
@@ -27,7 +27,7 @@ class Reads:
         self._reader = reader
         self.registry = registry
         self._history: list[bytes] = []  # leaf hashes of the history log, extended as it grows
-        self.errors: dict[str, type[Any]] = {**registry.errors}
+        self.errors: dict[str, type[Any]] = {**REFUSALS, **registry.errors}
 
     @contextmanager
     def snapshot(self) -> Iterator[ReadSnapshot]:
@@ -71,7 +71,7 @@ class Reads:
     def block(self, height: int) -> dict[str, Any]:
         """A block with the ids and outcomes of its leaves."""
         with self.snapshot() as snapshot:
-            block = snapshot.block(height)
+            block = snapshot.block(height) if 0 <= height <= snapshot.height else None
             if block is None:
                 raise Problem(404, "block.unknown", f"there is no block {height}; the last one is {snapshot.height}")
             leaves = snapshot.leaves(height)
@@ -93,8 +93,8 @@ class Reads:
                 raise Problem(404, "transaction.unknown", f"no transaction {identity.hex()} has a receipt")
             block = snapshot.block(place.height)
             last = snapshot.block(sealed.height)
-            if block is None or last is None or block.record is None:
-                raise Problem(503, "receipt.not_yet", "the seal is newer than this snapshot; try again")
+            if block is None or last is None or block.record is None or place.height > sealed.height:
+                raise Problem(503, "receipt.not_yet", "seal and snapshot are of different blocks; try again")
             self._history += snapshot.history_hashes(len(self._history), last.history_size)
             raw = _transaction_of(block.envelopes, identity)
             return make_receipt(

@@ -53,11 +53,11 @@ class Registration(NamedTuple):
 
 def prepare(
     service: AsksFingerprints, registrant: bytes, content: bytes, invoice: Invoice, roles: tuple[NamedParty, ...],
-    content_salt: bytes, salt: bytes, credits: bytes | None = None,
+    content_salt: bytes, salt: bytes, credited: bytes | None = None,
 ) -> Registration:  # fmt: skip
     """Commit to the file, have its fields keyed, and build the instruction for ``registrant``.
 
-    ``roles`` say who is who on the ledger; ``credits`` is the document that a credit note reduces; the salts have 32 and
+    ``roles`` say who is who on the ledger; ``credited`` is the document that a credit note reduces; the salts have 32 and
     16 random bytes. Raises what the service's client raises, and ``FormInvalid`` for a strange answer.
     """
     commitment = commit_content(content, content_salt)
@@ -67,7 +67,7 @@ def prepare(
     message = RegisterDocument(
         registrant, salt, CREDIT_NOTE if credit_note else INVOICE, SCHEMAS[invoice.syntax], commitment, statement, roles,
         payable, invoice.issue_date, invoice.due_date,
-        () if credits is None else (DocumentReference(CREDITS, credits),),
+        () if credited is None else (DocumentReference(CREDITS, credited),),
     )  # fmt: skip
     return Registration(message, document_id(registrant, salt), content_salt)
 
