@@ -41,7 +41,9 @@ def test_a_second_key_is_added_and_listed(traco: CommandLine) -> None:
     assert [key["name"] for key in listed["keys"]] == ["main", "second"]
 
 
-def test_the_public_keys_are_written_beside_the_store_and_exported_alike(traco: CommandLine, tmp_path: Path) -> None:
+def test_the_public_keys_are_written_beside_the_store_and_exported_alike(
+    traco: CommandLine, tmp_path: Path
+) -> None:
     traco("key", "create", "seller")
     target = tmp_path / "public.json"
     assert traco("key", "export", "seller", "--output", target).code == 0
@@ -82,7 +84,9 @@ def test_a_passphrase_file_goes_before_the_environment(traco: CommandLine, tmp_p
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640])
-def test_a_passphrase_file_that_others_may_read_is_refused(traco: CommandLine, tmp_path: Path, mode: int) -> None:
+def test_a_passphrase_file_that_others_may_read_is_refused(
+    traco: CommandLine, tmp_path: Path, mode: int
+) -> None:
     file = private(tmp_path / "file", "secret", mode)
     printed = traco("key", "create", "seller", "--passphrase-file", file, "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.KEYS, "passphrase.file_insecure")

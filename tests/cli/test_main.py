@@ -47,7 +47,9 @@ def test_a_wrong_command_line_is_a_problem_for_programs(traco: CommandLine) -> N
     assert printed.problem["exit_code"] == ExitCode.USAGE
 
 
-def test_a_node_that_does_not_answer_has_its_own_exit_code(traco: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_node_that_does_not_answer_has_its_own_exit_code(
+    traco: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("traco.cli.session.PAUSES", ())
     printed = traco("node", "status", "--url", "http://127.0.0.1:1", "--json")
     assert (printed.code, printed.out) == (ExitCode.NODE, "")

@@ -22,7 +22,9 @@ def ledger(tmp_path: Path) -> Path:
     return directory
 
 
-def test_a_node_is_made_with_a_genesis_and_a_name_for_its_operator(traco: CommandLine, tmp_path: Path) -> None:
+def test_a_node_is_made_with_a_genesis_and_a_name_for_its_operator(
+    traco: CommandLine, tmp_path: Path
+) -> None:
     directory = tmp_path / "node"
     document = traco("node", "init", directory, "--network", "Example", "--port", "7999", "--json").document
     genesis = parse_genesis((directory / "genesis.json").read_bytes())
@@ -65,7 +67,11 @@ def test_what_does_not_run_cannot_be_stopped(traco: CommandLine, ledger: Path) -
 def test_a_sound_ledger_passes_the_audit(traco: CommandLine, ledger: Path) -> None:
     printed = traco("node", "audit", ledger, "--json")
     assert printed.code == 0
-    assert (printed.document["sound"], printed.document["transactions"], printed.document["differences"]) == (True, 25, [])
+    assert (printed.document["sound"], printed.document["transactions"], printed.document["differences"]) == (
+        True,
+        25,
+        [],
+    )
 
 
 def test_a_changed_ledger_fails_the_audit_with_the_place(traco: CommandLine, ledger: Path) -> None:
@@ -75,7 +81,9 @@ def test_a_changed_ledger_fails_the_audit_with_the_place(traco: CommandLine, led
     assert (printed.code, printed.problem["code"]) == (ExitCode.NEGATIVE, "audit.difference")
     assert printed.document["sound"] is False
     found = printed.document["differences"]
-    assert [(each["table"], each["row"], each["column"]) for each in found] == [("history", "2", "record_hash")]
+    assert [(each["table"], each["row"], each["column"]) for each in found] == [
+        ("history", "2", "record_hash")
+    ]
 
 
 def test_the_audit_tells_people_the_first_difference(traco: CommandLine, ledger: Path) -> None:

@@ -20,22 +20,31 @@ def account(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_holding_is_proven(traco: CommandLine, account: tuple[Path, str], tmp_path: Path) -> None:
     directory, receiver = account
     file = tmp_path / "proof"
-    document = traco("state", "prove", "holding", directory, EUR.hex(), receiver, "-o", file, "--json").document
+    document = traco(
+        "state", "prove", "holding", directory, EUR.hex(), receiver, "-o", file, "--json"
+    ).document
     assert document["proves"] == "presence"
     assert document["record"]["available"] == 1_000_005
     checked = traco("state", "verify", file, "--app-hash", document["app_hash"], "--json")
     assert (checked.code, checked.document["value"]) == (0, document["value"])
 
 
-def test_the_absence_of_a_holding_is_proven(traco: CommandLine, account: tuple[Path, str], tmp_path: Path) -> None:
+def test_the_absence_of_a_holding_is_proven(
+    traco: CommandLine, account: tuple[Path, str], tmp_path: Path
+) -> None:
     file = tmp_path / "proof"
     printed = traco("state", "prove", "holding", account[0], EUR.hex(), "00" * 16, "-o", file, "--json")
     assert printed.document["proves"] == "absence"
     assert traco("state", "verify", file).code == 0
 
 
-@pytest.mark.parametrize(("kind", "text"), [("instrument", EUR.hex()), ("account", ""), ("document", "11" * 16), ("batch", "11" * 16)])
-def test_other_things_are_proven_too(traco: CommandLine, account: tuple[Path, str], kind: str, text: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("instrument", EUR.hex()), ("account", ""), ("document", "11" * 16), ("batch", "11" * 16)],
+)
+def test_other_things_are_proven_too(
+    traco: CommandLine, account: tuple[Path, str], kind: str, text: str
+) -> None:
     printed = traco("state", "prove", kind, account[0], text or account[1], "--json")
     expected = "presence" if kind in ("instrument", "account") else "absence"
     assert printed.document["proves"] == expected

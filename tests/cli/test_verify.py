@@ -52,7 +52,9 @@ def test_another_networks_genesis_is_refused(traco: CommandLine, files: Path, tm
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", bytes(1_048_577)])
-def test_what_is_no_receipt_proves_nothing(traco: CommandLine, files: Path, tmp_path: Path, content: bytes) -> None:
+def test_what_is_no_receipt_proves_nothing(
+    traco: CommandLine, files: Path, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / "file").write_bytes(content)
     printed = traco("verify", tmp_path / "file", "--genesis", files / "genesis.json", "--json")
     assert printed.code == ExitCode.NEGATIVE
@@ -63,8 +65,12 @@ def test_what_is_no_genesis_proves_nothing(traco: CommandLine, files: Path) -> N
     assert (printed.code, printed.problem["code"]) == (ExitCode.NEGATIVE, "receipt.genesis_invalid")
 
 
-@pytest.mark.parametrize("arguments", [("none", "--genesis", "genesis.json"), ("good.receipt", "--genesis", "none")])
-def test_a_missing_file_is_no_verdict(traco: CommandLine, files: Path, arguments: tuple[str, str, str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("none", "--genesis", "genesis.json"), ("good.receipt", "--genesis", "none")]
+)
+def test_a_missing_file_is_no_verdict(
+    traco: CommandLine, files: Path, arguments: tuple[str, str, str]
+) -> None:
     receipt, option, genesis = arguments
     printed = traco("verify", files / receipt, option, files / genesis, "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, "file.unusable")

@@ -23,7 +23,9 @@ from traco.kernel.transaction import Body, RawTransaction, transaction_id
 from traco.modules.composition import compose
 from traco.modules.holding.messages import CloseAccount
 
-GENESIS = Genesis(name="Test", purpose="test", time_ms=1, seal=SealTerms("checkpoint", Key("seal").public.hex()))
+GENESIS = Genesis(
+    name="Test", purpose="test", time_ms=1, seal=SealTerms("checkpoint", Key("seal").public.hex())
+)
 NETWORK = network_id(GENESIS)
 NOW_MS = 1_790_000_000_000
 WINDOW_MS = 600_000
@@ -77,7 +79,14 @@ class Node:
 
 
 def status(**changes: Any) -> dict[str, Any]:
-    known = {"network": NETWORK.hex(), "version": "0", "height": 7, "time_ms": NOW_MS, "window_ms": WINDOW_MS, "seal": "s"}
+    known = {
+        "network": NETWORK.hex(),
+        "version": "0",
+        "height": 7,
+        "time_ms": NOW_MS,
+        "window_ms": WINDOW_MS,
+        "seal": "s",
+    }
     return {**known, **changes}
 
 
@@ -99,7 +108,9 @@ def client(node: Node) -> Iterator[LedgerClient]:
 def connect(node: Node, network: bytes | None = None) -> LedgerClient:
     http = httpx.Client(transport=httpx.MockTransport(node.answer))
     return LedgerClient(
-        "http://node/", network, transport=Transport("http://node/", pauses=(0.1, 0.2), wait=node.waits.append, http=http)
+        "http://node/",
+        network,
+        transport=Transport("http://node/", pauses=(0.1, 0.2), wait=node.waits.append, http=http),
     )
 
 
@@ -160,7 +171,9 @@ def test_all_parties_of_a_transaction_sign_it(node: Node, client: LedgerClient) 
     node.line_up("/v1/transactions", httpx.Response(200, json=result(events=[{"type": "x/1"}])))
     other = client.party(b"q" * 16, KeySigner("q"))
     client.party(PARTY, KeySigner("p")).transact(CLOSE, others=[other])
-    assert screened(node.sent("/v1/transactions")[0]).signers == tuple(sorted((Key("p").public, Key("q").public)))
+    assert screened(node.sent("/v1/transactions")[0]).signers == tuple(
+        sorted((Key("p").public, Key("q").public))
+    )
 
 
 def test_a_rejected_transaction_raises_with_its_result(node: Node, client: LedgerClient) -> None:
@@ -175,7 +188,8 @@ def test_a_rejected_transaction_raises_with_its_result(node: Node, client: Ledge
 def test_a_refused_transaction_raises_with_its_code(node: Node, client: LedgerClient) -> None:
     refusal = {"code": "transaction.expired", "fields": {}, "text": "Too late."}
     node.line_up(
-        "/v1/transactions", httpx.Response(422, json=result(status="refused", height=-1, leaf=-1, failure=refusal))
+        "/v1/transactions",
+        httpx.Response(422, json=result(status="refused", height=-1, leaf=-1, failure=refusal)),
     )
     with pytest.raises(TransactionRefused, match=r"transaction\.expired: Too late\."):
         client.transact([CLOSE], [KeySigner("a")])
@@ -191,7 +205,10 @@ def test_submitting_answers_a_rejection_without_raising(node: Node, client: Ledg
 
 def test_a_lost_answer_is_asked_for_with_the_same_bytes(node: Node, client: LedgerClient) -> None:
     node.line_up(
-        "/v1/transactions", httpx.ConnectError("refused"), httpx.ReadError("reset"), httpx.Response(200, json=result())
+        "/v1/transactions",
+        httpx.ConnectError("refused"),
+        httpx.ReadError("reset"),
+        httpx.Response(200, json=result()),
     )
     assert client.submit(b"raw").status == "final"
     assert node.sent("/v1/transactions") == [b"raw"] * 3
@@ -273,7 +290,14 @@ def test_an_answer_that_is_no_result_is_named_as_such(node: Node, client: Ledger
 
 
 def test_a_problem_document_keeps_code_text_and_fields(node: Node, client: LedgerClient) -> None:
-    problem = {"type": "about:blank", "title": "x", "status": 404, "code": "block.unknown", "detail": "No.", "last": 7}
+    problem = {
+        "type": "about:blank",
+        "title": "x",
+        "status": 404,
+        "code": "block.unknown",
+        "detail": "No.",
+        "last": 7,
+    }
     node.line_up("/v1/blocks/9", httpx.Response(404, json=problem))
     with pytest.raises(NodeProblem) as caught:
         client.block(9)
@@ -295,7 +319,9 @@ def test_an_unknown_transaction_has_no_result(client: LedgerClient) -> None:
 
 
 def test_another_problem_with_a_result_is_raised(node: Node, client: LedgerClient) -> None:
-    node.line_up(f"/v1/transactions/{IDENTITY.hex()}", httpx.Response(500, json={"code": "a.b", "detail": "c"}))
+    node.line_up(
+        f"/v1/transactions/{IDENTITY.hex()}", httpx.Response(500, json={"code": "a.b", "detail": "c"})
+    )
     with pytest.raises(NodeProblem, match=r"a\.b"):
         client.result(IDENTITY)
 
@@ -306,7 +332,9 @@ def test_a_receipt_is_the_bytes_of_the_file(node: Node, client: LedgerClient) ->
 
 
 def test_a_query_sends_bytes_as_hex_and_gives_the_answer(node: Node, client: LedgerClient) -> None:
-    node.line_up("/v1/queries/holding.get", httpx.Response(200, json={"height": 3, "answer": {"available": 5}}))
+    node.line_up(
+        "/v1/queries/holding.get", httpx.Response(200, json={"height": 3, "answer": {"available": 5}})
+    )
     assert client.query("holding.get", account=b"\x0a", limit=2) == {"available": 5}
     assert msgspec.json.decode(node.sent("/v1/queries/holding.get")[0]) == {"account": "0a", "limit": 2}
 
@@ -322,7 +350,12 @@ def test_the_fingerprint_service_is_asked_once(node: Node, client: LedgerClient)
     with pytest.raises(NodeUnreachable):
         client.fingerprints("bank", {"number": "1"}, b"\x01", register=False)
     asked = msgspec.json.decode(node.sent("/v1/fingerprints")[0])
-    assert asked == {"caller": "bank", "fields": {"number": "1"}, "content_commitment": "01", "register": False}
+    assert asked == {
+        "caller": "bank",
+        "fields": {"number": "1"},
+        "content_commitment": "01",
+        "register": False,
+    }
     assert len(node.sent("/v1/fingerprints")) == 1
 
 

@@ -85,7 +85,7 @@ def test_a_changed_receipt_proves_nothing(receipts: Receipts) -> None:
 
 def test_unknown_types_are_shown_as_they_are(receipts: Receipts) -> None:
     verified = verify_receipt(receipts.success, GENESIS)
-    strange = (["later.thing/1", b"\x01"], ["holding.transfer/1", 5], [7], [])
+    strange: tuple[Any, ...] = (["later.thing/1", b"\x01"], ["holding.transfer/1", 5], [7], [])
     body = msgspec.structs.replace(verified.body, instructions=strange)
     assert describe(verified._replace(body=body))["instructions"] == [
         {"type": "later.thing/1", "values": ["01"]},

@@ -24,7 +24,9 @@ class Network:
 
     def run(self, *arguments: str | Path) -> None:
         """A command line of the set-up, which must succeed."""
-        assert run([*(str(argument) for argument in arguments), "--home", str(self.home), "--json"]) == 0, arguments
+        assert run([*(str(argument) for argument in arguments), "--home", str(self.home), "--json"]) == 0, (
+            arguments
+        )
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +59,9 @@ def set_up(network: Network) -> None:
 
 
 @pytest.fixture
-def traco(network: Network, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
+def traco(
+    network: Network, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> CommandLine:
     return CommandLine(network.home, monkeypatch, capfd)
 
 
@@ -74,7 +78,10 @@ def done(printed: Printed) -> Any:
 def test_the_status_of_the_node_is_shown(traco: CommandLine, network: Network) -> None:
     document = done(traco("node", "status", "--json"))
     assert document["height"] >= 1
-    assert done(traco("node", "status", "--directory", network.directory, "--json"))["network"] == document["network"]
+    assert (
+        done(traco("node", "status", "--directory", network.directory, "--json"))["network"]
+        == document["network"]
+    )
 
 
 def test_a_party_is_found_by_name_by_id_and_by_lei(traco: CommandLine) -> None:
@@ -97,13 +104,17 @@ def test_a_party_that_is_not_there_is_a_negative_answer(traco: CommandLine, part
 
 def test_a_transfer_moves_cash(traco: CommandLine) -> None:
     before = cash_of(traco, "bank")
-    made = done(traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "12.50", "--as", "@bank", "--json"))
+    made = done(
+        traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "12.50", "--as", "@bank", "--json")
+    )
     assert (made["status"], made["events"][0]["amount"]) == ("final", 1_250)
     assert cash_of(traco, "bank") == before - 1_250
 
 
 def test_a_transfer_of_too_much_is_rejected_with_the_ledgers_code(traco: CommandLine) -> None:
-    printed = traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1000000", "--as", "@bank", "--json")
+    printed = traco(
+        "holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1000000", "--as", "@bank", "--json"
+    )
     assert (printed.code, printed.out) == (ExitCode.REJECTED, "")
     assert printed.problem["code"] == "holding.insufficient"
     shown = done(traco("tx", "show", printed.problem["transaction"], "--json"))
@@ -113,7 +124,17 @@ def test_a_transfer_of_too_much_is_rejected_with_the_ledgers_code(traco: Command
 def test_acting_for_another_party_is_refused(traco: CommandLine, network: Network) -> None:
     keys = network.home / "keys" / "seller.keys"
     printed = traco(
-        "holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1", "--as", "@bank", "--keystore", keys, "--json"
+        "holding",
+        "transfer",
+        "@eur",
+        "@bank-cash",
+        "@seller-cash",
+        "1",
+        "--as",
+        "@bank",
+        "--keystore",
+        keys,
+        "--json",
     )
     assert (printed.code, printed.problem["code"]) == (ExitCode.REFUSED, "transaction.signature_missing")
 
@@ -127,7 +148,9 @@ def test_a_name_that_is_taken_makes_nothing(traco: CommandLine) -> None:
 
 def test_redeeming_needs_operator_and_holder(traco: CommandLine) -> None:
     before = cash_of(traco, "bank")
-    done(traco("holding", "redeem", "@eur", "@bank-cash", "10", "--holder", "@bank", "--as", "@cash", "--json"))
+    done(
+        traco("holding", "redeem", "@eur", "@bank-cash", "10", "--holder", "@bank", "--as", "@cash", "--json")
+    )
     assert cash_of(traco, "bank") == before - 1_000
 
 
@@ -141,7 +164,9 @@ def test_instructions_written_as_json_are_sent(traco: CommandLine, tmp_path: Pat
     assert len(done(traco("tx", "send", file, "--as", "@bank", "--json"))["events"]) == 2
 
 
-def test_a_written_transaction_counts_once_however_often_it_is_submitted(traco: CommandLine, tmp_path: Path) -> None:
+def test_a_written_transaction_counts_once_however_often_it_is_submitted(
+    traco: CommandLine, tmp_path: Path
+) -> None:
     file, signed = tmp_path / "transfer.json", tmp_path / "transfer.tx"
     file.write_bytes(msgspec.json.encode({
         "type": "holding.transfer/1", "party": "@bank", "instrument": "@eur", "sender": "@bank-cash",
@@ -182,7 +207,9 @@ def test_an_unknown_transaction_is_a_negative_answer(traco: CommandLine) -> None
 
 
 def test_an_exported_receipt_is_valid(traco: CommandLine, network: Network, tmp_path: Path) -> None:
-    made = done(traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1", "--as", "@bank", "--json"))
+    made = done(
+        traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1", "--as", "@bank", "--json")
+    )
     file = tmp_path / "receipt"
     done(traco("receipt", "export", made["transaction"], "-o", file, "--json"))
     proof = done(traco("verify", file, "--genesis", network.directory / "genesis.json", "--json"))
@@ -240,12 +267,28 @@ def test_an_invoice_is_financed_and_paid(traco: CommandLine, network: Network) -
 
     done(traco("finance", "set-payout", "@bank-bills", "--payout", "@bank-cash", "--as", "@bank", "--json"))
     bank = cash_of(traco, "bank")
-    done(traco("finance", "pay", "@invoice", "103246.20", "--cash", "@eur", "--account", "@buyer-cash", "--as", "@buyer", "--json"))
+    done(
+        traco(
+            "finance",
+            "pay",
+            "@invoice",
+            "103246.20",
+            "--cash",
+            "@eur",
+            "--account",
+            "@buyer-cash",
+            "--as",
+            "@buyer",
+            "--json",
+        )
+    )
     assert cash_of(traco, "bank") == bank + 10_324_620
     assert done(traco("finance", "show", "@deal", "--json"))["discharged"] is True
 
 
-@pytest.mark.parametrize(("file", "code"), [("08-cut-off-ubl.xml", "invoice.not_xml"), ("README.md", "invoice.not_xml")])
+@pytest.mark.parametrize(
+    ("file", "code"), [("08-cut-off-ubl.xml", "invoice.not_xml"), ("README.md", "invoice.not_xml")]
+)
 def test_a_file_that_is_no_invoice_is_reported(traco: CommandLine, file: str, code: str) -> None:
     printed = traco("doc", "register", INVOICES / file, "--as", "@seller", "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, code)
@@ -261,8 +304,12 @@ def test_a_file_that_is_no_invoice_is_reported(traco: CommandLine, file: str, co
         (("1", "--reference", "x" * 65), "reference.too_long"),
     ],
 )
-def test_amounts_and_references_are_checked_here(traco: CommandLine, arguments: tuple[str, ...], code: str) -> None:
-    printed = traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", *arguments, "--as", "@bank", "--json")
+def test_amounts_and_references_are_checked_here(
+    traco: CommandLine, arguments: tuple[str, ...], code: str
+) -> None:
+    printed = traco(
+        "holding", "transfer", "@eur", "@bank-cash", "@seller-cash", *arguments, "--as", "@bank", "--json"
+    )
     assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, code)
 
 

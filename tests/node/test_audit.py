@@ -76,7 +76,11 @@ def test_a_sound_ledger_has_no_differences(audited: Audited) -> None:
 def test_an_audit_leaves_nothing_behind(audited: Audited) -> None:
     audit(audited.directory, screener=audited.screener)
     names = sorted(path.name for path in audited.directory.iterdir())
-    assert [name for name in names if not name.startswith("ledger.db-")] == ["genesis.json", "ledger.db", "lock"]
+    assert [name for name in names if not name.startswith("ledger.db-")] == [
+        "genesis.json",
+        "ledger.db",
+        "lock",
+    ]
 
 
 def test_every_one_of_300_changed_values_is_found(audited: Audited, tmp_path: Path) -> None:
@@ -153,7 +157,10 @@ def _columns(path: Path) -> list[tuple[str, str]]:
 
 def _columns_of(connection: apsw.Connection) -> list[tuple[str, str]]:
     """Every column of every table that has rows, but for one that can have only one value."""
-    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")]
+    tables = [
+        name
+        for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+    ]
     return [
         (table, column)
         for table in tables
@@ -198,7 +205,9 @@ def test_a_removed_block_is_found(audited: Audited, writable: tuple[Path, apsw.C
     assert [each.row for each in audit(path.parent, screener=audited.screener).differences][:1] == [31]
 
 
-def test_a_removed_row_of_the_state_is_found(audited: Audited, writable: tuple[Path, apsw.Connection]) -> None:
+def test_a_removed_row_of_the_state_is_found(
+    audited: Audited, writable: tuple[Path, apsw.Connection]
+) -> None:
     path, connection = writable
     connection.execute("DELETE FROM state WHERE slot = 5")
     connection.close()

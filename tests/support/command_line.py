@@ -32,7 +32,9 @@ class Printed(NamedTuple):
 class CommandLine:
     """A home directory, a passphrase in the environment, and the command."""
 
-    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def __init__(
+        self, home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    ) -> None:
         self.home = home
         self._capfd = capfd
         monkeypatch.setenv("TRACO_HOME", str(home))

@@ -98,9 +98,7 @@ def newcomer(desk: Desk) -> tuple[Instruction, ...]:
     opened = derive_id("account", central, salt)
     return (
         RegisterParty(member, salt, "organisation", (entry,), name),
-        m.OpenAccount(
-            central, owner, AccountKind.CLIENT, DebitControl.OWNER, CreditControl.OPEN, None, salt
-        ),
+        m.OpenAccount(central, owner, AccountKind.CLIENT, DebitControl.OWNER, CreditControl.OPEN, None, salt),
         m.Issue(central, instrument(desk), opened, desk.rng.randint(1, 5_000), b"welcome"),
     )
 
@@ -109,7 +107,9 @@ def set_status(desk: Desk) -> tuple[Instruction, ...]:
     """A suspension or its end; rarely for good."""
     subject = desk.rng.choice(list(desk.books.parties))
     was = desk.books.parties[subject]["status"]
-    status = "active" if was == "suspended" else desk.rng.choice(("suspended", "suspended", "active", "closed"))
+    status = (
+        "active" if was == "suspended" else desk.rng.choice(("suspended", "suspended", "active", "closed"))
+    )
     if status == "closed" and desk.rng.random() < 0.7:
         status = "suspended"
     member = desk.world.ids["council"] if desk.rng.random() > ODD else party(desk)

@@ -113,7 +113,9 @@ class Checker:
         return kinds[0] if kinds else "no transaction"
 
     def _compare_refusals(self, block: Block, expected: Expected) -> None:
-        found = [(each.envelope, each.transaction, each.identity, each.failure.code) for each in block.refusals]
+        found = [
+            (each.envelope, each.transaction, each.identity, each.failure.code) for each in block.refusals
+        ]
         if found != [tuple(refusal) for refusal in expected.refusals]:
             text = self._first_difference(found, list(expected.refusals))
             raise Difference("refusals", f"block {block.height}: {text}")
@@ -127,7 +129,8 @@ class Checker:
             raise Difference("replica", f"block {block.height} has other leaves or used ids than undisturbed")
         if twin.app_hash != block.app_hash:
             raise Difference(
-                "roots", f"block {block.height} has the app hash {block.app_hash.hex()}, undisturbed {twin.app_hash.hex()}"
+                "roots",
+                f"block {block.height} has the app hash {block.app_hash.hex()}, undisturbed {twin.app_hash.hex()}",
             )
 
     def _count(self, envelopes: list[EnvelopeIntent], expected: Expected) -> None:
@@ -137,7 +140,7 @@ class Checker:
         for envelope in envelopes:
             self.counts["work: transactions compared"] += len(envelope.transactions)
             for raw in envelope.transactions:
-                self.counts[f"work: {self.desk.intents[raw].kind}"] += 1
+                self.counts[f"kind: {self.desk.intents[raw].kind}"] += 1
         ordered = {envelope.identity for envelope in envelopes}
         for line in expected.lines:
             if line.identity not in ordered:
@@ -150,12 +153,19 @@ class Checker:
     def compare_state(self, application: Application) -> None:
         """Every balance, supply, claim, batch and party; and now and then every invariant of the ledger."""
         if application.info()[:] != (self.height, self.time_ms, self.app_hash):
-            raise Difference("state", f"the ledger stands at {application.info()}, not at block {self.height}")
+            raise Difference(
+                "state", f"the ledger stands at {application.info()}, not at block {self.height}"
+            )
         self._compare_holdings(application)
         self._compare_claims(application)
         for identity, party in self.books.parties.items():
             stored = application.query("party.get", GetParty(identity))
-            self._same("party", identity, (stored.party.status, stored.party.roles), (party["status"], party["roles"]))
+            self._same(
+                "party",
+                identity,
+                (stored.party.status, stored.party.roles),
+                (party["status"], party["roles"]),
+            )
         if self.height % INVARIANTS_EVERY == 0:
             self.check_invariants(application)
 
@@ -181,7 +191,11 @@ class Checker:
                 available = books.available.get((instrument, account), 0)
                 expected = (available, *(parts[part] for part in PARTS))
                 row = shown.pop(instrument, None)
-                actual = NO_PARTS if row is None else (row.available, row.held, row.pledged, row.attached, row.awaited)
+                actual = (
+                    NO_PARTS
+                    if row is None
+                    else (row.available, row.held, row.pledged, row.attached, row.awaited)
+                )
                 self._same("balance", account, actual, expected)
                 rows += row is not None
             self._same("instruments of account", account, list(shown), [])
@@ -193,7 +207,11 @@ class Checker:
 
     def _compare_claims(self, application: Application) -> None:
         books = self.books
-        for name, table in (("hold", books.holds), ("pledge", books.pledges), ("attachment", books.attachments)):
+        for name, table in (
+            ("hold", books.holds),
+            ("pledge", books.pledges),
+            ("attachment", books.attachments),
+        ):
             for key, record in table.items():
                 stored = application.query(f"holding.{name}", EncumbranceQuery(key))
                 if stored is None:
@@ -220,10 +238,13 @@ class Checker:
             allowed = {intent.flaw} if intent.flaw else self.refusals.get(intent.identity, set())
             if code not in allowed or intent.identity in self.places:
                 place = self.places.get(intent.identity)
-                raise Difference("answers", f"{intent.kind} was refused with {code}; committed: {place}, {allowed}")
+                raise Difference(
+                    "answers", f"{intent.kind} was refused with {code}; committed: {place}, {allowed}"
+                )
         elif self.places.get(intent.identity) != (result.height, result.leaf, code):
             raise Difference(
-                "answers", f"{intent.kind} was answered {result}; committed: {self.places.get(intent.identity)}"
+                "answers",
+                f"{intent.kind} was answered {result}; committed: {self.places.get(intent.identity)}",
             )
         self.counts["work: answers compared"] += 1
 

@@ -54,9 +54,13 @@ def check_determinism(
         ):
             if hashes != expected:
                 differing = [
-                    height for height, pair in enumerate(zip(hashes, expected, strict=False)) if pair[0] != pair[1]
+                    height
+                    for height, pair in enumerate(zip(hashes, expected, strict=False))
+                    if pair[0] != pair[1]
                 ]
-                where = f"from block {differing[0]}" if differing else f"{len(hashes)} of {len(expected)} blocks"
+                where = (
+                    f"from block {differing[0]}" if differing else f"{len(hashes)} of {len(expected)} blocks"
+                )
                 raise Difference("determinism", f"{setting.name}: other roots {where}")
             counts[f"disturbance: executed again, {setting.name}"] += 1
             counts["work: blocks"] += len(blocks) - 1
@@ -72,7 +76,9 @@ def _hashes(file: Path, setting: Setting, plant: str) -> list[str]:
         check=False,
     )  # fmt: skip
     if process.returncode:
-        raise Difference("determinism", f"{setting.name}: ended with {process.returncode}: {process.stderr[-2_000:]}")
+        raise Difference(
+            "determinism", f"{setting.name}: ended with {process.returncode}: {process.stderr[-2_000:]}"
+        )
     return process.stdout.split()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from torture.checker import Checker, transactions_of
-from torture.report import Counts, Difference
+from torture.report import Difference
 from torture.world import World
 from traco.engine.embedded.engine import EmbeddedEngine
 from traco.kernel.application import Application, Finalized, Info
@@ -176,7 +176,13 @@ class SimulatedNode:
         self._catch_up(checker, vfs, network)
         self.outbox = InterruptedOutbox(OUTBOX, vfs, interruptions)
         self.gateway = Gateway(
-            self.engine, self.outbox, DirectPool(direct), screener, network, world.member, world.node,
+            self.engine,
+            self.outbox,
+            DirectPool(direct),
+            screener,
+            network,
+            world.member,
+            world.node,
             self._find,
         )
         self.gateway.recover()

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from traco.kernel.codec import derive_id
 from traco.modules.party.messages import RegisterParty, SetStatus
 
-Table = dict[Any, dict[str, Any]]
+Table = dict[bytes, dict[str, Any]]
 Handler = Callable[["Books", Any, int], None]
 
 WINDOW_MS = 600_000

@@ -11,8 +11,8 @@ import apsw
 
 from traco.kernel.execution import Execution
 from traco.kernel.module import Context
-from traco.kernel.store import CommittedBlock, LoadedLedger
 from traco.kernel.statetree import StateTree
+from traco.kernel.store import CommittedBlock, LoadedLedger
 from traco.kernel.used_ids import UsedIds
 from traco.modules.holding.encumbrances import Encumbrances
 from traco.modules.holding.events import HoldEnd
@@ -97,7 +97,10 @@ def hold_released_twice() -> AbstractContextManager[object]:
 @contextmanager
 def hold_released_twice_unchecked() -> Iterator[None]:
     """The same fault where no invariant of a transaction is checked."""
-    with hold_released_twice(), patch("traco.kernel.execution.Executor._check_invariants", lambda self, start: None):
+    with (
+        hold_released_twice(),
+        patch("traco.kernel.execution.Executor._check_invariants", lambda self, start: None),
+    ):
         yield
 
 

@@ -1,6 +1,6 @@
 """Executes recorded blocks in a process of its own and prints the app hash after each.
 
-    python -m torture.re_execution FILE [--processes n | --threads n] [--plant NAME]
+python -m torture.re_execution FILE [--processes n | --threads n] [--plant NAME]
 """
 
 import argparse

@@ -3,10 +3,10 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Counts = Counter[str]
-SECTIONS = ("disturbance", "fault", "work", "outcome", "difference")
+SECTIONS = ("disturbance", "work", "kind", "outcome", "difference")
 PROGRESS_SECONDS = 5.0
 
 
@@ -30,10 +30,12 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     sys.stdout.flush()
 
 
-def print_counts(counts: Counts) -> None:
-    """The counts, by section; a name is 'section: what'."""
-    ordered = sorted(counts, key=lambda name: (SECTIONS.index(name.split(":")[0]), name))
-    print_table(("what", "count"), [(name, f"{counts[name]:,}") for name in ordered])
+def print_counts(parts: Mapping[str, Counts]) -> None:
+    """The counts of each part in a column; a name is 'section: what'."""
+    names = {name for counts in parts.values() for name in counts}
+    ordered = sorted(names, key=lambda name: (SECTIONS.index(name.split(":")[0]), name))
+    rows = [(name, *(f"{counts[name]:,}" for counts in parts.values())) for name in ordered]
+    print_table(("what", *parts), rows)
 
 
 class Progress:
@@ -50,5 +52,7 @@ class Progress:
         self._next = time.monotonic() + PROGRESS_SECONDS
         blocks, compared = counts["work: blocks"], counts["work: transactions compared"]
         disturbed = sum(count for name, count in counts.items() if name.startswith("disturbance"))
-        print(f"  {self._part}: {blocks:,} blocks, {compared:,} transactions compared, {disturbed:,} disturbances")
+        print(
+            f"  {self._part}: {blocks:,} blocks, {compared:,} transactions compared, {disturbed:,} disturbances"
+        )
         sys.stdout.flush()

@@ -16,7 +16,6 @@ from traco.kernel.transaction import (
     Envelope,
     EnvelopeBody,
     RawTransaction,
-    Signature,
     envelope_id,
     envelope_signing_message,
     signing_message,
@@ -101,9 +100,7 @@ class Desk:
             self.world.network, ROOT, member, time_ms + 60_000, self.salt(), tuple(transactions)
         )
         key = Key(node)
-        return encode(
-            Envelope(body, key.signature(envelope_signing_message(envelope_id(body), key.public)))
-        )
+        return encode(Envelope(body, key.signature(envelope_signing_message(envelope_id(body), key.public))))
 
 
 # what can be wrong with the bytes

@@ -14,10 +14,14 @@ def smallest_units(text: str, decimals: int) -> int:
     """The amount in the smallest unit. Raises ``CommandProblem`` for what is no amount, or finer than the unit."""
     match = _AMOUNT.fullmatch(text)
     if match is None:
-        raise unusable("amount.unreadable", f"{text!r} is not an amount; write digits, and a point before decimals.")
+        raise unusable(
+            "amount.unreadable", f"{text!r} is not an amount; write digits, and a point before decimals."
+        )
     whole, fraction = match[1], match[2] or ""
     if len(fraction) > decimals:
-        raise unusable("amount.too_fine", f"{text!r} has more than the {decimals} decimals of the instrument.")
+        raise unusable(
+            "amount.too_fine", f"{text!r} has more than the {decimals} decimals of the instrument."
+        )
     amount = int(whole + fraction.ljust(decimals, "0"))
     if amount > MAX_AMOUNT:
         raise unusable("amount.too_large", f"{text!r} is more than any ledger amount can be.")

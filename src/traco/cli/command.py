@@ -31,14 +31,19 @@ class Shared(NamedTuple):
 
 
 JSON = Shared(
-    "json", Annotated[bool, typer.Option("--json", help="Print one JSON document, and problems as one too.")], False
+    "json",
+    Annotated[bool, typer.Option("--json", help="Print one JSON document, and problems as one too.")],
+    False,
 )
 HOME = Shared(
     "home",
     Annotated[
         Path,
         typer.Option(
-            "--home", envvar="TRACO_HOME", help="Folder of your names and key stores.", show_default=str(DEFAULT_HOME)
+            "--home",
+            envvar="TRACO_HOME",
+            help="Folder of your names and key stores.",
+            show_default=str(DEFAULT_HOME),
         ),
     ],
     DEFAULT_HOME,
@@ -63,7 +68,9 @@ class Local:
         if isinstance(error, Exception) and not isinstance(error, CommandProblem):
             problem = problem_of(error)
             if problem is not None:
-                raise CommandProblem(problem.exit_code, problem.code, problem.detail, problem.fields) from error
+                raise CommandProblem(
+                    problem.exit_code, problem.code, problem.detail, problem.fields
+                ) from error
 
     def close(self) -> None:
         """Release what the session opened."""
@@ -79,7 +86,12 @@ def command(app: typer.Typer, name: str, *, examples: Sequence[str] = ()) -> Cal
         first, *own = inspect.signature(function, eval_str=True).parameters.values()
         session: type[Local] = first.annotation
         shared = [
-            inspect.Parameter(option.name, inspect.Parameter.KEYWORD_ONLY, default=option.default, annotation=option.annotation)
+            inspect.Parameter(
+                option.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=option.default,
+                annotation=option.annotation,
+            )
             for option in session.OPTIONS
         ]
 
@@ -113,7 +125,9 @@ def group(help_text: str) -> typer.Typer:
 
 def single(help_text: str) -> typer.Typer:
     """A command at the top, such as ``traco verify``, to be declared with the same name."""
-    return typer.Typer(help=help_text, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None)
+    return typer.Typer(
+        help=help_text, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
+    )
 
 
 def _nothing() -> None:

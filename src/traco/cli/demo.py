@@ -19,14 +19,16 @@ MARK = "traco-demo"
 @command(app, "demo", examples=["traco demo", "traco demo --invoices my-invoices"])
 def demo(
     session: Local,
-    directory: Annotated[Path, typer.Option("--dir", help="Where the data goes; an earlier demonstration is replaced.")] = Path(
-        "build/demo"
-    ),
+    directory: Annotated[
+        Path, typer.Option("--dir", help="Where the data goes; an earlier demonstration is replaced.")
+    ] = Path("build/demo"),
     invoices: Annotated[Path, typer.Option(help="Folder of electronic invoices (UBL or CII).")] = SAMPLES,
 ) -> None:
     """Run the ten steps of the demonstration against a real node on the loopback address."""
     if not invoices.is_dir():
-        raise CommandProblem(ExitCode.USAGE, "demo.no_invoices", f"{invoices} is not a folder; give one with --invoices.")
+        raise CommandProblem(
+            ExitCode.USAGE, "demo.no_invoices", f"{invoices} is not a folder; give one with --invoices."
+        )
     _clear(directory)
     stage = Stage()
     try:
@@ -47,7 +49,9 @@ def _clear(directory: Path) -> None:
     """Make the directory empty: only one that an earlier demonstration made is deleted."""
     if directory.exists() and any(directory.iterdir()) and not (directory / MARK).exists():
         raise CommandProblem(
-            ExitCode.USAGE, "demo.not_empty", f"{directory} is not empty and not of a demonstration; choose another --dir."
+            ExitCode.USAGE,
+            "demo.not_empty",
+            f"{directory} is not empty and not of a demonstration; choose another --dir.",
         )
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)

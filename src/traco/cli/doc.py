@@ -30,7 +30,8 @@ DocumentArgument = Annotated[
     str, typer.Argument(metavar="DOCUMENT", help="A name of yours, or an id in hex.", show_default=False)
 ]
 InvoiceFile = Annotated[
-    Path, typer.Argument(metavar="FILE", help="An invoice of EN 16931: UBL 2.1, or CII D16B.", show_default=False)
+    Path,
+    typer.Argument(metavar="FILE", help="An invoice of EN 16931: UBL 2.1, or CII D16B.", show_default=False),
 ]
 MAX_INVOICE_BYTES = 10 * 1024 * 1024
 MAX_SLIP_BYTES = 4_096
@@ -45,14 +46,17 @@ def register(
     session: Acting,
     file: InvoiceFile,
     name: Annotated[str, typer.Option(help="Your name for the document.")] = "",
-    seller: Annotated[str, typer.Option(help="Who the seller is, where the file's identifiers do not say.")] = "",
+    seller: Annotated[
+        str, typer.Option(help="Who the seller is, where the file's identifiers do not say.")
+    ] = "",
     buyer: Annotated[str, typer.Option(help="Who the buyer is, likewise.")] = "",
     payee: Annotated[str, typer.Option(help="Who the payee is, likewise.")] = "",
     credited: Annotated[
         str, typer.Option("--credits", help="For a credit note: the registered invoice that it reduces.")
     ] = "",
     slip: Annotated[
-        Path | None, typer.Option(help="Where to write the slip that a lender needs; by default in your home.")
+        Path | None,
+        typer.Option(help="Where to write the slip that a lender needs; by default in your home."),
     ] = None,
 ) -> None:
     """Register an invoice or credit note by a party that is named in it.
@@ -138,7 +142,9 @@ def check_given_file(session: Acting, file: Path, slip: Path, document: str = ""
 def confirm(
     session: Acting,
     document: DocumentArgument,
-    amount: Annotated[int | None, typer.Option(help="Confirm only so much, in the currency's smallest unit.")] = None,
+    amount: Annotated[
+        int | None, typer.Option(help="Confirm only so much, in the currency's smallest unit.")
+    ] = None,
 ) -> None:
     """Confirm a document, by the buyer or another party named in it."""
     identity, party = session.identity(document, "document"), session.actor()
@@ -189,10 +195,16 @@ def status(session: Reading, document: DocumentArgument) -> None:
 @command(app, "list", examples=["traco doc list @seller"])
 def list_documents(
     session: Reading,
-    party: Annotated[str, typer.Argument(metavar="PARTY", help="A name, an id or an LEI.", show_default=False)],
+    party: Annotated[
+        str, typer.Argument(metavar="PARTY", help="A name, an id or an LEI.", show_default=False)
+    ],
     after: Annotated[str, typer.Option(help="Begin behind this id.")] = "",
 ) -> None:
     """List the documents that a party registered or is named in."""
     views = session.client.query("document.by_party", party=session.party(party), after=after or None)
     rows = [{"id": view["document"], "confirmed": view["confirmed"], **view["record"]} for view in views]
-    session.output.rows("documents", rows, ("id", "kind", "status", "confirmed", "payable", "due_date", "financing"))
+    if not session.output.as_json:
+        rows = [{**row, "payable": row["payable"] and _payable(**row["payable"])} for row in rows]
+    session.output.rows(
+        "documents", rows, ("id", "kind", "status", "confirmed", "payable", "due_date", "financing")
+    )

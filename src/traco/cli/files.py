@@ -13,7 +13,9 @@ def read_bounded(path: Path, limit: int) -> bytes:
     except OSError as error:
         raise unusable("file.unusable", f"{path}: {error.strerror}") from None
     if len(content) > limit:
-        raise unusable("file.too_large", f"{path} has more than {limit} bytes; it cannot be what is expected here.")
+        raise unusable(
+            "file.too_large", f"{path} has more than {limit} bytes; it cannot be what is expected here."
+        )
     return content
 
 

@@ -58,7 +58,9 @@ def request(
     document: DocumentArgument,
     cash: CashOption,
     face: Annotated[str, typer.Option(help="How much of the invoice; by default all that is payable.")] = "",
-    terms: Annotated[Path | None, typer.Option(help="File with the agreement; the ledger keeps the hash.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="File with the agreement; the ledger keeps the hash.")
+    ] = None,
     minutes: Minutes = 1_440,
 ) -> None:
     """Ask for financing of an invoice, by its seller. It binds nobody."""
@@ -103,17 +105,25 @@ def offer(
     receivable_account: ReceivableAccount,
     price: Annotated[str, typer.Option(help="The purchase price.")] = "",
     discount: Annotated[str, typer.Option(help="Or the discount in percent of the face, such as 2.5%.")] = "",
-    file: Annotated[Path | None, typer.Option(help="The invoice file, to be checked before offering.")] = None,
+    file: Annotated[
+        Path | None, typer.Option(help="The invoice file, to be checked before offering.")
+    ] = None,
     slip: Annotated[Path | None, typer.Option(help="The slip that came with the file.")] = None,
-    unchecked: Annotated[bool, typer.Option("--unchecked", help="Offer without having checked the file.")] = False,
-    recourse: Annotated[bool, typer.Option("--recourse", help="The seller buys back what is not paid.")] = False,
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="Offer without having checked the file.")
+    ] = False,
+    recourse: Annotated[
+        bool, typer.Option("--recourse", help="The seller buys back what is not paid.")
+    ] = False,
     accept_unconfirmed: Annotated[
         bool, typer.Option("--accept-unconfirmed", help="Even if the buyer has not confirmed the invoice.")
     ] = False,
     acknowledge: Annotated[
         list[str], typer.Option(help="A financed document that matches in part, known to you. Repeatable.")
     ] = [],  # noqa: B006
-    firm: Annotated[bool, typer.Option("--firm/--not-firm", help="Settle at once when accepted, or affirm then.")] = True,
+    firm: Annotated[
+        bool, typer.Option("--firm/--not-firm", help="Settle at once when accepted, or affirm then.")
+    ] = True,
     minutes: Minutes = 60,
 ) -> None:
     """Offer to buy what a request asks for.
@@ -210,7 +220,11 @@ def cancel(
     session.show_result(seller.transact(CancelFinancing(seller.id, identity, reason)), financing=identity)
 
 
-@command(app, "pay", examples=["traco finance pay @invoice 103246.20 --cash @eur --account @buyer-cash --as @buyer"])
+@command(
+    app,
+    "pay",
+    examples=["traco finance pay @invoice 103246.20 --cash @eur --account @buyer-cash --as @buyer"],
+)
 def pay(
     session: Acting,
     document: DocumentArgument,
@@ -223,16 +237,27 @@ def pay(
     debtor, identity = session.actor(), session.identity(document, "document")
     instrument, units = amount_of(session, cash, amount)
     message = Pay(
-        debtor.id, identity, instrument, units, session.identity(account, "account"), reference_bytes(reference)
+        debtor.id,
+        identity,
+        instrument,
+        units,
+        session.identity(account, "account"),
+        reference_bytes(reference),
     )
     session.show_result(debtor.transact(message), document=identity)
 
 
-@command(app, "dilute", examples=["traco finance dilute @invoice @note 605.16 --cash @eur --account @seller-cash --as @seller"])
+@command(
+    app,
+    "dilute",
+    examples=["traco finance dilute @invoice @note 605.16 --cash @eur --account @seller-cash --as @seller"],
+)
 def dilute(
     session: Acting,
     document: DocumentArgument,
-    note: Annotated[str, typer.Argument(metavar="NOTE", help="The registered credit note.", show_default=False)],
+    note: Annotated[
+        str, typer.Argument(metavar="NOTE", help="The registered credit note.", show_default=False)
+    ],
     amount: AmountArgument,
     cash: CashOption,
     account: Annotated[str, typer.Option(help="The seller's cash account.", show_default=False)],
@@ -241,16 +266,27 @@ def dilute(
     seller, identity = session.actor(), session.identity(document, "document")
     instrument, units = amount_of(session, cash, amount)
     message = Dilute(
-        seller.id, identity, session.identity(note, "document"), instrument, units, session.identity(account, "account")
+        seller.id,
+        identity,
+        session.identity(note, "document"),
+        instrument,
+        units,
+        session.identity(account, "account"),
     )
     session.show_result(seller.transact(message), document=identity)
 
 
-@command(app, "set-payout", examples=["traco finance set-payout @bank-bills --payout @bank-cash --as @bank-a"])
+@command(
+    app, "set-payout", examples=["traco finance set-payout @bank-bills --payout @bank-cash --as @bank-a"]
+)
 def set_payout(
     session: Acting,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="An account with receivables.", show_default=False)],
-    payout: Annotated[str, typer.Option(help="Where redemptions are paid; without it, into the account itself.")] = "",
+    account: Annotated[
+        str, typer.Argument(metavar="ACCOUNT", help="An account with receivables.", show_default=False)
+    ],
+    payout: Annotated[
+        str, typer.Option(help="Where redemptions are paid; without it, into the account itself.")
+    ] = "",
 ) -> None:
     """Say where redemptions of the receivables in an account are paid."""
     party, identity = session.actor(), session.identity(account, "account")
@@ -259,7 +295,9 @@ def set_payout(
 
 
 @command(
-    app, "collect", examples=["traco finance collect @invoice --account @bank-bills --cash-account @bank-cash --as @bank-a"]
+    app,
+    "collect",
+    examples=["traco finance collect @invoice --account @bank-bills --cash-account @bank-cash --as @bank-a"],
 )
 def collect(
     session: Acting,

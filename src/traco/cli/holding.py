@@ -16,7 +16,10 @@ from traco.modules.holding.state import AccountKind, CreditControl, DebitControl
 app = group("Accounts, and what is in them.")
 
 AccountArgument = Annotated[
-    str, typer.Argument(metavar="ACCOUNT", help="A name such as @seller-cash, or an id in hex.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="ACCOUNT", help="A name such as @seller-cash, or an id in hex.", show_default=False
+    ),
 ]
 AmountArgument = Annotated[str, typer.Argument(metavar="AMOUNT", help="Such as 1250.50.", show_default=False)]
 ReferenceOption = Annotated[str, typer.Option(help="Up to 64 bytes of your choice, kept with the movement.")]
@@ -28,7 +31,9 @@ def reference_bytes(text: str) -> bytes:
     """A reference as the ledger keeps it. Raises ``CommandProblem`` for one that is too long."""
     raw = text.encode()
     if len(raw) > MAX_REFERENCE_BYTES:
-        raise unusable("reference.too_long", f"A reference has up to {MAX_REFERENCE_BYTES} bytes, not {len(raw)}.")
+        raise unusable(
+            "reference.too_long", f"A reference has up to {MAX_REFERENCE_BYTES} bytes, not {len(raw)}."
+        )
     return raw
 
 
@@ -42,7 +47,8 @@ def open_account(
     ] = "own",
     debit: Annotated[Literal["owner", "servicer"], typer.Option(help="Who authorises debits.")] = "owner",
     credit: Annotated[
-        Literal["open", "owner", "servicer"], typer.Option(help="Who authorises credits; open: anybody may credit.")
+        Literal["open", "owner", "servicer"],
+        typer.Option(help="Who authorises credits; open: anybody may credit."),
     ] = "open",
     parent: Annotated[str, typer.Option(help="The omnibus or nominee account that it is below.")] = "",
 ) -> None:
@@ -77,7 +83,11 @@ def issue(
     session.show_result(operator.transact(Issue(operator.id, what, where, units, reference_bytes(reference))))
 
 
-@command(app, "redeem", examples=["traco holding redeem @eur @bank-a-cash 1000 --holder @bank-a --as @cash-operator"])
+@command(
+    app,
+    "redeem",
+    examples=["traco holding redeem @eur @bank-a-cash 1000 --holder @bank-a --as @cash-operator"],
+)
 def redeem(
     session: Acting, instrument: InstrumentArgument, account: AccountArgument, amount: AmountArgument,
     holder: Annotated[str, typer.Option(help="Who controls the account's debits; signs too.")] = "",
@@ -92,7 +102,9 @@ def redeem(
     session.show_result(operator.transact(message, others=others))
 
 
-@command(app, "transfer", examples=["traco holding transfer @eur @bank-a-cash @seller-cash 250.00 --as @bank-a"])
+@command(
+    app, "transfer", examples=["traco holding transfer @eur @bank-a-cash @seller-cash 250.00 --as @bank-a"]
+)
 def transfer(
     session: Acting,
     instrument: InstrumentArgument,
@@ -115,7 +127,10 @@ def show(session: Reading, account: AccountArgument) -> None:
     """Show what is in an account: available, and set aside for what. Amounts in JSON are in the smallest unit."""
     identity = session.identity(account, "account")
     record = session.require(session.client.query("holding.account", account=identity), "account", account)
-    rows = [_row(session, row) for row in session.client.query("holding.by_account", account=identity, limit=1_000)]
+    rows = [
+        _row(session, row)
+        for row in session.client.query("holding.by_account", account=identity, limit=1_000)
+    ]
     if session.output.as_json:
         session.output.record({"id": identity.hex(), "account": record, "holdings": rows})
         return

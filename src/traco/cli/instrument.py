@@ -15,19 +15,26 @@ from traco.modules.holding.state import UNCAPPED, InstrumentKind, instrument_id
 app = group("What can be held: cash, securities, receivables.")
 
 InstrumentArgument = Annotated[
-    str, typer.Argument(metavar="INSTRUMENT", help="A name such as @eur, or an id in hex.", show_default=False)
+    str,
+    typer.Argument(metavar="INSTRUMENT", help="A name such as @eur, or an id in hex.", show_default=False),
 ]
 
 
-@command(app, "create", examples=["traco instrument create eur --code EUR-CASH --currency EUR --as @cash-operator"])
+@command(
+    app, "create", examples=["traco instrument create eur --code EUR-CASH --currency EUR --as @cash-operator"]
+)
 def create(
     session: Acting,
     name: Annotated[str, typer.Argument(help="Your name for the instrument.", show_default=False)],
     code: Annotated[str, typer.Option(help="Its code, unique for the issuer.")],
-    kind: Annotated[Literal["cash", "security", "receivable"], typer.Option(help="What it is a claim to.")] = "cash",
+    kind: Annotated[
+        Literal["cash", "security", "receivable"], typer.Option(help="What it is a claim to.")
+    ] = "cash",
     currency: Annotated[str, typer.Option(help="Its currency (ISO 4217); cash needs one.")] = "",
     decimals: Annotated[int, typer.Option(min=0, max=8, help="Decimals of its smallest unit.")] = 2,
-    terms: Annotated[Path | None, typer.Option(help="File with its terms; the ledger keeps the hash.")] = None,
+    terms: Annotated[
+        Path | None, typer.Option(help="File with its terms; the ledger keeps the hash.")
+    ] = None,
     operator: Annotated[
         list[str], typer.Option(help="Party that may issue and redeem; by default the issuer. Repeatable.")
     ] = [],  # noqa: B006
@@ -75,7 +82,9 @@ def list_instruments(
         {"id": row["id"], "name_here": session.names.name_of(row["id"]), **row["instrument"]}
         for row in session.client.query("holding.list_instruments", after=after, limit=limit)
     ]
-    session.output.rows("instruments", rows, ("id", "name_here", "code", "kind", "currency", "decimals", "closed"))
+    session.output.rows(
+        "instruments", rows, ("id", "name_here", "code", "kind", "currency", "decimals", "closed")
+    )
 
 
 @command(app, "close", examples=["traco instrument close @eur --as @cash-operator"])

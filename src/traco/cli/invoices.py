@@ -98,7 +98,10 @@ def _named_party(client: LedgerClient, role: str, party: TradeParty, given: byte
         if found is not None:
             return NamedParty(role, party=found)
     if not identifiers:
-        raise absent("doc.party_unknown", f"The {role} {party.name!r} has no identifier in the file; say who it is: --{role}")
+        raise absent(
+            "doc.party_unknown",
+            f"The {role} {party.name!r} has no identifier in the file; say who it is: --{role}",
+        )
     return NamedParty(role, identifier=PublicIdentifier(*identifiers[0]))
 
 
@@ -121,7 +124,9 @@ def registration(client: LedgerClient, transaction: bytes, document: bytes) -> R
             message: RegisterDocument = msgspec.convert(item, RegisterDocument)
             if document_id(message.party, message.salt) == document:
                 return message
-    raise absent("doc.not_registered", f"Transaction {transaction.hex()} does not register document {document.hex()}.")
+    raise absent(
+        "doc.not_registered", f"Transaction {transaction.hex()} does not register document {document.hex()}."
+    )
 
 
 def check_file(client: LedgerClient, caller: bytes, content: bytes, slip: Slip) -> dict[str, Any]:
@@ -132,10 +137,14 @@ def check_file(client: LedgerClient, caller: bytes, content: bytes, slip: Slip) 
     """
     message = registration(client, bytes.fromhex(slip.transaction), bytes.fromhex(slip.document))
     check_content(message.content_commitment, content, bytes.fromhex(slip.content_salt))
-    form = client.fingerprints(caller.hex(), fields_of(read_invoice(content)), message.content_commitment, register=False)
+    form = client.fingerprints(
+        caller.hex(), fields_of(read_invoice(content)), message.content_commitment, register=False
+    )
     own = from_form(SignedStatement, form).statement.fingerprints
     if not _agree(own, message.statement.statement.fingerprints):
-        raise absent("doc.other_facts", "The file is the one committed to, but it was registered with other facts.")
+        raise absent(
+            "doc.other_facts", "The file is the one committed to, but it was registered with other facts."
+        )
     return {"content": "matches", "facts": "match"}
 
 

@@ -19,11 +19,14 @@ StoreName = Annotated[
     str,
     typer.Argument(metavar="NAME", help="Your name for the party whose keys these are.", show_default=False),
 ]
-File = Annotated[Path | None, typer.Option("--keystore", help="The key store, where it is not the one of the name.")]
+File = Annotated[
+    Path | None, typer.Option("--keystore", help="The key store, where it is not the one of the name.")
+]
 KeyName = Annotated[str, typer.Option("--key", help="Name of the key.")]
 SchemeName = Annotated[Literal["ed25519", "p256"], typer.Option(help="Signature scheme.")]
 Roles = Annotated[
-    list[str], typer.Option("--role", help="What the party uses the key for: sign, administer, read. Repeatable.")
+    list[str],
+    typer.Option("--role", help="What the party uses the key for: sign, administer, read. Repeatable."),
 ]
 
 ALL_ROLES = ["sign", "administer", "read"]
@@ -81,7 +84,9 @@ def export(
     session: WithKeys,
     name: StoreName,
     keystore: File = None,
-    output: Annotated[Path | None, typer.Option(help="Write to this file instead of standard output.")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Write to this file instead of standard output.")
+    ] = None,
 ) -> None:
     """Write the public keys as JSON, for the member that registers the party."""
     path = keystore or session.names.key_store(name)
@@ -100,7 +105,8 @@ def change_passphrase(
     name: StoreName,
     keystore: File = None,
     new_passphrase_file: Annotated[
-        Path | None, typer.Option(help=f"File (mode 0600) with the new one; else {NEW_VARIABLE}, else a prompt.")
+        Path | None,
+        typer.Option(help=f"File (mode 0600) with the new one; else {NEW_VARIABLE}, else a prompt."),
     ] = None,
 ) -> None:
     """Encrypt a key store under another passphrase. Older copies of the file still open with the old one."""

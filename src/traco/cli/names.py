@@ -56,9 +56,13 @@ class AddressBook:
         except FileNotFoundError:
             return cls(home, _Book(), None)
         except NotPrivate:
-            raise unusable("home.insecure", f"Others may read {path}; check who did, then set its mode to 0600.") from None
+            raise unusable(
+                "home.insecure", f"Others may read {path}; check who did, then set its mode to 0600."
+            ) from None
         except (OSError, TooLarge, ValueError) as error:
-            raise unusable("home.damaged", f"{path} is not an address book ({error}); repair or remove it.") from None
+            raise unusable(
+                "home.damaged", f"{path} is not an address book ({error}); repair or remove it."
+            ) from None
 
     @property
     def network(self) -> bytes | None:
@@ -127,7 +131,9 @@ class AddressBook:
         try:
             replace_private(self.home / FILE, content, self._content)
         except (FileExistsError, FileChanged):
-            raise unusable("home.changed", "Another process changed the address book; run the command again.") from None
+            raise unusable(
+                "home.changed", "Another process changed the address book; run the command again."
+            ) from None
         self._book, self._content = book, content
 
 
@@ -136,7 +142,8 @@ def check_name(name: str) -> str:
     plain = name.removeprefix("@")
     if _NAME.fullmatch(plain) is None or (_HEX.fullmatch(plain) and len(plain) in (32, 64)):
         raise unusable(
-            "name.unusable", f"{name!r} cannot be a name: use a-z, then up to 62 of a-z, 0-9, point, hyphen, underscore."
+            "name.unusable",
+            f"{name!r} cannot be a name: use a-z, then up to 62 of a-z, 0-9, point, hyphen, underscore.",
         )
     return plain
 

@@ -38,19 +38,27 @@ STOP_SECONDS = 30.0
 MAX_SHOWN = 96
 
 
-@command(app, "init", examples=["traco node init node --network 'Example Network' --operator 'Example Operator Ltd'"])
+@command(
+    app,
+    "init",
+    examples=["traco node init node --network 'Example Network' --operator 'Example Operator Ltd'"],
+)
 def init(
     session: WithKeys,
     directory: Directory,
     network: Annotated[str, typer.Option(help="Name of the network.")] = "Local network",
-    operator: Annotated[str, typer.Option(help="Name of the founding member, who runs this node.")] = "Operator",
+    operator: Annotated[
+        str, typer.Option(help="Name of the founding member, who runs this node.")
+    ] = "Operator",
     lei: Annotated[str, typer.Option(help="LEI of the founding member.")] = "",
     purpose: Annotated[
         Literal["development", "test", "production"], typer.Option(help="What the network is for.")
     ] = "development",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on the loopback address.")] = 7_470,
     verifiers: Annotated[int, typer.Option(min=1, max=64, help="Processes that check signatures.")] = 2,
-    name: Annotated[str, typer.Option("--operator-name", help="Your name for the founding member.")] = "operator",
+    name: Annotated[
+        str, typer.Option("--operator-name", help="Your name for the founding member.")
+    ] = "operator",
 ) -> None:
     """Make a node that founds a network of its own, with one founding member.
 
@@ -84,7 +92,9 @@ def start(session: WithKeys, directory: Directory) -> None:
     url = f"http://127.0.0.1:{config.port}" if config.host != "::1" else f"http://[::1]:{config.port}"
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
     logging.basicConfig(
-        filename=directory / NODE_LOG, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        filename=directory / NODE_LOG,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     logging.getLogger("traco").setLevel(logging.INFO)
 
@@ -111,7 +121,9 @@ def _announce(output: Output, url: str) -> None:
 @command(app, "status", examples=["traco node status", "traco node status --directory node --json"])
 def status(
     session: Reading,
-    directory: Annotated[Path | None, typer.Option(metavar="DIR", help="Ask the node of this directory.")] = None,
+    directory: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Ask the node of this directory.")
+    ] = None,
 ) -> None:
     """Say where a running node's ledger stands."""
     if directory is None:
@@ -134,7 +146,9 @@ def stop(session: WithNames, directory: Directory) -> None:
     while _holder(directory) is not None:
         if time.monotonic() > deadline:
             raise CommandProblem(
-                ExitCode.NODE, "node.not_stopping", f"Process {holder} does not stop; see {directory / NODE_LOG}."
+                ExitCode.NODE,
+                "node.not_stopping",
+                f"Process {holder} does not stop; see {directory / NODE_LOG}.",
             )
         time.sleep(POLL_SECONDS)
     session.output.record({"directory": str(directory), "stopped": True})
@@ -159,11 +173,15 @@ def audit_node(session: Local, directory: Directory) -> None:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[transactions]} transactions"),
         TimeElapsedColumn(),
     )  # fmt: skip
-    with ProgressBar(*columns, console=Console(stderr=True), disable=session.output.as_json, transient=True) as bar:
+    with ProgressBar(
+        *columns, console=Console(stderr=True), disable=session.output.as_json, transient=True
+    ) as bar:
         task = bar.add_task("blocks", total=None, transactions=0)
 
         def show(progress: Progress) -> None:
-            bar.update(task, completed=progress.block, total=progress.blocks, transactions=progress.transactions)
+            bar.update(
+                task, completed=progress.block, total=progress.blocks, transactions=progress.transactions
+            )
 
         report = audit(directory, show)
     document = {

@@ -18,7 +18,10 @@ from traco.modules.party.state import LEI_SCHEME, Identifier, KeyRole, PartyKey
 app = group("Register parties and look them up.")
 
 PartyArgument = Annotated[
-    str, typer.Argument(metavar="PARTY", help="A name such as @bank-a, an id in hex, or an LEI.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="PARTY", help="A name such as @bank-a, an id in hex, or an LEI.", show_default=False
+    ),
 ]
 Role = Annotated[
     str, typer.Argument(help="Such as cash_operator, registry_operator, authority.", show_default=False)
@@ -49,7 +52,8 @@ def register(
         list[str], typer.Option(help="Another public identifier as SCHEME:VALUE (ISO 6523). Repeatable.")
     ] = [],  # noqa: B006
     public_keys: Annotated[
-        Path | None, typer.Option(help="File of its public keys; by default that of the key store of the name.")
+        Path | None,
+        typer.Option(help="File of its public keys; by default that of the key store of the name."),
     ] = None,
 ) -> None:
     """Register an organisation; the acting member (--as) vouches for it.
@@ -89,7 +93,8 @@ def _keys(file: Path) -> tuple[PartyKey, ...]:
         return tuple(PartyKey(bytes.fromhex(form.public_key), form.roles) for form in forms)
     except OSError as error:
         raise unusable(
-            "party.no_keys", f"{file}: {error.strerror}. Make keys with traco key create, or name a file: --public-keys"
+            "party.no_keys",
+            f"{file}: {error.strerror}. Make keys with traco key create, or name a file: --public-keys",
         ) from None
     except ValueError as error:
         raise unusable("party.keys_unusable", f"{file} is not a file of public keys ({error}).") from None
@@ -100,7 +105,9 @@ def show(session: Reading, party: PartyArgument) -> None:
     """Show a party: name, identifiers, keys, policy, roles, status."""
     view = session.client.query("party.get", party=session.party(party))
     found = session.require(view, "party", party)
-    session.output.record({"id": found["id"], "name_here": session.names.name_of(found["id"]), **found["party"]})
+    session.output.record(
+        {"id": found["id"], "name_here": session.names.name_of(found["id"]), **found["party"]}
+    )
 
 
 @command(app, "list", examples=["traco party list --limit 20"])
@@ -112,7 +119,8 @@ def list_parties(
     """List parties in the order of their ids."""
     page = session.client.query("party.list", after=after or None, limit=limit)
     rows: list[dict[str, Any]] = [
-        {"id": view["id"], "name_here": session.names.name_of(view["id"]), **view["party"]} for view in page["parties"]
+        {"id": view["id"], "name_here": session.names.name_of(view["id"]), **view["party"]}
+        for view in page["parties"]
     ]
     session.output.rows("parties", rows, ("id", "name_here", "name", "kind", "status", "roles"))
     if page["next_after"]:
@@ -133,7 +141,11 @@ def revoke_role(session: Acting, party: PartyArgument, role: Role) -> None:
     session.show_result(member.transact(RevokeRole((member.id,), subject, role)), party=subject, role=role)
 
 
-@command(app, "set-status", examples=["traco party set-status @seller suspended --reason court_order --as @operator"])
+@command(
+    app,
+    "set-status",
+    examples=["traco party set-status @seller suspended --reason court_order --as @operator"],
+)
 def set_status(
     session: Acting,
     party: PartyArgument,
@@ -142,4 +154,6 @@ def set_status(
 ) -> None:
     """Suspend, reactivate or close a party, by the member that vouches for it. Closed is final."""
     subject, member = session.party(party), session.actor()
-    session.show_result(member.transact(SetStatus(member.id, subject, status, reason)), party=subject, status=status)
+    session.show_result(
+        member.transact(SetStatus(member.id, subject, status, reason)), party=subject, status=status
+    )

@@ -42,7 +42,9 @@ class Passphrases:
             return given
         first = _ask(f"New passphrase for {what}: ")
         if first != _ask("Again: "):
-            raise CommandProblem(ExitCode.KEYS, "passphrase.differs", "The two entries differ; nothing was changed.")
+            raise CommandProblem(
+                ExitCode.KEYS, "passphrase.differs", "The two entries differ; nothing was changed."
+            )
         self._known[str(what)] = first
         return first
 
@@ -62,7 +64,9 @@ def _read(path: Path) -> str:
         ) from None
     except (OSError, TooLarge, UnicodeDecodeError):
         raise CommandProblem(
-            ExitCode.KEYS, "passphrase.file_unusable", f"{path} cannot be read as a passphrase; check the path."
+            ExitCode.KEYS,
+            "passphrase.file_unusable",
+            f"{path} cannot be read as a passphrase; check the path.",
         ) from None
     return content.splitlines()[0] if content else ""
 

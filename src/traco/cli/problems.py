@@ -1,7 +1,7 @@
 """How the command fails: one problem with a stable code on standard error, and an exit code that scripts can rely on.
 
-    Exception
-    └── CommandProblem    code, detail and exit code of its own; other layers' errors get theirs in ``problem_of``
+Exception
+└── CommandProblem    code, detail and exit code of its own; other layers' errors get theirs in ``problem_of``
 """
 
 from collections.abc import Mapping
@@ -56,7 +56,9 @@ class Problem(NamedTuple):
 class CommandProblem(Exception):
     """A problem that the command itself finds."""
 
-    def __init__(self, exit_code: ExitCode, code: str, detail: str, fields: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self, exit_code: ExitCode, code: str, detail: str, fields: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{code}: {detail}")
         self.problem = Problem(code, detail, exit_code, fields or {})
 
@@ -99,7 +101,9 @@ def problem_of(error: Exception) -> Problem | None:
     detail = _detail(error, code)
     if name == "NodeProblem":
         status = int(getattr(error, "status", 500))
-        exit_code = ExitCode.NEGATIVE if status == 404 else ExitCode.REFUSED if status < 500 else ExitCode.NODE
+        exit_code = (
+            ExitCode.NEGATIVE if status == 404 else ExitCode.REFUSED if status < 500 else ExitCode.NODE
+        )
     elif isinstance(error, Halt):
         exit_code = ExitCode.HALTED
     elif name in _BY_NAME:

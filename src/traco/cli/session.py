@@ -30,7 +30,9 @@ URL = Shared(
     Annotated[
         str,
         typer.Option(
-            "--url", envvar="TRACO_URL", help="Address of the node; by default that of the network of your names."
+            "--url",
+            envvar="TRACO_URL",
+            help="Address of the node; by default that of the network of your names.",
         ),
     ],
     "",
@@ -40,24 +42,31 @@ PASSPHRASE_FILE = Shared(
     Annotated[
         Path | None,
         typer.Option(
-            "--passphrase-file", help="File (mode 0600) with the passphrase; else TRACO_PASSPHRASE, else a prompt."
+            "--passphrase-file",
+            help="File (mode 0600) with the passphrase; else TRACO_PASSPHRASE, else a prompt.",
         ),
     ],
     None,
 )
 ACTING = Shared(
     "acting",
-    Annotated[str, typer.Option("--as", envvar="TRACO_PARTY", help="The acting party: a name, an id or an LEI.")],
+    Annotated[
+        str, typer.Option("--as", envvar="TRACO_PARTY", help="The acting party: a name, an id or an LEI.")
+    ],
     "",
 )
 KEYSTORE = Shared(
     "keystore",
-    Annotated[Path | None, typer.Option("--keystore", help="Its key store, where it is not the one of its name.")],
+    Annotated[
+        Path | None, typer.Option("--keystore", help="Its key store, where it is not the one of its name.")
+    ],
     None,
 )
 KEY = Shared(
     "key",
-    Annotated[list[str], typer.Option("--key", help="Sign with this key; repeat it where several must sign.")],
+    Annotated[
+        list[str], typer.Option("--key", help="Sign with this key; repeat it where several must sign.")
+    ],
     [],
 )
 
@@ -171,7 +180,9 @@ class Acting(Reading):
     def actor(self, role: str = "sign") -> Party:
         """The party of ``--as`` with the signers for a role. Raises ``CommandProblem``, ``KeyStoreError``."""
         if not self._acting:
-            raise CommandProblem(ExitCode.USAGE, "usage.no_party", "Say who acts: --as PARTY, or set TRACO_PARTY.")
+            raise CommandProblem(
+                ExitCode.USAGE, "usage.no_party", "Say who acts: --as PARTY, or set TRACO_PARTY."
+            )
         return self.party_with_keys(self._acting, role, self._keystore, self._keys)
 
     def party_with_keys(
@@ -183,7 +194,9 @@ class Acting(Reading):
         entry = self.names.find(name) if name else None
         path = keystore or (self.names.key_store(name) if name else None)
         if path is None:
-            raise unusable("keystore.not_named", f"No key store is known for {text}; say which: --keystore FILE")
+            raise unusable(
+                "keystore.not_named", f"No key store is known for {text}; say which: --keystore FILE"
+            )
         return self.client.party(identity, *self._signers(path, role, keys or (entry.keys if entry else ())))
 
     def _signers(self, path: Path, role: str, wanted: Sequence[str]) -> list[Signer]:
@@ -208,7 +221,6 @@ class Acting(Reading):
             "events": [_brief(self._with_names(event)) for event in result.events],
         })  # fmt: skip
 
-
     def _with_names(self, value: Any) -> Any:
         """The same with every id that has a name here replaced by it."""
         if isinstance(value, dict):
@@ -224,14 +236,21 @@ def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        raise CommandProblem(ExitCode.KEYS, "keystore.no_key", f"No key in {path} has the role {role!r}; add one.")
+        raise CommandProblem(
+            ExitCode.KEYS, "keystore.no_key", f"No key in {path} has the role {role!r}; add one."
+        )
     raise CommandProblem(
-        ExitCode.KEYS, "keystore.choose_key", f"{path} has several keys; choose with --key: {', '.join(fitting)}"
+        ExitCode.KEYS,
+        "keystore.choose_key",
+        f"{path} has several keys; choose with --key: {', '.join(fitting)}",
     )
 
 
 def _brief(event: dict[str, Any]) -> str:
     """An event in one line."""
     shown = {name: value for name, value in event.items() if name != "type" and value not in ("", None)}
-    fields = (f"{name} {value if isinstance(value, str) else msgspec.json.encode(value).decode()}" for name, value in shown.items())
+    fields = (
+        f"{name} {value if isinstance(value, str) else msgspec.json.encode(value).decode()}"
+        for name, value in shown.items()
+    )
     return f"{event['type']}: {', '.join(fields)}"

@@ -38,7 +38,9 @@ MS_PER_MINUTE = 60_000
 def create(
     session: Acting,
     name: Annotated[str, typer.Argument(help="Your name for the batch.", show_default=False)],
-    leg: Annotated[list[str], typer.Option(help="SENDER,RECEIVER,INSTRUMENT,AMOUNT with parties. Repeatable.")],
+    leg: Annotated[
+        list[str], typer.Option(help="SENDER,RECEIVER,INSTRUMENT,AMOUNT with parties. Repeatable.")
+    ],
     settler: Annotated[
         list[str], typer.Option(help="Party that may settle it; without one it settles itself when complete.")
     ] = [],  # noqa: B006
@@ -66,19 +68,27 @@ def _leg(session: Reading, text: str) -> SettlementInstruction:
     return SettlementInstruction(session.party(sender), session.party(receiver), what, units)
 
 
-@command(app, "affirm", examples=["traco settle affirm @deal --from @seller-bills --into @seller-cash --as @seller"])
+@command(
+    app,
+    "affirm",
+    examples=["traco settle affirm @deal --from @seller-bills --into @seller-cash --as @seller"],
+)
 def affirm(
     session: Acting,
     batch: BatchArgument,
     source: Annotated[str, typer.Option("--from", help="Account that what the party owes comes from.")] = "",
-    target: Annotated[str, typer.Option("--into", help="Account that what the party receives goes into.")] = "",
+    target: Annotated[
+        str, typer.Option("--into", help="Account that what the party receives goes into.")
+    ] = "",
 ) -> None:
     """Consent to all legs of the acting party, as they are on the ledger now; what it owes is held from now on.
 
     For pass-throughs and legs settled outside the ledger use traco tx send.
     """
     identity, party = session.identity(batch, "batch"), session.actor()
-    record = session.require(session.client.query("settlement.batch", batch=identity), "batch", batch)["batch"]
+    record = session.require(session.client.query("settlement.batch", batch=identity), "batch", batch)[
+        "batch"
+    ]
     legs = tuple(from_form(SettlementInstruction, form) for form in record["legs"])
     settlers = tuple(bytes.fromhex(settler) for settler in record["settlers"])
     owed = [index for index, leg in enumerate(legs) if leg.sender == party.id]
@@ -130,9 +140,13 @@ def show(session: Reading, batch: BatchArgument) -> None:
         session.output.record({"id": identity.hex(), "complete": view["complete"], **view["batch"]})
         return
     record = view["batch"]
-    session.output.note(f"batch {identity.hex()}: {record['status']}{', complete' if view['complete'] else ''}")
+    session.output.note(
+        f"batch {identity.hex()}: {record['status']}{', complete' if view['complete'] else ''}"
+    )
     rows = [_shown(session, record, index) for index in range(len(record["legs"]))]
-    session.output.rows("legs", rows, ("leg", "sender", "receiver", "instrument", "amount", "allocated", "approved"))
+    session.output.rows(
+        "legs", rows, ("leg", "sender", "receiver", "instrument", "amount", "allocated", "approved")
+    )
 
 
 def _shown(session: Reading, record: dict[str, Any], index: int) -> dict[str, Any]:

@@ -22,7 +22,9 @@ app = group("Prove what is in a node's state, and what is not.")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The node's directory.", show_default=False)]
 OUTPUT = Shared(
-    "output", Annotated[Path | None, typer.Option("--output", "-o", help="Write the proof to this file.")], None
+    "output",
+    Annotated[Path | None, typer.Option("--output", "-o", help="Write the proof to this file.")],
+    None,
 )
 
 
@@ -46,7 +48,9 @@ class Proving(WithNames):
         proven = check_proof(content)
         if self._file is not None:
             write_file(self._file, content)
-        self.output.record({**as_form(proven), **_record(proven, codec), "file": str(self._file or "") or None})
+        self.output.record(
+            {**as_form(proven), **_record(proven, codec), "file": str(self._file or "") or None}
+        )
 
 
 def _record(proven: Proven, codec: Codec[Any] | None) -> dict[str, Any]:
@@ -95,7 +99,9 @@ def prove_account(
 
 @command(prove_app, "instrument", examples=["traco state prove instrument node @eur"])
 def prove_instrument(
-    session: Proving, directory: Directory, instrument: Annotated[str, typer.Argument(help="A name or an id.")]
+    session: Proving,
+    directory: Directory,
+    instrument: Annotated[str, typer.Argument(help="A name or an id.")],
 ) -> None:
     """Prove an instrument, or that there is none."""
     session.prove(directory, INSTRUMENTS.key(session.identity(instrument, "instrument")), INSTRUMENTS.codec)
@@ -130,6 +136,8 @@ def verify(
         raise CommandProblem(ExitCode.NEGATIVE, "proof.invalid", f"{file} proves nothing: {error}.") from None
     if app_hash and proven.app_hash.hex() != app_hash.lower():
         raise CommandProblem(
-            ExitCode.NEGATIVE, "proof.other_state", f"{file} is about app hash {proven.app_hash.hex()}, another state."
+            ExitCode.NEGATIVE,
+            "proof.other_state",
+            f"{file} is about app hash {proven.app_hash.hex()}, another state.",
         )
     session.output.record(as_form(proven))

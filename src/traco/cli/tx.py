@@ -31,7 +31,9 @@ def transaction_identity(text: str) -> bytes:
     """The id that a text spells. Raises ``CommandProblem``."""
     found = as_id(text, ID_BYTES)
     if found is None:
-        raise unusable("transaction.id", f"{text!r} is not a transaction id: {2 * ID_BYTES} hexadecimal digits.")
+        raise unusable(
+            "transaction.id", f"{text!r} is not a transaction id: {2 * ID_BYTES} hexadecimal digits."
+        )
     return found
 
 
@@ -58,8 +60,12 @@ def submit(session: Reading, file: File) -> None:
 def send(
     session: Acting,
     file: File,
-    also: Annotated[list[str], typer.Option(help="Another party that signs, with its key store. Repeatable.")] = [],  # noqa: B006
-    write: Annotated[Path | None, typer.Option(help="Write the signed transaction here instead of submitting it.")] = None,
+    also: Annotated[
+        list[str], typer.Option(help="Another party that signs, with its key store. Repeatable.")
+    ] = [],  # noqa: B006
+    write: Annotated[
+        Path | None, typer.Option(help="Write the signed transaction here instead of submitting it.")
+    ] = None,
 ) -> None:
     """Sign and submit instructions written as JSON: an object, or a list that is executed all or none.
 
@@ -93,7 +99,8 @@ def _instructions(session: Reading, file: Path) -> list[Instruction]:
         kind = registry.instruction_named(str(form.get("type", ""))) if isinstance(form, dict) else None
         if kind is None:
             raise unusable(
-                "instructions.unknown", f"{file}: an instruction needs a type such as holding.transfer/1; see the reference."
+                "instructions.unknown",
+                f"{file}: an instruction needs a type such as holding.transfer/1; see the reference.",
             )
         found.append(from_form(kind, _with_ids(session, form)))
     return found

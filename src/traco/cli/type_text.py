@@ -13,7 +13,10 @@ from traco.kernel.codec import MAX_AMOUNT, MAX_TIME_MS
 def record_fields(kind: type[msgspec.Struct]) -> list[tuple[str, str]]:
     """Each field with its type and bounds, and its default where it has one."""
     hints = get_type_hints(kind, include_extras=True)
-    return [(field.name, _type_text(hints[field.name]) + _default(field)) for field in msgspec.structs.fields(kind)]
+    return [
+        (field.name, _type_text(hints[field.name]) + _default(field))
+        for field in msgspec.structs.fields(kind)
+    ]
 
 
 def records_in(kinds: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struct]]:
@@ -31,7 +34,9 @@ def records_in(kinds: Iterable[type[msgspec.Struct]]) -> list[type[msgspec.Struc
 def _records(hint: Any) -> list[type[msgspec.Struct]]:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return [hint]
-    return [record for part in get_args(hint) if not isinstance(part, msgspec.Meta) for record in _records(part)]
+    return [
+        record for part in get_args(hint) if not isinstance(part, msgspec.Meta) for record in _records(part)
+    ]
 
 
 def _default(field: Any) -> str:
@@ -64,7 +69,9 @@ def _type_text(hint: Any) -> str:
 
 def _tuple_text(items: tuple[Any, ...], metas: list[msgspec.Meta]) -> str:
     if len(items) == 2 and items[1] is Ellipsis:
-        return f"list of {_type_text(items[0])}" + _bounds(_limit(metas, "min_length"), _limit(metas, "max_length"))
+        return f"list of {_type_text(items[0])}" + _bounds(
+            _limit(metas, "min_length"), _limit(metas, "max_length")
+        )
     return "(" + ", ".join(map(_type_text, items)) + ")"
 
 

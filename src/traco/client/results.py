@@ -1,14 +1,14 @@
 """What a client learns of its transactions, and how asking a node can fail.
 
-    LedgerError
-    └── ClientError             ``code`` is stable, ``detail`` says what happened and what to do
-        ├── NodeUnreachable     no answer
-        ├── OutcomeUnknown      no answer to a transaction, which may or may not have been ordered
-        ├── NodeProblem         the node answered with a problem document
-        ├── OtherNetwork        the node serves another network than the caller means
-        └── TransactionFailed   ``result`` has the whole answer
-            ├── TransactionRejected   ordered, executed, and the rules said no: it has a receipt
-            └── TransactionRefused    never executed: no receipt, and its id is not used up
+LedgerError
+└── ClientError             ``code`` is stable, ``detail`` says what happened and what to do
+    ├── NodeUnreachable     no answer
+    ├── OutcomeUnknown      no answer to a transaction, which may or may not have been ordered
+    ├── NodeProblem         the node answered with a problem document
+    ├── OtherNetwork        the node serves another network than the caller means
+    └── TransactionFailed   ``result`` has the whole answer
+        ├── TransactionRejected   ordered, executed, and the rules said no: it has a receipt
+        └── TransactionRefused    never executed: no receipt, and its id is not used up
 """
 
 from collections.abc import Mapping
@@ -46,7 +46,9 @@ class TransactionResult(NamedTuple):
 
     def form(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        failure = None if self.failure is None else {**self.failure._asdict(), "fields": dict(self.failure.fields)}
+        failure = (
+            None if self.failure is None else {**self.failure._asdict(), "fields": dict(self.failure.fields)}
+        )
         return {
             "id": self.identity.hex(), "status": self.status, "height": self.height, "leaf": self.leaf,
             "failure": failure, "events": list(self.events),
@@ -108,9 +110,7 @@ class OtherNetwork(ClientError):
     """The node serves another network than the one meant; nothing signed for one is valid on the other."""
 
     def __init__(self, found: bytes, wanted: bytes) -> None:
-        detail = (
-            f"The node serves network {found.hex()}, but {wanted.hex()} is meant. Check its address, or your genesis."
-        )
+        detail = f"The node serves network {found.hex()}, but {wanted.hex()} is meant. Check its address, or your genesis."
         super().__init__("node.other_network", detail, {"found": found.hex(), "wanted": wanted.hex()})
 
 

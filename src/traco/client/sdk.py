@@ -73,7 +73,9 @@ class LedgerClient:
         self._transport = transport or Transport(url)
         self._wanted = network
         self._network: bytes | None = None
-        self._clock: tuple[int, int, float] | None = None  # node's time, window, our monotonic clock at that time
+        self._clock: tuple[int, int, float] | None = (
+            None  # node's time, window, our monotonic clock at that time
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -97,6 +99,13 @@ class LedgerClient:
         """The network's id, as the node says. Raises ``OtherNetwork``."""
         return self.status().network if self._network is None else self._network
 
+    @property
+    def _node(self) -> Transport:
+        """The node, once it is known to be of the network that is meant."""
+        if self._wanted is not None and self._network is None:
+            self.status()
+        return self._transport
+
     def status(self) -> NodeStatus:
         """Where the ledger stands. Raises ``OtherNetwork``."""
         asked = time.monotonic()
@@ -116,7 +125,7 @@ class LedgerClient:
 
     def genesis(self) -> bytes:
         """The founding document, which is that of the network the node says it serves. Raises ``OtherNetwork``."""
-        raw = self._transport.get("/v1/genesis").content
+        raw = self._node.get("/v1/genesis").content
         try:
             found = network_id(parse_genesis(raw))
         except GenesisInvalid:
@@ -152,7 +161,9 @@ class LedgerClient:
         nothing helped; the same bytes may be submitted later.
         """
         try:
-            answer = self._transport.post(f"/v1/transactions?until={until}", transaction, kind=_OCTETS, accept=(422,))
+            answer = self._node.post(
+                f"/v1/transactions?until={until}", transaction, kind=_OCTETS, accept=(422,)
+            )
         except NodeUnreachable as error:
             raise OutcomeUnknown(error.url, error.reason, _identity(transaction), transaction) from None
         return _parsed(_json(answer))
@@ -162,14 +173,14 @@ class LedgerClient:
         results: list[TransactionResult] = []
         for batch in _batches(transactions):
             payload = msgspec.msgpack.encode(batch)
-            answer = self._transport.post(f"/v1/transactions/batch?until={until}", payload, kind=_OCTETS)
+            answer = self._node.post(f"/v1/transactions/batch?until={until}", payload, kind=_OCTETS)
             results += [_parsed(form) for form in _json(answer)]
         return results
 
     def result(self, identity: bytes) -> TransactionResult | None:
         """What became of a transaction, with its events; None where the node has never seen it."""
         try:
-            return _parsed(_json(self._transport.get(f"/v1/transactions/{identity.hex()}")))
+            return _parsed(_json(self._node.get(f"/v1/transactions/{identity.hex()}")))
         except NodeProblem as problem:
             if problem.status == 404:
                 return None
@@ -177,24 +188,29 @@ class LedgerClient:
 
     def receipt(self, identity: bytes) -> bytes:
         """The finality receipt of a transaction: the file that ``traco verify`` takes."""
-        return self._transport.get(f"/v1/transactions/{identity.hex()}/receipt").content
+        return self._node.get(f"/v1/transactions/{identity.hex()}/receipt").content
 
     def block(self, height: int) -> dict[str, Any]:
         """A block: its hashes, and its leaves with their outcomes."""
-        block: dict[str, Any] = _json(self._transport.get(f"/v1/blocks/{height}"))
+        block: dict[str, Any] = _json(self._node.get(f"/v1/blocks/{height}"))
         return block
 
     def query(self, name: str, /, **fields: Any) -> Any:
         """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes."""
         content = msgspec.json.encode(to_form(fields))
-        answer = self._transport.post(f"/v1/queries/{quote(name, safe='.')}", content)
+        answer = self._node.post(f"/v1/queries/{quote(name, safe='.')}", content)
         try:
             return _json(answer)["answer"]
         except (KeyError, TypeError):
             raise _strange() from None
 
     def fingerprints(
-        self, caller: str, fields: msgspec.Struct | Mapping[str, Any], content_commitment: bytes, *, register: bool
+        self,
+        caller: str,
+        fields: msgspec.Struct | Mapping[str, Any],
+        content_commitment: bytes,
+        *,
+        register: bool,
     ) -> dict[str, Any]:
         """The fingerprint service's signed statement over normalised invoice fields, as a form.
 
@@ -205,7 +221,7 @@ class LedgerClient:
             "caller": caller, "fields": msgspec.to_builtins(fields),
             "content_commitment": content_commitment.hex(), "register": register,
         }  # fmt: skip
-        answer = self._transport.post("/v1/fingerprints", msgspec.json.encode(request), once=True)
+        answer = self._node.post("/v1/fingerprints", msgspec.json.encode(request), once=True)
         statement: dict[str, Any] = _json(answer)
         return statement
 
@@ -245,7 +261,9 @@ def sign_body(body: bytes, signers: Iterable[Signer]) -> bytes:
     """The transaction of an encoded body, signed by each key once."""
     message = signing_message(transaction_id(body))
     by_key = {signer.public_key: signer for signer in signers}
-    return encode_transaction(body, tuple(Signature(key, signer.sign(message)) for key, signer in by_key.items()))
+    return encode_transaction(
+        body, tuple(Signature(key, signer.sign(message)) for key, signer in by_key.items())
+    )
 
 
 def _identity(transaction: bytes) -> bytes:
@@ -293,4 +311,6 @@ def _parsed(form: Any) -> TransactionResult:
 
 
 def _strange() -> NodeProblem:
-    return NodeProblem(502, "node.strange_answer", "The answer is not that of a Traco node; check address and version.")
+    return NodeProblem(
+        502, "node.strange_answer", "The answer is not that of a Traco node; check address and version."
+    )

@@ -55,7 +55,12 @@ class Transport:
         return self._repeated("POST", path, content, headers, accept)
 
     def _repeated(
-        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str], accept: tuple[int, ...] = ()
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        accept: tuple[int, ...] = (),
     ) -> httpx.Response:
         for pause in self._pauses:
             try:
@@ -68,7 +73,9 @@ class Transport:
             self._wait(pause)
         return self._checked(self._send(method, path, content, headers), accept)
 
-    def _send(self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]) -> httpx.Response:
+    def _send(
+        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
+    ) -> httpx.Response:
         try:
             return self._http.request(method, self.url + path, content=content, headers=headers)
         except (httpx.TransportError, httpx.InvalidURL) as error:
@@ -86,7 +93,9 @@ def _problem(answer: httpx.Response) -> NodeProblem:
         code, detail = str(document.pop("code")), str(document.pop("detail"))
     except (ValueError, AttributeError, KeyError, TypeError):
         return NodeProblem(
-            answer.status_code, f"http.{answer.status_code}", "The answer is not that of a Traco node; check its address."
+            answer.status_code,
+            f"http.{answer.status_code}",
+            "The answer is not that of a Traco node; check its address.",
         )
     fields = {name: value for name, value in document.items() if name not in ("type", "title", "status")}
     return NodeProblem(answer.status_code, code, detail, fields)

@@ -39,7 +39,9 @@ def describe(verified: Verified) -> dict[str, Any]:
         "network_name": verified.genesis.name,
         "transaction": verified.identity.hex(),
         "outcome": "success" if failure is None else "rejected",
-        "failure": None if failure is None else {"code": failure.code, "fields": to_form(dict(failure.fields))},
+        "failure": None
+        if failure is None
+        else {"code": failure.code, "fields": to_form(dict(failure.fields))},
         "instructions": [_readable(item, Instruction) for item in verified.body.instructions],
         "events": [_readable(item, Event) for item in verified.receipt.events],
         "signers": [key.hex() for key in verified.signers],
@@ -62,7 +64,8 @@ def as_text(proof: Mapping[str, Any]) -> str:
         "VALID: this happened on the ledger.",
         "",
         f"transaction  {proof['transaction']}",
-        f"outcome      {proof['outcome']}" + (f": {failure['code']} {_fields(failure['fields'])}" if failure else ""),
+        f"outcome      {proof['outcome']}"
+        + (f": {failure['code']} {_fields(failure['fields'])}" if failure else ""),
         f"block        {proof['height']}, {_time(proof['time_ms'])}",
         f"network      {proof['network_name']!r}, id {proof['network']}",
         f"sealed       at height {proof['sealed_height']}, {_time(proof['sealed_time_ms'])}",

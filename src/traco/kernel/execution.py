@@ -5,7 +5,7 @@ committed block would otherwise stop every node at every replay.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from traco.kernel.codec import Record, encode
 from traco.kernel.due import DueItem, schedule, unschedule
@@ -28,6 +28,7 @@ from traco.kernel.registry import Registry
 from traco.kernel.state import State
 
 P = TypeVar("P", bound=Record)
+T = TypeVar("T")
 
 AUTHORISATION_STEP: Final = 999_999
 ADMISSION_STEP: Final = 1_000_000  # ``step`` of a fault in admission; instructions count from 0
@@ -169,16 +170,11 @@ class Executor:
         A check asks modules (the authority, an instruction's actors), so a bug there must not stop every node either: the
         transaction is refused with ``kernel.fault``, without a leaf.
         """
-        try:
-            check()
-            return None
-        except Refused as refused:
-            return refused.failure()
-        except (Halt, MemoryError, RecursionError):
-            raise
-        except Exception as error:  # the transaction boundary: see the module's docstring
-            self._alarm("kernel.fault", identity, error)
-            return KernelFault(AUTHORISATION_STEP).failure()
+        error = _attempt(check)
+        if error is None or isinstance(error, Refused):
+            return None if error is None else error.failure()
+        self._alarm("kernel.fault", identity, error)
+        return KernelFault(AUTHORISATION_STEP).failure()
 
     def run_transaction(
         self, identity: bytes, signers: tuple[bytes, ...], instructions: Sequence[Instruction]
@@ -209,17 +205,13 @@ class Executor:
     def _outcome(self, context: Execution, action: Callable[[], None]) -> Outcome:
         """Run ``action``, check the invariants, write the receipt; on failure roll back as far as it had come."""
         start = context.progress.mark
-        try:
-            action()
-            context.progress = context.progress._replace(step=INVARIANT_STEP)
-            self._check_invariants(start)
-            return Outcome(None, encode(Receipt(context.transaction, None, tuple(context.events))))
-        except (Halt, MemoryError, RecursionError):
-            raise
-        except Rejected as rejection:
-            failure = self._failure(context, rejection)
-        except Exception as error:  # the transaction boundary: see the module's docstring
-            self._alarm("kernel.fault", context.transaction, error)
+        result = _attempt(self._run_and_conclude, context, action, start)
+        if isinstance(result, bytes):
+            return Outcome(None, result)
+        if isinstance(result, Rejected):
+            failure = self._failure(context, result)
+        else:
+            self._alarm("kernel.fault", context.transaction, result)
             failure = KernelFault(context.progress.step).failure()
         self._state.rollback(context.progress.mark)
         events = tuple(context.events[: context.progress.charges])
@@ -230,6 +222,12 @@ class Executor:
         self._state.rollback(start)
         failure = KernelFault(ADMISSION_STEP).failure()
         return Outcome(failure, encode(Receipt(context.transaction, failure, ())))
+
+    def _run_and_conclude(self, context: Execution, action: Callable[[], None], start: int) -> bytes:
+        action()
+        context.progress = context.progress._replace(step=INVARIANT_STEP)
+        self._check_invariants(start)
+        return encode(Receipt(context.transaction, None, tuple(context.events)))
 
     def _context(self, identity: bytes, signers: tuple[bytes, ...]) -> Execution:
         return Execution(
@@ -260,3 +258,16 @@ class Executor:
             self._alarm("kernel.fault", context.transaction, rejection)
             return KernelFault(step).failure()
         return failure
+
+
+def _attempt(action: Callable[..., T], *arguments: Any) -> T | Exception:
+    """What ``action`` returns, or the exception it ended in: the transaction boundary, see the module's docstring.
+
+    What is no property of the ledger's content leaves it: it stops this node.
+    """
+    try:
+        return action(*arguments)
+    except (Halt, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        return error

@@ -99,5 +99,8 @@ def _check_numbers(value: Any) -> None:
     if isinstance(value, list):
         for item in value:
             _check_numbers(item)
-    elif isinstance(value, float) or (isinstance(value, int) and not -MAX_AMOUNT <= value <= MAX_AMOUNT):
-        raise GenesisInvalid("numbers are integers of at most 64 bits here")
+    elif isinstance(value, int):
+        if not -MAX_AMOUNT <= value <= MAX_AMOUNT:
+            raise GenesisInvalid("numbers are integers of at most 64 bits here")
+    elif not (value is None or isinstance(value, str)):
+        raise GenesisInvalid("numbers are integers here")

@@ -86,7 +86,9 @@ def compare(
     finally:
         store.close()
     found = [broken] if broken is not None else []
-    found += _of_blocks(path, rebuilt, info.height) if broken is not None else differences(path, rebuilt, REPORTED)
+    found += (
+        _of_blocks(path, rebuilt, info.height) if broken is not None else differences(path, rebuilt, REPORTED)
+    )
     return AuditReport(info.height, transactions, info.app_hash, tuple(found))
 
 
@@ -133,7 +135,9 @@ def _of_blocks(path: Path, rebuilt: Path, height: int) -> list[Difference]:
     rows: list[Any] = []
     for each in (path, rebuilt):
         with halting(str(each)), closing(open_reader(str(each), None)) as connection:
-            rows.append(connection.execute("SELECT * FROM blocks WHERE height = ?", (height,)).fetchone() or ())
+            rows.append(
+                connection.execute("SELECT * FROM blocks WHERE height = ?", (height,)).fetchone() or ()
+            )
     return [
         Difference("blocks", height, column, original, again)
         for column, original, again in zip(columns, *rows, strict=False)

@@ -23,21 +23,15 @@ class Outbox:
         """Open the file, or make it. Raises ``OutboxFailed``."""
         try:
             self._connection = apsw.Connection(str(path), vfs=vfs)
+            self._open()
         except apsw.Error as error:
             raise OutboxFailed(f"the outbox cannot be opened: {error}") from error
-        try:
-            self._open()
-        except BaseException as error:
-            with suppress(apsw.Error):  # what fails again here is the same failure
-                self._connection.close(True)
-            if isinstance(error, apsw.Error):
-                raise OutboxFailed(f"the outbox cannot be opened: {error}") from error
-            raise
 
     def _open(self) -> None:
         execute = self._connection.execute
         found = next(iter(execute("PRAGMA user_version")))[0]
         if found > FORMAT:
+            self._connection.close()
             raise OutboxFailed(
                 f"the outbox has format {found}; this release knows {FORMAT}: install a newer one"
             )

@@ -325,3 +325,11 @@ def test_a_settlement_without_its_receivable_is_refused(desk: Desk) -> None:
         desk.financing.keeper.settled(context, FinancingSettled(financing))
 
     assert desk.refuse("operator", desk._call(lose_and_settle)) == "financing.receivable_not_found"
+
+
+def test_a_settled_request_leaves_no_expiry_due(desk: Desk) -> None:
+    expires_ms = desk.ledger.time_ms + DAY_MS
+    financing = desk.request(desk.invoice(), expires_ms=expires_ms)
+    desk.accept(financing, desk.offer(financing, valid_until_ms=expires_ms))
+    desk.wait_until(expires_ms)
+    assert desk.ledger.store.blocks[-1].leaves == ()

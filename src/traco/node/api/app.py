@@ -9,7 +9,7 @@ import msgspec
 from litestar import Litestar, Request, Response, get, post
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.params import FromPath, FromQuery
+from litestar.params import FromPath, FromQuery, JSONBody
 
 from traco import __version__
 from traco.client.forms import form_type, from_form, to_form
@@ -100,6 +100,7 @@ def make_app(
     return Litestar(
         route_handlers=[*handlers, *more], on_startup=start, on_shutdown=stop, exception_handlers=HANDLERS,
         middleware=[Guard], request_max_body_size=limits.max_envelope_bytes * 2, debug=False, pdb_on_exception=False,
+        logging_config=None,
         openapi_config=OpenAPIConfig(
             title="Traco node", version=__version__, path="/v1/openapi", render_plugins=[JsonRenderPlugin(path="/")]
         ),
@@ -135,7 +136,7 @@ def _query_route(reads: Reads, name: str) -> Any:
     async def answer(data: Any) -> dict[str, Any]:
         return reads.query(name, msgspec.to_builtins(data))
 
-    answer.__annotations__["data"] = form_type(query.request)
+    answer.__annotations__["data"] = JSONBody[form_type(query.request)]
     answer.__name__ = f"query_{name.replace('.', '_')}"
     return post(f"/v1/queries/{name}", status_code=200, summary=query.summary)(answer)
 
@@ -159,7 +160,7 @@ def _draft_route(registry: Registry, link: ApiEnd, network: bytes) -> Any:
         drafted: dict[str, Any] = to_form({"body": body, "id": identity, "message": signing_message(identity), "valid_until": valid_until})
         return drafted
 
-    draft_body.__annotations__["data"] = draft
+    draft_body.__annotations__["data"] = JSONBody[draft]
     return post("/v1/drafts", status_code=200, summary="The bytes to sign for instructions given in JSON")(draft_body)
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 import msgspec
 from litestar import post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 
 from traco.client.forms import to_form
 from traco.node.api.problems import Problem
@@ -28,7 +29,7 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
     """The route over a service of this process."""
 
     @post("/v1/fingerprints", status_code=200, summary="Key normalised invoice fields; answers are logged and limited")
-    async def fingerprints(data: FingerprintRequest) -> dict[str, Any]:
+    async def fingerprints(data: JSONBody[FingerprintRequest]) -> dict[str, Any]:
         try:
             commitment = bytes.fromhex(data.content_commitment)
             signed = service.key_fields(data.caller, data.fields, commitment, data.register)

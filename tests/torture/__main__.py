@@ -1,0 +1,65 @@
+"""python -m torture --seconds 120 --seed 1        python -m torture --selftest        (make torture, make torture-selftest)"""
+
+import argparse
+import sys
+import time
+
+from torture.determinism import SETTINGS, check_determinism
+from torture.processes import torture_processes
+from torture.report import Counts, Difference, Progress, print_counts
+from torture.selftest import SECONDS_EACH, run_selftest
+from torture.simulation import torture_simulation
+
+PROCESSES_SHARE = 0.35  # of the time; determinism comes first, the simulation has the rest
+FEW_SECONDS = 30.0  # below this, determinism is checked under fewer settings
+
+
+def main() -> int:
+    """0 if the ledger stood it, or every planted fault was found; else 1."""
+    parser = argparse.ArgumentParser(
+        prog="torture", description="Torture the whole ledger and compare it with a model."
+    )
+    parser.add_argument("--seconds", type=float, default=120.0, help="how long, about")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same simulated sequence")
+    parser.add_argument("--run", type=int, default=None, help="only this run of the simulation")
+    parser.add_argument("--selftest", action="store_true", help="plant known faults; every one must be found")
+    parser.add_argument(
+        "--selftest-seconds", type=float, default=SECONDS_EACH, help="at most, for each fault"
+    )
+    options = parser.parse_args()
+    if options.selftest:
+        print(f"Known faults are planted one at a time (seed {options.seed}):")
+        return 0 if run_selftest(options.seed, options.selftest_seconds) else 1
+    return torture(options.seconds, options.seed, options.run)
+
+
+def torture(seconds: float, seed: int, run: int | None) -> int:
+    """All parts, one after the other, and the table of what was done."""
+    until = time.monotonic() + seconds
+    parts = {part: Counts() for part in ("simulation", "processes", "determinism")}
+    print(f"Torture for {seconds:g} seconds with seed {seed}.")
+    code = 0
+    try:
+        if run is None:
+            settings = SETTINGS if seconds >= FEW_SECONDS else SETTINGS[1:5:3]
+            check_determinism(f"{seed} determinism", parts["determinism"], settings)
+            torture_processes(
+                f"{seed}",
+                parts["processes"],
+                PROCESSES_SHARE * (until - time.monotonic()),
+                Progress("processes"),
+            )
+        left = until - time.monotonic()
+        torture_simulation(f"{seed}", parts["simulation"], left, Progress("simulation"), run)
+    except Difference as difference:
+        print(f"DIFFERENCE with seed {seed}: {difference}", file=sys.stderr)
+        parts["simulation"]["difference: found"] += 1
+        code = 1
+    for counts in parts.values():
+        counts["difference: found"] += 0
+    print_counts(parts)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
