@@ -17,6 +17,7 @@ from support.counters import (
     Charged,
     DropLater,
     Fail,
+    Repeat,
     TotalOf,
     counter_ledger,
 )
@@ -24,7 +25,7 @@ from support.ledger import Key, Ledger
 from traco.kernel.application import Finalized
 from traco.kernel.codec import digest, encode
 from traco.kernel.due import DueItem
-from traco.kernel.errors import Failure, Halt
+from traco.kernel.errors import Failure, Halt, UnknownInstruction
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import NO_SIGNATURES, Receipt
 from traco.kernel.screening import DirectScreener, Screened, ScreenedEnvelope, encode_transaction
@@ -416,3 +417,18 @@ def test_the_id_of_a_due_item_names_network_ledger_height_and_item() -> None:
     item = encode(DueItem(due_ms, "counter.later", b"a"))
     expected = digest(b"traco/due/1", ledger.application.network, bytes(32), b"\0\0\0\0\0\0\0\2", item)
     assert ledger.store.blocks[-1].leaves[0].identity == expected
+
+
+def test_an_instruction_of_a_later_protocol_is_unknown_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = counter_ledger()
+    monkeypatch.setattr(Add, "since_protocol", 2)
+    answer = ledger.submit(Add(SOLO, "x", 1), keys=[ALICE])
+    assert answer.failure == UnknownInstruction("counter.add/1").failure()
+    assert answer.leaf == -1
+
+
+def test_an_instruction_of_a_later_protocol_is_unknown_inside_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = counter_ledger()
+    operation = encode((Add(SOLO, "x", 1),))
+    monkeypatch.setattr(Add, "since_protocol", 2)
+    assert ledger.reject(Repeat(SOLO, operation), keys=[ALICE]) == "kernel.operation_malformed"

@@ -130,7 +130,7 @@ def test_the_migration_has_a_leaf_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     ledger.run_block()
     leaf = ledger.store.blocks[-1].leaves[0]
     network = ledger.application.network
-    assert leaf.identity == digest(b"traco/upgrade/1", network, b"\0\0\0\2")
+    assert leaf.identity == digest(b"traco/upgrade/1", network, bytes(32), b"\0\0\0\2")
     assert leaf.signatures == NO_SIGNATURES
     assert ledger.registry.receipt.decode(leaf.receipt).events == (Added("x", 10),)
     ledger.run_block()

@@ -12,7 +12,8 @@ from traco.kernel import state as state_file
 from traco.kernel.codec import Count, Record, encode
 from traco.kernel.errors import RecordTooLarge
 from traco.kernel.state import MAX_VALUE_BYTES, State, Table, prefix_end
-from traco.kernel.statetree import MAX_KEY_BYTES, StateTree
+from traco.kernel.stateproof import MAX_KEY_BYTES
+from traco.kernel.statetree import StateTree
 
 
 class Number(Record, frozen=True, tag=1):

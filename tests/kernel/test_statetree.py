@@ -18,9 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from traco.kernel import statetree
+from traco.kernel import stateproof
 from traco.kernel.merkle import ProofInvalid
-from traco.kernel.statetree import END_OF_CHAIN, InconsistentState, SlotContent, StateProof, StateTree
+from traco.kernel.stateproof import END_OF_CHAIN, StateProof
+from traco.kernel.statetree import InconsistentState, SlotContent, StateTree
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "statetree.json"
 END = 2**64 - 1
@@ -234,7 +235,7 @@ def test_emptied_slot_commits_to_the_next_empty_one() -> None:
 
 
 def test_constants_are_part_of_the_format() -> None:
-    assert (statetree.MAX_KEY_BYTES, statetree.END_OF_CHAIN, statetree.HEAD_SLOT) == (512, END, 0)
+    assert (stateproof.MAX_KEY_BYTES, stateproof.END_OF_CHAIN, stateproof.HEAD_SLOT) == (512, END, 0)
 
 
 @pytest.mark.parametrize(
@@ -251,7 +252,7 @@ def test_constants_are_part_of_the_format() -> None:
     ],
 )
 def test_depth_is_the_least_that_holds_all_slots(slots: int, widths: list[int]) -> None:
-    assert statetree.level_widths(slots) == widths
+    assert stateproof.level_widths(slots) == widths
 
 
 # Against the model
@@ -519,7 +520,7 @@ def test_what_is_no_value_is_refused_before_any_change(value: Any) -> None:
 def test_keys_of_1_to_512_bytes_are_taken(size: int) -> None:
     tree = tree_of({b"k" * size: b"v"})
     assert tree.get(b"k" * size) == b"v"
-    statetree.verify_presence(tree.prove(b"k" * size), b"k" * size, b"v", tree.root())
+    stateproof.verify_presence(tree.prove(b"k" * size), b"k" * size, b"v", tree.root())
 
 
 def test_absent_key_has_no_value() -> None:
@@ -572,7 +573,7 @@ def test_every_key_has_a_proof_of_presence(proven: StateTree) -> None:
     for key in proven.range(b""):
         value = proven.get(key)
         assert value is not None
-        statetree.verify_presence(proven.prove(key), key, value, proven.root())
+        stateproof.verify_presence(proven.prove(key), key, value, proven.root())
 
 
 def test_every_neighbour_of_every_key_has_a_proof_of_absence(proven: StateTree) -> None:
@@ -580,12 +581,12 @@ def test_every_neighbour_of_every_key_has_a_proof_of_absence(proven: StateTree) 
     neighbours += [b"\0", b"\xff" * 512, b"key/0004", b"key/0020", *numbered(*range(1, 47, 2))]
     for key in neighbours:
         assert key not in proven
-        statetree.verify_absence(proven.prove(key), key, proven.root())
+        stateproof.verify_absence(proven.prove(key), key, proven.root())
 
 
 def test_every_key_is_absent_from_the_empty_state() -> None:
     tree = StateTree()
-    statetree.verify_absence(tree.prove(b"k"), b"k", tree.root())
+    stateproof.verify_absence(tree.prove(b"k"), b"k", tree.root())
 
 
 @settings(max_examples=60, deadline=None)
@@ -595,22 +596,22 @@ def test_exactly_one_of_presence_and_absence_can_be_proven(batches: list[Changes
     value = tree.get(key)
     proof = tree.prove(key)
     if value is None:
-        statetree.verify_absence(proof, key, tree.root())
+        stateproof.verify_absence(proof, key, tree.root())
         assert presence_refused(proof, key, b"", tree.root()) == "leaf belongs to another key"
     else:
-        statetree.verify_presence(proof, key, value, tree.root())
+        stateproof.verify_presence(proof, key, value, tree.root())
         assert absence_refused(proof, key, tree.root()) == "leaf does not precede the key"
 
 
 def presence_refused(proof: StateProof, key: Any, value: Any, root: Any) -> str:
     with pytest.raises(ProofInvalid) as caught:
-        statetree.verify_presence(proof, key, value, root)
+        stateproof.verify_presence(proof, key, value, root)
     return caught.value.reason
 
 
 def absence_refused(proof: StateProof, key: Any, root: Any) -> str:
     with pytest.raises(ProofInvalid) as caught:
-        statetree.verify_absence(proof, key, root)
+        stateproof.verify_absence(proof, key, root)
     return caught.value.reason
 
 
@@ -674,7 +675,7 @@ def test_proof_of_one_key_proves_no_other(proven: StateTree) -> None:
 def test_last_leaf_proves_the_absence_of_everything_after_it(proven: StateTree) -> None:
     proof = proven.prove(b"key/0045")
     assert (proof.leaf_key, proof.next_key) == (b"key/0044", b"")
-    statetree.verify_absence(proof, b"\xff" * 512, proven.root())
+    stateproof.verify_absence(proof, b"\xff" * 512, proven.root())
 
 
 @pytest.mark.parametrize("key", [b"", b"k" * 513, "key/0010", bytearray(b"key/0010"), None])
@@ -732,7 +733,7 @@ def made_up(slot: int, slot_count: int, depth: int, **changes: Any) -> StateProo
     ],
 )
 def test_proof_at_the_bounds_is_accepted(proof: StateProof) -> None:
-    statetree.verify_presence(proof, b"k", b"v", root_from(proof))
+    stateproof.verify_presence(proof, b"k", b"v", root_from(proof))
 
 
 @pytest.mark.parametrize(
@@ -787,7 +788,7 @@ def test_malformed_proof_of_absence_is_refused_whatever_its_root(proof: StatePro
 
 def test_head_of_the_list_proves_absence_of_what_precedes_the_first_key() -> None:
     proof = made_up(0, 9, 2, leaf_key=b"", next_key=b"k", value_hash=digest(b""))
-    statetree.verify_absence(proof, b"j", root_from(proof))
+    stateproof.verify_absence(proof, b"j", root_from(proof))
 
 
 def test_proof_of_an_earlier_state_is_refused() -> None:

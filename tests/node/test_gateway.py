@@ -452,7 +452,8 @@ def test_an_envelope_that_no_block_can_hold_is_refused_and_makes_no_empty_blocks
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def work() -> None:
-        waiting = asyncio.create_task(office.gateway.submit([office.add() for _ in range(9)]))
+        submitted = [office.add() for _ in range(9)]
+        waiting = asyncio.create_task(office.gateway.submit(submitted))
         await until(lambda: bool(office.gateway._ready))
         office.gateway._pack()
         # as if the council had lowered the limits meanwhile

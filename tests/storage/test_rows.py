@@ -4,7 +4,7 @@ import pytest
 
 from support.chain import Chain, leaves_of
 from traco.kernel.receipt import NO_SIGNATURES, Leaf
-from traco.kernel.statetree import END_OF_CHAIN
+from traco.kernel.stateproof import END_OF_CHAIN
 from traco.storage.rows import (
     Delta,
     SlotRow,

@@ -12,7 +12,8 @@ import pytest
 from support.chain import GENESIS, Chain, identity, replay
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.merkle import root_of
-from traco.kernel.statetree import StateTree, verify_absence, verify_presence
+from traco.kernel.stateproof import verify_absence, verify_presence
+from traco.kernel.statetree import StateTree
 from traco.storage import LedgerStore, Location, MediumFailed, ReadSnapshot, SnapshotReader, StoreDamaged
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS, TILE_SLOTS
 

@@ -6,7 +6,7 @@ import time
 
 from torture.determinism import SETTINGS, check_determinism
 from torture.processes import torture_processes
-from torture.report import Counts, Difference, Progress, print_counts
+from torture.report import Counts, Difference, Progress, print_counts, say
 from torture.selftest import SECONDS_EACH, run_selftest
 from torture.simulation import torture_simulation
 
@@ -28,7 +28,7 @@ def main() -> int:
     )
     options = parser.parse_args()
     if options.selftest:
-        print(f"Known faults are planted one at a time (seed {options.seed}):")
+        say(f"Known faults are planted one at a time (seed {options.seed}):")
         return 0 if run_selftest(options.seed, options.selftest_seconds) else 1
     return torture(options.seconds, options.seed, options.run)
 
@@ -37,7 +37,7 @@ def torture(seconds: float, seed: int, run: int | None) -> int:
     """All parts, one after the other, and the table of what was done."""
     until = time.monotonic() + seconds
     parts = {part: Counts() for part in ("simulation", "processes", "determinism")}
-    print(f"Torture for {seconds:g} seconds with seed {seed}.")
+    say(f"Torture for {seconds:g} seconds with seed {seed}.")
     code = 0
     try:
         if run is None:
@@ -52,7 +52,7 @@ def torture(seconds: float, seed: int, run: int | None) -> int:
         left = until - time.monotonic()
         torture_simulation(f"{seed}", parts["simulation"], left, Progress("simulation"), run)
     except Difference as difference:
-        print(f"DIFFERENCE with seed {seed}: {difference}", file=sys.stderr)
+        say(f"DIFFERENCE with seed {seed}: {difference}")
         parts["simulation"]["difference: found"] += 1
         code = 1
     for counts in parts.values():

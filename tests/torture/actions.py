@@ -13,8 +13,8 @@ from traco.kernel.codec import derive_id
 from traco.kernel.instruction import Instruction
 from traco.modules.holding import messages as m
 from traco.modules.holding.messages import AccountKind, CreditControl, DebitControl, InstrumentKind
-from traco.modules.party.messages import PartyKey, Policy, RegisterParty, SetStatus
-from traco.modules.party.state import PolicyRule
+from traco.modules.party.messages import RegisterParty, SetStatus
+from traco.modules.party.state import PartyKey, Policy, PolicyRule, Status
 
 TERMS = b"\x07" * 32
 NOBODY = b"\x99" * 16
@@ -107,9 +107,8 @@ def set_status(desk: Desk) -> tuple[Instruction, ...]:
     """A suspension or its end; rarely for good."""
     subject = desk.rng.choice(list(desk.books.parties))
     was = desk.books.parties[subject]["status"]
-    status = (
-        "active" if was == "suspended" else desk.rng.choice(("suspended", "suspended", "active", "closed"))
-    )
+    choices: tuple[Status, ...] = ("suspended", "suspended", "active", "closed")
+    status: Status = "active" if was == "suspended" else desk.rng.choice(choices)
     if status == "closed" and desk.rng.random() < 0.7:
         status = "suspended"
     member = desk.world.ids["council"] if desk.rng.random() > ODD else party(desk)

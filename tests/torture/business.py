@@ -2,10 +2,11 @@
 
 from torture.actions import BASIC, Weighted
 from torture.actions_claims import CLAIMS
+from torture.actions_document import DOCUMENTS
 from torture.actions_settlement import SETTLEMENT
 from torture.requests import Desk, Request
 
-ACTIONS: Weighted = {**BASIC, **CLAIMS, **SETTLEMENT}
+ACTIONS: Weighted = {**BASIC, **CLAIMS, **SETTLEMENT, **DOCUMENTS}
 KINDS = tuple(ACTIONS)
 WEIGHTS = tuple(weight for weight, _ in ACTIONS.values())
 

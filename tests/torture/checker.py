@@ -14,6 +14,7 @@ from traco.kernel.receipt import Receipt
 from traco.kernel.store import CommittedBlock
 from traco.kernel.transaction import Envelope, envelope_id
 from traco.modules.composition import compose
+from traco.modules.document.queries import DocumentQuery
 from traco.modules.holding.queries import (
     AccountHoldingsQuery,
     AccountQuery,
@@ -218,6 +219,15 @@ class Checker:
                     raise Difference("state", f"the {name} {key.hex()} is gone after block {self.height}")
                 found = (stored.account, stored.instrument, stored.amount)
                 self._same(name, key, found, (record["account"], record["instrument"], record["amount"]))
+        for key, record in books.documents.items():
+            view = application.query("document.get", DocumentQuery(key)).record
+            stood_by = tuple((each.party, each.amount) for each in view.confirmations)
+            disputed = tuple(each.party for each in view.disputes)
+            self._same(
+                "document", key, (view.status, view.duplicate_of), (record["status"], record["duplicate_of"])
+            )
+            self._same("confirmations of", key, stood_by, record["confirmations"])
+            self._same("disputes of", key, disputed, record["disputes"])
         for key, record in books.batches.items():
             stored = application.query("settlement.batch", GetBatch(key))
             self._same("batch", key, stored.batch.status, record["status"])

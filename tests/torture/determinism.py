@@ -52,6 +52,8 @@ def check_determinism(
         for setting, hashes in zip(
             settings, runners.map(lambda each: _hashes(file, each, plant), settings), strict=True
         ):
+            counts["work: blocks"] += len(blocks) - 1
+            counts["work: transactions compared"] += sum(len(block.leaves) for block in blocks)
             if hashes != expected:
                 differing = [
                     height
@@ -63,8 +65,6 @@ def check_determinism(
                 )
                 raise Difference("determinism", f"{setting.name}: other roots {where}")
             counts[f"disturbance: executed again, {setting.name}"] += 1
-            counts["work: blocks"] += len(blocks) - 1
-            counts["work: transactions compared"] += sum(len(block.leaves) for block in blocks)
     return len(blocks) - 1
 
 

@@ -91,11 +91,13 @@ class Books:
         self.pledges: Table = {}
         self.attachments: Table = {}
         self.batches: Table = {}
+        self.documents: Table = {}
 
     def snapshot(self) -> tuple[Any, ...]:
         """Everything that a transaction may change."""
         tables = (
             self.parties, self.instruments, self.accounts, self.holds, self.pledges, self.attachments, self.batches,
+            self.documents,
         )  # fmt: skip
         return tuple({key: dict(row) for key, row in table.items()} for table in tables), dict(self.available)
 
@@ -104,6 +106,7 @@ class Books:
         tables, self.available = snapshot
         (
             self.parties, self.instruments, self.accounts, self.holds, self.pledges, self.attachments, self.batches,
+            self.documents,
         ) = tables  # fmt: skip
 
     # blocks

@@ -57,7 +57,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
 
 def alarm(kind: str, identity: bytes, error: BaseException) -> None:
     """A bug in a handler: the torture reads it in the log."""
-    print(f"ALARM {kind} {identity.hex()} {error!r}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"ALARM {kind} {identity.hex()} {error!r}\n")
 
 
 def tell(record: Told) -> None:

@@ -20,6 +20,7 @@ from traco.modules.holding.state import OpenHold
 from traco.node.gateway import Gateway
 from traco.node.outbox import Outbox
 from traco.storage import ledger_store
+from traco.storage.database import open_writer as original_open_writer
 from traco.storage.ledger_store import LedgerStore
 
 
@@ -33,10 +34,9 @@ class Plant(NamedTuple):
 
 def synchronous_off() -> AbstractContextManager[object]:
     """The store does not sync what it commits."""
-    original = ledger_store.open_writer
 
     def open_writer(path: str, vfs: str | None, durable: bool, checkpoint_pages: int) -> apsw.Connection:
-        connection = original(path, vfs, durable, checkpoint_pages)
+        connection = original_open_writer(path, vfs, durable, checkpoint_pages)
         connection.pragma("synchronous", "OFF")
         return connection
 

@@ -60,6 +60,15 @@ class Processes:
                 sys.executable, "-m", "torture.node_process", str(self.directory), env=child_environment(),
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=log,
             )  # fmt: skip
+        try:
+            await self._live(process, until, kill)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+                await self.reading
+
+    async def _live(self, process: asyncio.subprocess.Process, until: float, kill: bool) -> None:
         assert process.stdout is not None
         self.under_way.clear()
         began = self.number

@@ -6,6 +6,7 @@ python -m torture.re_execution FILE [--processes n | --threads n] [--plant NAME]
 import argparse
 import asyncio
 import contextlib
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -113,7 +114,7 @@ def main() -> None:
             hashes = asyncio.run(with_threads(recording, options.threads))
         else:
             hashes = asyncio.run(execute(recording, None))
-    print("\n".join(hashes))
+    sys.stdout.write("\n".join(hashes))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,12 @@ class Difference(Exception):
         self.check, self.text = check, text
 
 
+def say(text: str) -> None:
+    """A line for whoever watches, at once."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table with columns as wide as they must be, numbers on the right."""
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
@@ -26,8 +32,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
             cell.rjust(width) if cell.replace(",", "").isdigit() else cell.ljust(width)
             for cell, width in zip(row, widths, strict=True)
         ]
-        print("  ".join(cells).rstrip())
-    sys.stdout.flush()
+        say("  ".join(cells).rstrip())
 
 
 def print_counts(parts: Mapping[str, Counts]) -> None:
@@ -52,7 +57,6 @@ class Progress:
         self._next = time.monotonic() + PROGRESS_SECONDS
         blocks, compared = counts["work: blocks"], counts["work: transactions compared"]
         disturbed = sum(count for name, count in counts.items() if name.startswith("disturbance"))
-        print(
+        say(
             f"  {self._part}: {blocks:,} blocks, {compared:,} transactions compared, {disturbed:,} disturbances"
         )
-        sys.stdout.flush()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from torture.determinism import Setting, check_determinism
 from torture.plants import PLANTS, Plant
-from torture.report import Counts, Difference, print_table
+from torture.report import Counts, Difference, print_table, say
 from torture.simulation import Simulation
 
 SECONDS_EACH = 60.0
@@ -43,8 +43,8 @@ def run_selftest(seed: int, seconds: float = SECONDS_EACH) -> bool:
     rows = []
     for name, plant in PLANTS.items():
         found = search(name, plant, seed, seconds)
-        print(f"  {name}: {found.text[:160] or 'NOT FOUND'}")
+        say(f"  {name}: {found.text[:160] or 'NOT FOUND'}")
         rows.append((name, plant.says, found.check or "NOT FOUND", f"{found.runs}", f"{found.blocks}"))
-    print()
+    say("")
     print_table(("fault", "what it does", "found by", "runs", "blocks"), rows)
     return all(row[2] != "NOT FOUND" for row in rows)

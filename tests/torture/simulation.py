@@ -6,8 +6,10 @@ same seed gives the same run, whatever machine it runs on.
 
 import asyncio
 import random
+import tempfile
 import time
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
 
@@ -16,13 +18,15 @@ from torture.actions import founding_business
 from torture.business import random_request
 from torture.checker import Checker
 from torture.clock import SimulatedLoop
-from torture.machine import Death, Interruptions, SimulatedNode
+from torture.machine import LEDGER, Death, Interruptions, SimulatedNode
 from torture.model import Intent
 from torture.report import Counts, Difference, Progress
 from torture.requests import STRANGER, Desk
 from torture.world import NODE, World
 from traco.kernel.errors import Halt
+from traco.kernel.genesis import write_genesis
 from traco.node import gateway as gateway_module
+from traco.node.audit import compare
 from traco.node.gateway import GatewayStopped
 
 LIVES = 10
@@ -84,6 +88,18 @@ class Simulation:
                 self._live(self._plan() if not last else self._plan()._replace(end=End.STOP))
                 if progress is not None:
                     progress.show(self.counts)
+        self._audit()
+
+    def _audit(self) -> None:
+        """Execute everything again into a real file: every column of every table must come out as it is on the disk."""
+        with tempfile.TemporaryDirectory() as folder:
+            for path, content in self.disk.contents().items():
+                (Path(folder) / Path(path).name).write_bytes(content)
+            stored, rebuilt = Path(folder) / LEDGER.name, Path(folder) / "rebuilt.db"
+            report = compare(stored, write_genesis(self.world.genesis), rebuilt)
+        if report.differences or report.app_hash != self.checker.app_hash:
+            raise Difference("audit", f"{report}")
+        self.counts["work: transactions executed again by the audit"] += report.transactions
 
     def _plan(self) -> Plan:
         rng = self.rng
@@ -114,7 +130,7 @@ class Simulation:
                 runner.run(self._life(machine, plan, loop))
         except Difference:
             raise
-        except (Death, PowerCut, Exception) as error:
+        except (Death, PowerCut, Exception) as error:  # noqa: BLE001  # whatever ended the node is judged later
             return error
         finally:
             self.clock_ms += loop.milliseconds

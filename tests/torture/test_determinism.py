@@ -15,5 +15,5 @@ def test_hash_seed_threads_and_processes_do_not_change_a_root() -> None:
 
 def test_order_of_a_set_changes_a_root_and_is_found() -> None:
     settings = [Setting(seed, ()) for seed in (1, 2)]
-    with pytest.raises(Difference, match="determinism: hash seed ., one thread: other roots from block"):
+    with pytest.raises(Difference, match=r"determinism: hash seed ., one thread: other roots from block"):
         check_determinism("bounded", Counts(), settings, lives=3, plant="set_iteration")

@@ -6,6 +6,7 @@ from support.founding import member_section
 from support.ledger import START_MS, Key
 from torture.model import DUE_BUDGET, PARTY_HANDLERS, Books
 from torture.model_claims import CLAIM_HANDLERS
+from torture.model_document import DOCUMENT_HANDLERS, SERVICE
 from torture.model_holding import HOLD_EXPIRY, HOLDING_HANDLERS, end_hold, holds_due
 from torture.model_settlement import DEADLINE, SETTLEMENT_HANDLERS, batches_due, expire
 from traco.kernel.genesis import Genesis, SealTerms, network_id
@@ -26,7 +27,7 @@ class World:
         self.genesis = Genesis(
             name="Torture", purpose="test", time_ms=time_ms, seal=SealTerms("checkpoint", Key(SEAL).public.hex()),
             parameters={"kernel": KERNEL_PARAMETERS},
-            modules={"party": {"members": sections, "council": council}},
+            modules={"party": {"members": sections, "council": council}, "document": {"fingerprint_keys": [{"key": Key(SERVICE).public.hex()}]}},
         )  # fmt: skip
         self.network = network_id(self.genesis)
         self.ids = {name: founding_member_id(Key(name).public) for name in MEMBERS}
@@ -35,7 +36,13 @@ class World:
 
     def books(self) -> Books:
         """The model of the ledger as founded."""
-        handlers = {**PARTY_HANDLERS, **HOLDING_HANDLERS, **CLAIM_HANDLERS, **SETTLEMENT_HANDLERS}
+        handlers = {
+            **PARTY_HANDLERS,
+            **HOLDING_HANDLERS,
+            **CLAIM_HANDLERS,
+            **SETTLEMENT_HANDLERS,
+            **DOCUMENT_HANDLERS,
+        }
         nodes = {Key(f"{name} node").public: identity for name, identity in self.ids.items()}
         books = Books(self.network, nodes, handlers)
         books.due = [holds_due, batches_due]

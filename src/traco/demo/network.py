@@ -54,7 +54,7 @@ class DemoNetwork:
         with (self.directory / "node.out").open("wb") as out:
             self._process = subprocess.Popen(
                 command(*arguments), stdout=out, stderr=out, stdin=subprocess.DEVNULL
-            )  # noqa: S603
+            )
         client = LedgerClient(self.url, transport=Transport(self.url, pauses=()))
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:

@@ -14,6 +14,7 @@ from traco.kernel.errors import (
     Halt,
     NodeUnknown,
     TooFarAhead,
+    UnknownInstruction,
     WrongLedger,
     WrongNetwork,
 )
@@ -23,7 +24,7 @@ from traco.kernel.module import Authority, BlockContext
 from traco.kernel.parameters import Parameters
 from traco.kernel.protocol import migrate, protocol_of
 from traco.kernel.receipt import NO_SIGNATURES, Leaf, Receipt
-from traco.kernel.registry import Registry
+from traco.kernel.registry import Registry, tag_of
 from traco.kernel.screening import Screened, Screener, check_size
 from traco.kernel.state import State
 from traco.kernel.store import Refusal
@@ -31,6 +32,7 @@ from traco.kernel.transaction import Body, Envelope, EnvelopeBody
 from traco.kernel.used_ids import UsedIds
 
 DUE_TAG: Final = b"traco/due/1"
+UPGRADE_TAG: Final = b"traco/upgrade/1"
 
 
 class Answer(NamedTuple):
@@ -95,7 +97,9 @@ class BlockExecution:
         if protocol_of(self._state).current == self._block.protocol:
             return
         limits = self._parameters.get(self._state, KernelParameters)
-        identity = digest(b"traco/upgrade/1", self._block.network, self._block.protocol.to_bytes(4, "big"))
+        block = self._block
+        ledger = block.ledger.ljust(32, b"\0")
+        identity = digest(UPGRADE_TAG, block.network, ledger, block.protocol.to_bytes(4, "big"))
         context = Execution(self._registry, self._parameters, self._state, self._block, identity, (), limits)
         migrate(self._registry.modules, context)
         receipt = encode(Receipt(identity, None, tuple(context.events)))
@@ -176,6 +180,9 @@ class BlockExecution:
         check_size("the number of signatures", len(screened.signers), limits.max_signatures)
         check_size("the number of instructions", len(body.instructions), limits.max_instructions)
         check_place_and_time(body, self._block, limits.window_ms)
+        for instruction in body.instructions:
+            if instruction.since_protocol > self._block.protocol:
+                raise UnknownInstruction(tag_of(type(instruction)))
         if self._used.contains(screened.identity, body.valid_until):
             raise Duplicate(screened.identity)
         authorise(self._registry.authority, self._state, body.instructions, screened.signers)

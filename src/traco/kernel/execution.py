@@ -138,6 +138,8 @@ class Execution:
             raise OperationMalformed from None
         if len(decoded) > self._limits.max_instructions:
             raise OperationMalformed
+        if any(instruction.since_protocol > self.block.protocol for instruction in decoded):
+            raise OperationMalformed
         return decoded
 
     def schedule(self, due_ms: int, kind: str, key: bytes) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from traco.kernel.batch_hold import BatchHoldEnded, BatchHoldExists
 from traco.kernel.codec import Codec, Hash, Record
 from traco.kernel.due import KERNEL_PREFIX
 from traco.kernel.errors import (
@@ -71,7 +72,7 @@ class KernelModule(Module):
         self.errors = (
             KernelFault, InvariantBroken, TooManyEvents, DepthExceeded, OperationMalformed, RecordTooLarge,
             ProposalUnknown, ProposalForeign, ProposalLife, ApprovedBefore, CouncilNeeded, ParametersInvalid,
-            UpgradeInvalid,
+            UpgradeInvalid, BatchHoldExists, BatchHoldEnded,
         )  # fmt: skip
         self.due = {EXPIRY: self.expire}
         self.queries = {

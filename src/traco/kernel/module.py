@@ -130,7 +130,9 @@ class Module:
 
     name: ClassVar[str]
     prefix: ClassVar[int]  # first byte of every state key of the module; never reused
-    watches: ClassVar[tuple[int, ...]] = ()  # prefixes of other keys whose change its per-transaction invariants judge
+    watches: ClassVar[
+        tuple[int, ...]
+    ] = ()  # prefixes of other keys whose change its per-transaction invariants judge
 
     def __init__(self) -> None:
         self.instructions: Mapping[type[Instruction], Handler] = {}

@@ -11,7 +11,7 @@ from sortedcontainers import SortedSet
 
 from traco.kernel.codec import Codec, Record, encode
 from traco.kernel.errors import RecordTooLarge
-from traco.kernel.statetree import MAX_KEY_BYTES
+from traco.kernel.stateproof import MAX_KEY_BYTES
 
 MAX_VALUE_BYTES: Final = 262_144
 DECODED_LIMIT: Final = 200_000  # decoded committed records kept between blocks; a cache, never consensus

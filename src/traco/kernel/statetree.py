@@ -1,4 +1,4 @@
-"""The indexed Merkle tree that commits to the whole state, and its proofs of presence and absence.
+"""The indexed Merkle tree that commits to the whole state, and makes proofs of presence and absence.
 
 Every key owns a *slot*. A slot's leaf commits to the key, to the hash of its value and to the next key in
 order, so that one leaf shows both that its key is there and that nothing lies between it and the next. Slot 0
@@ -6,18 +6,11 @@ is the *head*: its key is empty, it precedes all others and is never deleted. Sl
 chain, the last one emptied first, from which new keys are served before the tree grows. Over the slots lies a
 dense tree of arity 4.
 
-What is hashed (SHA-256; integers are big-endian, lengths 2 bytes, slots 8 bytes):
-
-    occupied slot   0x00 | length | key | length | next key, empty at the end | SHA-256(value)
-    empty slot      0x02 | next empty slot, `END_OF_CHAIN` at the end
-    beyond slots    32 zero bytes, not hashed
-    interior node   0x01 | four children
-    state root      0x03 | number of slots | first empty slot | top node
+What is hashed, and the verification of proofs, is in `stateproof`.
 
 Not for storing anything: `storage` keeps keys, values and leaf hashes and hands them to `StateTree.restore`.
 
     ValueError
-      ProofInvalid       a proof does not show what it claims (from `merkle`)
       InconsistentState  what a store gave back is not a state that this tree can have been in
 """
 
@@ -26,36 +19,30 @@ from hashlib import sha256
 from itertools import pairwise
 from typing import NamedTuple, Self
 
-import msgspec
 from sortedcontainers import SortedList
 
-from traco.kernel.merkle import HASH_BYTES, require, require_hash
-
-MAX_KEY_BYTES = 512
-"""Longest key, in bytes. The shortest has one byte."""
-
-HEAD_SLOT = 0
-"""Slot of the leaf that precedes all keys."""
-
-END_OF_CHAIN = 2**64 - 1
-"""Stands for "no slot" in the chain of empty slots."""
-
-_ARITY = 4
-_GROUP_BYTES = _ARITY * HASH_BYTES
-_MAX_SLOT_COUNT = END_OF_CHAIN
-_MAX_DEPTH = 32
-
-_NODE = b"\x01"
-_EMPTY = b"\x02"
-_ROOT = b"\x03"
-_LENGTHS = tuple(length.to_bytes(2, "big") for length in range(MAX_KEY_BYTES + 1))
-_LEAF_HEADS = tuple(b"\x00" + length for length in _LENGTHS)
+from traco.kernel.merkle import HASH_BYTES
+from traco.kernel.stateproof import (
+    ARITY,
+    END_OF_CHAIN,
+    GROUP_BYTES,
+    HEAD_SLOT,
+    MAX_DEPTH,
+    MAX_KEY_BYTES,
+    MAX_SLOT_COUNT,
+    NODE,
+    StateProof,
+    empty_leaf,
+    level_widths,
+    occupied_leaf,
+    state_root,
+)
 
 
 def _padding() -> tuple[bytes, ...]:
     nodes = [bytes(HASH_BYTES)]
-    for _ in range(_MAX_DEPTH):
-        nodes.append(sha256(_NODE + nodes[-1] * _ARITY).digest())
+    for _ in range(MAX_DEPTH):
+        nodes.append(sha256(NODE + nodes[-1] * ARITY).digest())
     return tuple(nodes)
 
 
@@ -80,87 +67,6 @@ class SlotContent(NamedTuple):
 # Key, value, next key and next empty slot: what a slot held before the last change, so that it can be reverted.
 # A plain tuple, because every touched slot makes one.
 _Before = tuple[bytes, bytes, bytes, int | None]
-
-
-class StateProof(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True):
-    """One leaf and its way to a state root: of the key itself, or, if that is absent, of the key before it.
-
-    `siblings` has an entry per level, leaves first: the three other children of the parent, in order, in one
-    string of 96 bytes. `first_empty` and `slot_count` are part of the root.
-    """
-
-    slot: int
-    leaf_key: bytes
-    next_key: bytes
-    value_hash: bytes
-    siblings: tuple[bytes, ...]
-    slot_count: int
-    first_empty: int
-
-
-def occupied_leaf(key: bytes, next_key: bytes, value_hash: bytes) -> bytes:
-    """Hash of an occupied slot; both keys at most `MAX_KEY_BYTES` long."""
-    parts = (_LEAF_HEADS[len(key)], key, _LENGTHS[len(next_key)], next_key, value_hash)
-    return sha256(b"".join(parts)).digest()
-
-
-def empty_leaf(next_empty: int) -> bytes:
-    """Hash of an empty slot."""
-    return sha256(_EMPTY + next_empty.to_bytes(8, "big")).digest()
-
-
-def state_root(slot_count: int, first_empty: int, top_node: bytes) -> bytes:
-    """The root that commits to the whole state."""
-    return sha256(_ROOT + slot_count.to_bytes(8, "big") + first_empty.to_bytes(8, "big") + top_node).digest()
-
-
-def level_widths(slot_count: int) -> list[int]:
-    """Number of nodes per level over this many slots, from the leaves to the single top node."""
-    widths = [slot_count]
-    while widths[-1] > 1:
-        widths.append((widths[-1] + _ARITY - 1) // _ARITY)
-    return widths
-
-
-def verify_presence(proof: StateProof, key: bytes, value: bytes, root: bytes) -> None:
-    """Check that in the state with this root the key has this value. Raises ProofInvalid otherwise."""
-    _require_key(key)
-    require(proof.leaf_key == key, "leaf belongs to another key")
-    require(type(value) is bytes and proof.value_hash == sha256(value).digest(), "value differs")
-    _verify_leaf(proof, root)
-
-
-def verify_absence(proof: StateProof, key: bytes, root: bytes) -> None:
-    """Check that in the state with this root the key has no value. Raises ProofInvalid otherwise."""
-    _require_key(key)
-    require(proof.leaf_key < key, "leaf does not precede the key")
-    require(proof.next_key == b"" or key < proof.next_key, "leaf does not reach beyond the key")
-    _verify_leaf(proof, root)
-
-
-def _require_key(key: bytes) -> None:
-    require(type(key) is bytes and 1 <= len(key) <= MAX_KEY_BYTES, "not a key")
-
-
-def _verify_leaf(proof: StateProof, root: bytes) -> None:
-    require_hash(root, "root is not a hash")
-    require(1 <= proof.slot_count <= _MAX_SLOT_COUNT, "number of slots out of range")
-    require(0 <= proof.slot < proof.slot_count, "slot outside the tree")
-    in_chain = 1 <= proof.first_empty < proof.slot_count
-    require(in_chain or proof.first_empty == END_OF_CHAIN, "first empty slot outside the tree")
-    require(len(proof.leaf_key) <= MAX_KEY_BYTES and len(proof.next_key) <= MAX_KEY_BYTES, "key too long")
-    require((proof.slot == HEAD_SLOT) == (proof.leaf_key == b""), "head out of place")
-    require(proof.next_key == b"" or proof.leaf_key < proof.next_key, "keys out of order")
-    require_hash(proof.value_hash, "value hash is not a hash")
-    require(len(proof.siblings) == len(level_widths(proof.slot_count)) - 1, "path has the wrong length")
-    node = occupied_leaf(proof.leaf_key, proof.next_key, proof.value_hash)
-    index = proof.slot
-    for others in proof.siblings:
-        require(len(others) == _GROUP_BYTES - HASH_BYTES, "path holds something that is not three hashes")
-        own = index % _ARITY * HASH_BYTES
-        node = sha256(_NODE + others[:own] + node + others[own:]).digest()
-        index //= _ARITY
-    require(state_root(proof.slot_count, proof.first_empty, node) == root, "root differs")
 
 
 class StateTree:
@@ -212,7 +118,7 @@ class StateTree:
         believed, not checked against the rows: compare the root with what was committed; leave them out to
         have everything hashed again. Raises InconsistentState when the parts do not fit together.
         """
-        _consistent(1 <= slot_count <= _MAX_SLOT_COUNT, "number of slots")
+        _consistent(1 <= slot_count <= MAX_SLOT_COUNT, "number of slots")
         if leaf_hashes is not None:
             _consistent(len(leaf_hashes) == slot_count * HASH_BYTES, "number of leaf hashes")
         tree = cls()
@@ -348,10 +254,10 @@ class StateTree:
         index = slot
         for level in self._levels[:-1]:
             own = index * HASH_BYTES
-            start = own - own % _GROUP_BYTES
-            others = level[start:own] + level[own + HASH_BYTES : start + _GROUP_BYTES]
+            start = own - own % GROUP_BYTES
+            others = level[start:own] + level[own + HASH_BYTES : start + GROUP_BYTES]
             siblings.append(bytes(others))
-            index //= _ARITY
+            index //= ARITY
         return StateProof(
             slot=slot,
             leaf_key=self._keys[slot],
@@ -433,8 +339,8 @@ class StateTree:
                 self._levels.append(bytearray())
             level = self._levels[height]
             del level[width * HASH_BYTES :]
-            groups = (width + _ARITY - 1) // _ARITY
-            level += _PADDING[height] * (groups * _ARITY - len(level) // HASH_BYTES)
+            groups = (width + ARITY - 1) // ARITY
+            level += _PADDING[height] * (groups * ARITY - len(level) // HASH_BYTES)
 
     def _rehash(self, slots: list[int]) -> None:
         """Hash the leaves of these slots, in ascending order, and once every node above them."""
@@ -446,11 +352,11 @@ class StateTree:
             levels[0][start : start + HASH_BYTES] = self._leaf(slot)
         dirty = slots
         for children, parents in pairwise(levels):
-            dirty = list(dict.fromkeys([index // _ARITY for index in dirty]))
+            dirty = list(dict.fromkeys([index // ARITY for index in dirty]))
             for index in dirty:
-                group = index * _GROUP_BYTES
+                group = index * GROUP_BYTES
                 start = index * HASH_BYTES
-                node = sha256(_NODE + children[group : group + _GROUP_BYTES]).digest()
+                node = sha256(NODE + children[group : group + GROUP_BYTES]).digest()
                 parents[start : start + HASH_BYTES] = node
 
     def _build(self, leaf_hashes: bytes) -> None:
@@ -459,8 +365,8 @@ class StateTree:
         self._fit()
         for height in range(len(self._levels) - 1):
             children, parents = self._levels[height : height + 2]
-            groups = range(0, len(children), _GROUP_BYTES)
-            nodes = [sha256(_NODE + children[group : group + _GROUP_BYTES]).digest() for group in groups]
+            groups = range(0, len(children), GROUP_BYTES)
+            nodes = [sha256(NODE + children[group : group + GROUP_BYTES]).digest() for group in groups]
             parents[: len(nodes) * HASH_BYTES] = b"".join(nodes)
 
     # Coming back from a store

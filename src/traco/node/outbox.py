@@ -1,7 +1,6 @@
 """The gateway's durable outbox: envelopes that were acknowledged and are not yet known to be committed."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 

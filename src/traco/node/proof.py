@@ -12,7 +12,7 @@ import msgspec
 from traco.kernel.codec import Hash
 from traco.kernel.merkle import ProofInvalid
 from traco.kernel.receipt import app_hash
-from traco.kernel.statetree import StateProof, verify_absence, verify_presence
+from traco.kernel.stateproof import StateProof, verify_absence, verify_presence
 from traco.node.directory import LEDGER_FILE, NodeDirectoryError
 from traco.storage import SnapshotReader
 

@@ -8,12 +8,8 @@ import apsw
 import msgspec
 
 from traco.kernel.merkle import HASH_BYTES, Frontier
-from traco.kernel.statetree import (
-    END_OF_CHAIN,
-    HEAD_SLOT,
-    InconsistentState,
-    StateTree,
-)
+from traco.kernel.stateproof import END_OF_CHAIN, HEAD_SLOT
+from traco.kernel.statetree import InconsistentState, StateTree
 from traco.storage.rows import (
     Delta,
     decode_delta,

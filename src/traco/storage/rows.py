@@ -8,7 +8,8 @@ import msgspec
 from traco.kernel.codec import Record, encode
 from traco.kernel.merkle import HASH_BYTES
 from traco.kernel.receipt import NO_SIGNATURES, BlockRecord, Leaf
-from traco.kernel.statetree import END_OF_CHAIN, StateTree
+from traco.kernel.stateproof import END_OF_CHAIN
+from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock, Refusal
 from traco.storage.schema import PREFIX_BYTES
 

@@ -10,7 +10,8 @@ from typing import Final
 
 import apsw
 
-from traco.kernel.statetree import HEAD_SLOT, StateTree
+from traco.kernel.stateproof import HEAD_SLOT
+from traco.kernel.statetree import StateTree
 from traco.storage.index import Location
 from traco.storage.rows import Delta, entry_location, index_entries
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS, TILE_SLOTS

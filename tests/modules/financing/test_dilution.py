@@ -25,7 +25,12 @@ def test_the_seller_pays_the_holders_for_the_rest(desk: Desk) -> None:
     desk.finance(document, 900)
     desk.do("bank", desk.transfer(document, "bank", "fund", 300))
     note = desk.credit(document, 400)
-    assert desk.refuse("seller", desk.dilution(document, note, 299)) == "financing.dilution_exceeded"
+    answer = desk.ledger.submit(desk.dilution(document, note, 299), keys=[desk.founding.keys["seller"]])
+    assert answer.failure is not None
+    assert (answer.failure.code, answer.failure.fields) == (
+        "financing.dilution_exceeded",
+        (("needed", 300), ("allowed", 299)),
+    )
     receipt = desk.do("seller", desk.dilution(document, note, 300))
     assert events_of(receipt, InvoiceDiluted) == [InvoiceDiluted(document, note, 400, 300, 600)]
     assert desk.claims(document, "seller bank fund") == [0, 400, 200]
