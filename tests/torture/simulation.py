@@ -33,6 +33,7 @@ LIVES = 10
 STEPS = 9  # steps of a life that nothing disturbs
 LARGEST_STEP = 12  # transactions
 RECENT = 60
+AUDIT_EVERY = 4  # runs
 PAUSES_MS = (0, 0, 0, 1, 5, 40, 200, 1_000)
 DOWNTIMES_MS = (0, 10, 500, 500, 5_000, 400_000, 700_000)
 
@@ -88,9 +89,8 @@ class Simulation:
                 self._live(self._plan() if not last else self._plan()._replace(end=End.STOP))
                 if progress is not None:
                     progress.show(self.counts)
-        self._audit()
 
-    def _audit(self) -> None:
+    def audit(self) -> None:
         """Execute everything again into a real file: every column of every table must come out as it is on the disk."""
         with tempfile.TemporaryDirectory() as folder:
             for path, content in self.disk.contents().items():
@@ -282,9 +282,13 @@ def torture_simulation(
     until, number = time.monotonic() + seconds, only or 0
     while number == (only or 0) or (only is None and time.monotonic() < until):
         try:
-            Simulation(f"{seed} {number}", counts, 4 + number * 7 % 20).run(progress)
+            simulation = Simulation(f"{seed} {number}", counts, 4 + number * 7 % 20)
+            simulation.run(progress)
+            if number % AUDIT_EVERY == 0:
+                simulation.audit()
         except Difference as difference:
-            raise Difference(difference.check, f"run {number}: {difference.text}") from difference
+            again = f"run {number}, again with --seed {seed} --run {number}"
+            raise Difference(difference.check, f"{again}: {difference.text}") from difference
         counts["work: runs, each from a founding"] += 1
         number += 1
 

@@ -13,6 +13,14 @@ def test_disturbed_ledger_does_what_the_model_says(number: int) -> None:
     assert (counts["disturbance: node started"], counts["work: transactions compared"] > 100) == (8, True)
 
 
+def test_what_the_disturbed_ledger_stored_is_what_its_blocks_give() -> None:
+    counts = Counts()
+    simulation = Simulation("audited", counts, lives=6)
+    simulation.run()
+    simulation.audit()
+    assert counts["work: transactions executed again by the audit"] > 0
+
+
 def test_same_seed_gives_the_same_sequence() -> None:
     runs = [(Simulation("repeated", counts, lives=4), counts) for counts in (Counts(), Counts())]
     for simulation, _ in runs:

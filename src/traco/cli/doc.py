@@ -19,7 +19,6 @@ from traco.modules.document.messages import (
     ConfirmDocument,
     DisputeDocument,
     WithdrawDispute,
-    document_id,
 )
 from traco.services.doc import not_financeable_because, rule_of, warnings
 from traco.services.doc.amounts import EXPONENTS
@@ -70,11 +69,11 @@ def register(
     given = {"seller": seller, "buyer": buyer, "payee": payee}
     named = {role: session.party(text) for role, text in given.items() if text}
     salts = os.urandom(16), os.urandom(SALT_BYTES)
-    prepared = prepare(
+    prepared, invoice = prepare(
         session.client, party.id, read_bounded(file, MAX_INVOICE_BYTES), salts, named,
         session.identity(credited, "document") if credited else None,
     )  # fmt: skip
-    document = document_id(party.id, salts[0])
+    document = prepared.document
     result = party.transact(prepared.message)
     session.remember(plain, "document", document)
     path = slip or session.home / "documents" / f"{document.hex()}.slip"
@@ -83,9 +82,9 @@ def register(
     write_file(path, msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n")
     path.chmod(0o600)
     _show_registration(session, result, {
-        "document": document.hex(), "name": f"@{plain}" if plain else None, "number": prepared.invoice.number,
-        "payable": _payable(prepared.invoice.payable_amount, prepared.invoice.currency), "slip": str(path),
-        "warnings": list(warnings(prepared.invoice)), "not_financeable": not_financeable_because(prepared.invoice),
+        "document": document.hex(), "name": f"@{plain}" if plain else None, "number": invoice.number,
+        "payable": _payable(invoice.payable_amount, invoice.currency), "slip": str(path),
+        "warnings": list(warnings(invoice)), "not_financeable": not_financeable_because(invoice),
     })  # fmt: skip
 
 

@@ -4,35 +4,29 @@ The file itself never leaves this machine. The ledger gets a salted commitment, 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 import msgspec
 
 from traco.cli.problems import absent
-from traco.client.forms import from_form
 from traco.client.sdk import LedgerClient
 from traco.kernel.finality import verify_receipt
 from traco.modules.document.messages import (
-    CREDIT_NOTE,
-    CREDITS,
-    INVOICE,
-    DocumentReference,
     NamedParty,
-    Payable,
     PublicIdentifier,
     RegisterDocument,
     document_id,
 )
-from traco.modules.document.statement import Fingerprints, SignedStatement
+from traco.modules.document.statement import Fingerprints
 from traco.services.doc import (
     Invoice,
-    InvoiceKind,
     TradeParty,
     check_content,
-    commit_content,
     fields_of,
     read_invoice,
+    registration,
 )
+from traco.services.doc.registration import Registration
 
 REGISTER_TAG: Final = str(RegisterDocument.__struct_config__.tag)
 LEI_SCHEME: Final = "0199"
@@ -48,42 +42,23 @@ class Slip(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     content_salt: str
 
 
-class Prepared(NamedTuple):
-    """A registration ready to be signed, and the invoice it was made of."""
-
-    message: RegisterDocument
-    invoice: Invoice
-
-
 def prepare(
     client: LedgerClient, party: bytes, content: bytes, salts: tuple[bytes, bytes], named: Mapping[str, bytes],
     credited: bytes | None = None,
-) -> Prepared:  # fmt: skip
-    """Read an invoice, commit to the file, have it fingerprinted, and name its parties.
+) -> tuple[Registration, Invoice]:  # fmt: skip
+    """Read an invoice, and prepare its registration with its parties as the ledger knows them.
 
     ``salts``: 16 random bytes for the document's id and 32 for the commitment. ``named`` gives the party of a role where the
     identifiers in the file do not. Raises ``InvoiceUnreadable``, ``CommandProblem``, ``ClientError``.
     """
     invoice = read_invoice(content)
-    commitment = commit_content(content, salts[1])
-    statement = client.fingerprints(party.hex(), fields_of(invoice), commitment, register=True)
     roles = [("seller", invoice.seller), ("buyer", invoice.buyer)]
     if invoice.payee is not None:
         roles.append(("payee", invoice.payee))
-    message = RegisterDocument(
-        party, salts[0], kind_of(invoice), invoice.syntax.value, commitment, from_form(SignedStatement, statement),
-        tuple(_named_party(client, role, trade_party, named.get(role)) for role, trade_party in roles),
-        Payable(invoice.currency, invoice.payable_amount) if invoice.payable_amount >= 0 else None,
-        invoice.issue_date, invoice.due_date, (DocumentReference(CREDITS, credited),) if credited else (),
-    )  # fmt: skip
-    return Prepared(message, invoice)
-
-
-def kind_of(invoice: Invoice) -> str:
-    """The kind under which a document is registered: only ``invoice`` can be financed."""
-    if invoice.kind is InvoiceKind.CREDIT_NOTE:
-        return CREDIT_NOTE
-    return InvoiceKind.NOT_A_CLAIM.value if invoice.kind is InvoiceKind.NOT_A_CLAIM else INVOICE
+    parties = tuple(_named_party(client, role, trade_party, named.get(role)) for role, trade_party in roles)
+    return registration.prepare(
+        client, party, content, invoice, parties, salts[1], salts[0], credited
+    ), invoice
 
 
 def _named_party(client: LedgerClient, role: str, party: TradeParty, given: bytes | None) -> NamedParty:
@@ -116,7 +91,7 @@ def _registered(client: LedgerClient, scheme: str, value: str) -> bytes | None:
     return bytes.fromhex(page["parties"][0]["id"]) if len(page["parties"]) == 1 else None
 
 
-def registration(client: LedgerClient, transaction: bytes, document: bytes) -> RegisterDocument:
+def registered(client: LedgerClient, transaction: bytes, document: bytes) -> RegisterDocument:
     """The registration of a document, out of the finality receipt of its transaction. Raises ``CommandProblem``."""
     verified = verify_receipt(client.receipt(transaction), client.genesis())
     for item in verified.body.instructions:
@@ -135,12 +110,12 @@ def check_file(client: LedgerClient, caller: bytes, content: bytes, slip: Slip) 
     Raises ``ContentMismatch`` where it is another file, and ``CommandProblem`` where other facts were registered than the
     file has. The fingerprint service is asked without registering.
     """
-    message = registration(client, bytes.fromhex(slip.transaction), bytes.fromhex(slip.document))
+    message = registered(client, bytes.fromhex(slip.transaction), bytes.fromhex(slip.document))
     check_content(message.content_commitment, content, bytes.fromhex(slip.content_salt))
-    form = client.fingerprints(
-        caller.hex(), fields_of(read_invoice(content)), message.content_commitment, register=False
-    )
-    own = from_form(SignedStatement, form).statement.fingerprints
+    fields = fields_of(read_invoice(content))
+    own = registration.keyed(
+        client, caller, fields, message.content_commitment, register=False
+    ).statement.fingerprints
     if not _agree(own, message.statement.statement.fingerprints):
         raise absent(
             "doc.other_facts", "The file is the one committed to, but it was registered with other facts."

@@ -85,6 +85,18 @@ class Cast:
         )
         return account_id(party.id, salt)
 
+    def everybody(self) -> list[Organisation]:
+        """All who are registered, in the order of their registration."""
+        return list(self._known.values())
+
+    def key_store(self, organisation: Organisation) -> Path:
+        """The file with an organisation's keys."""
+        return self._keys / f"{self.everybody().index(organisation) + 1:02}.keys"
+
+    def currencies(self) -> list[tuple[str, bytes]]:
+        """The currencies of which there is cash, with their instruments."""
+        return sorted(self._cash.items())
+
     def named(self, trader: TradeParty) -> tuple[Organisation, bool]:
         """The organisation that an invoice names, and whether it was registered just now."""
         found = self._known.get(normal_text(trader.name))

@@ -1,11 +1,11 @@
 """Electronic invoices of the demonstration: read, registered, and what the ledger said of each."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from traco.client.results import TransactionFailed, TransactionResult
+from traco.client.results import NodeProblem, TransactionFailed, TransactionResult
 from traco.demo.cast import Cast, Organisation
 from traco.modules.document.messages import BUYER, SELLER, NamedParty
 from traco.services.doc.fingerprint import rule_of
@@ -15,8 +15,21 @@ from traco.services.doc.reader import read_invoice
 from traco.services.doc.registration import Registration, prepare
 
 MAX_FILES: Final = 500
+MAX_BYTES: Final = 10 * 1024 * 1024  # of one file, as the reader allows
+LARGEST: Final = 2**60  # smallest units; more cash than this is not issued here
 SUFFIX: Final = ".xml"
 OTHER_PAYEE: Final = "invoice.names_other_payee"
+TOO_LARGE: Final = "too large for the cash of this demonstration"
+
+# What a code means for the one who reads the table.
+WORDS: Final[Mapping[str, str]] = {
+    OTHER_PAYEE: "names another payee, not financed here",
+    "invoice.marked_factored": "says that it is assigned already",
+    "invoice.corrects_another": "corrects an earlier invoice",
+    "invoice.credit_note": "a credit note cannot be financed",
+    "invoice.not_a_claim": "not a claim, cannot be financed",
+    "invoice.nothing_payable": "nothing payable, cannot be financed",
+}
 
 
 class Paper(NamedTuple):
@@ -34,9 +47,16 @@ class Paper(NamedTuple):
     @property
     def financeable(self) -> bool:
         """Whether a bank would look at it: registered unique, a claim, and not assigned to another payee already."""
-        if self.outcome != "unique" or self.invoice is None or OTHER_PAYEE in self.notes:
+        if self.outcome != "unique" or self.invoice is None:
+            return False
+        if OTHER_PAYEE in warnings(self.invoice) or self.invoice.payable_amount > LARGEST:
             return False
         return not_financeable_because(self.invoice) is None
+
+    @property
+    def registered(self) -> bool:
+        """Whether it is on the ledger: it could be read, and the rules accepted it."""
+        return self.registration is not None
 
 
 class Importer:
@@ -55,13 +75,19 @@ class Importer:
     def file(self, path: Path) -> Paper:
         """Import one file; what cannot be read or is refused is reported, not raised."""
         try:
-            content = path.read_bytes()
+            with path.open("rb") as opened:
+                content = opened.read(MAX_BYTES + 1)  # one more, so that the reader refuses what is longer
             invoice = read_invoice(content)
         except (InvoiceUnreadable, OSError) as error:
-            reason = error.detail if isinstance(error, InvoiceUnreadable) else str(error)
+            reason = error.detail if isinstance(error, InvoiceUnreadable) else error.strerror or str(error)
             return Paper(path, b"", None, None, None, None, "unreadable", (reason,))
-        seller, buyer = self._organisation(invoice.seller), self._organisation(invoice.buyer)
-        return self.submit(path, content, invoice, seller, buyer)
+        try:
+            seller, buyer = self._organisation(invoice.seller), self._organisation(invoice.buyer)
+            return self.submit(path, content, invoice, seller, buyer)
+        except InvoiceUnreadable as error:  # a name of nothing but punctuation has no normal form
+            return Paper(path, content, None, None, None, None, "unreadable", (error.detail,))
+        except (TransactionFailed, NodeProblem) as failed:
+            return Paper(path, content, invoice, None, None, None, "refused", (failed.code,))
 
     def _organisation(self, trader: object) -> Organisation:
         organisation, new = self._cast.named(trader)  # type: ignore[arg-type]
@@ -80,13 +106,13 @@ class Importer:
             self._cast.client, seller.id, content, invoice, roles, os.urandom(32), os.urandom(16),
             known if invoice.kind == "credit_note" else None,
         )  # fmt: skip
-        notes = tuple(warnings(invoice)) + _reasons(invoice)
+        notes = _notes(invoice)
         try:
             result = seller.party.transact(registration.message)
         except TransactionFailed as failed:
             failure = failed.result.failure
             code = failure.code if failure else failed.result.status
-            return Paper(path, content, invoice, seller, buyer, None, code, notes)
+            return Paper(path, content, invoice, seller, buyer, None, "refused", (code, *notes))
         outcome, matched = outcome_of(result)
         if outcome == "unique" and known is not None:
             self.credited[known] = self.credited.get(known, 0) + invoice.payable_amount
@@ -96,10 +122,9 @@ class Importer:
 
 
 def invoice_files(folder: Path) -> list[Path]:
-    """The XML files of a folder, by name."""
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())[
-        :MAX_FILES
-    ]
+    """The XML files of a folder by name, at most ``MAX_FILES``. Raises ``OSError``."""
+    found = (path for path in folder.iterdir() if path.suffix.lower() == SUFFIX and path.is_file())
+    return sorted(found)[:MAX_FILES]
 
 
 def outcome_of(result: TransactionResult) -> tuple[str, tuple[str, ...]]:
@@ -114,9 +139,14 @@ def _match_text(match: dict[str, object]) -> str:
     positions: Iterable[int] = match["positions"]  # type: ignore[assignment]
     strength = str(match["strength"])
     agreed = sorted({rule_of(strength, position) for position in positions})
-    return f"{strength} match: {agreed[0]}" + (f" and {len(agreed) - 1} more" if len(agreed) > 1 else "")
+    if strength == "exact":
+        return "number, date, amount and parties agree"
+    more = f", and {len(agreed) - 1} more rules" if len(agreed) > 1 else ""
+    return f"{strength} match: {agreed[0].replace('+', ', ')}{more}"
 
 
-def _reasons(invoice: Invoice) -> tuple[str, ...]:
-    reason = not_financeable_because(invoice)
-    return () if reason is None else (f"cannot be financed: {reason}",)
+def _notes(invoice: Invoice) -> tuple[str, ...]:
+    """In words, what a lender should know of an invoice."""
+    codes = [*warnings(invoice), not_financeable_because(invoice)]
+    too_large = (TOO_LARGE,) if invoice.payable_amount > LARGEST else ()
+    return (*(WORDS.get(code, code) for code in codes if code is not None), *too_large)

@@ -1,25 +1,34 @@
 """How the demonstration shows itself: numbered steps, lines and small tables; and how it checks what it claims."""
 
+import textwrap
 import time
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 STEPS: Final = 10
-WIDTH: Final = 118
+NARROWEST, WIDEST = 80, 118  # columns; a terminal in between is filled
+INDENT: Final = " " * 7
 
 
 class DemoFailed(Exception):
     """What the demonstration claims did not happen; the text says what."""
 
 
+class NothingToFinance(Exception):
+    """No invoice of the user's folder can be financed; the text says what is needed."""
+
+
 class Stage:
     """Prints to standard output."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, emoji=False, width=WIDTH, soft_wrap=False)
+        terminal = Console(highlight=False, emoji=False)
+        self._width = max(NARROWEST, min(WIDEST, terminal.width)) if terminal.is_terminal else WIDEST
+        self._console = Console(highlight=False, emoji=False, width=self._width)
         self._begun = time.monotonic()
         self._step = 0
 
@@ -27,28 +36,34 @@ class Stage:
         """Begin the next numbered step."""
         self._step += 1
         elapsed = time.monotonic() - self._begun
-        self._console.print(f"\n[bold]{self._step:2}/{STEPS}  {title}[/bold]  [dim]{elapsed:.1f} s[/dim]")
+        number, after = f"{self._step:2}/{STEPS}  ", f"  {elapsed:.1f} s"
+        first, *more = textwrap.wrap(shown(title), self._width - len(number) - len(after))
+        rest = "".join(f"\n{INDENT}{line}" for line in more)
+        self._console.print(Text.assemble("\n", (number + first, "bold"), (after, "dim"), (rest, "bold")))
 
     def say(self, text: str) -> None:
-        """A line of the step."""
-        self._console.print(f"       {text}", markup=False)
+        """A line of the step; a longer one goes on below itself."""
+        for line in textwrap.wrap(shown(text), self._width - len(INDENT), break_on_hyphens=False):
+            self._console.print(INDENT + line, markup=False)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A small table."""
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        table.add_column("       ")
         for column in columns:
             table.add_column(column, overflow="fold")
         for row in rows:
-            table.add_row("", *(str(cell) for cell in row))
-        self._console.print(table, markup=False)
+            table.add_row(*(Text(shown(str(cell))) for cell in row))
+        with self._console.capture() as captured:
+            self._console.print(table, width=self._width - len(INDENT))
+        for line in captured.get().splitlines():
+            self._console.out(INDENT + line.rstrip(), highlight=False)
 
     def end(self, lines: Sequence[str]) -> None:
         """The last words."""
         elapsed = time.monotonic() - self._begun
         self._console.print(f"\n[bold]Done[/bold] in {elapsed:.1f} s.")
         for line in lines:
-            self._console.print(f"       {line}", markup=False)
+            self._console.print(INDENT + line, markup=False, soft_wrap=True)
 
 
 def expect(holds: bool, claim: str) -> None:
@@ -57,7 +72,13 @@ def expect(holds: bool, claim: str) -> None:
         raise DemoFailed(f"this should hold and does not: {claim}")
 
 
+def shown(text: str) -> str:
+    """Text from a file or a file's name, without anything that a terminal would obey or cannot show."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def money(amount: int, currency: str, decimals: int) -> str:
     """An amount in smallest units as people write it."""
-    whole, part = divmod(amount, 10**decimals)
-    return f"{whole:,}.{part:0{decimals}d} {currency}" if decimals else f"{whole:,} {currency}"
+    whole, part = divmod(abs(amount), 10**decimals)
+    number = f"{whole:,}.{part:0{decimals}d}" if decimals else f"{whole:,}"
+    return f"{'-' if amount < 0 else ''}{number} {currency}"

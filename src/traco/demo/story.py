@@ -10,8 +10,8 @@ from traco.client.sdk import LedgerClient
 from traco.demo import trade
 from traco.demo.cast import START, Cast, Organisation
 from traco.demo.network import DemoNetwork, run
-from traco.demo.papers import Importer, Paper
-from traco.demo.stage import DemoFailed, Stage, expect
+from traco.demo.papers import MAX_FILES, Importer, Paper
+from traco.demo.stage import DemoFailed, NothingToFinance, Stage, expect
 from traco.kernel.codec import encode
 from traco.kernel.finality import FinalityReceipt
 from traco.modules.document.messages import ConfirmDocument
@@ -19,10 +19,10 @@ from traco.modules.financing.messages import Pay
 from traco.modules.holding.messages import Issue, Redeem, Transfer
 from traco.services.doc.amounts import EXPONENTS
 from traco.services.doc.normalise import fields_of
-from traco.services.doc.reader import read_invoice
 
 RECEIPT: Final = "settlement.receipt"
-SELLER_NAME, BUYER_NAME = "Example Seller Ltd", "Example Buyer plc"
+SELLER = ("Example Seller Ltd", "TRACOTESTSELLER00122")
+BUYER = ("Example Buyer plc", "TRACOTESTBUYER000198")
 JPX_START: Final = 10_000
 
 
@@ -32,9 +32,14 @@ class Story:
     def __init__(self, directory: Path, invoices: Path, stage: Stage) -> None:
         self._directory, self._invoices, self._stage = directory, invoices, stage
         self._network = DemoNetwork(directory)
+        self.cast: Cast | None = None
+        self.deal: trade.Deal | None = None
 
     def tell(self) -> None:
-        """Run all steps; the node is stopped whatever happens. Raises ``DemoFailed`` and what the SDK raises."""
+        """Run all steps; the node is stopped whatever happens.
+
+        Raises ``DemoFailed``, ``NothingToFinance`` and what the SDK raises.
+        """
         self._stage.step("A network is founded and its node started")
         try:
             with self._network.start() as client:
@@ -51,11 +56,13 @@ class Story:
         cast = Cast(
             client, self._network.operator(client), self._directory / "keys", self._network.passphrase
         )
+        self.cast = cast
         banks = self._organisations(cast)
         self._cash(cast, banks)
         papers, credited = self._import(cast)
         deal, settlement = self._finance(cast, banks[0], papers, credited)
-        self._refuse(cast, banks[1], deal)
+        self.deal = deal
+        self._refuse(cast, banks[1], deal, papers)
         self._pay(cast, deal)
         self._collide(cast, banks[0])
         return settlement
@@ -65,7 +72,7 @@ class Story:
         cast.cash_operator = cast.register("Example Cash Operator", "TRACOTESTCASHOPERA79", "cash_operator")
         registry = cast.register("Example Registry", None, "registry_operator")
         banks = (cast.register("Example Bank One"), cast.register("Example Bank Two"))
-        traders = [cast.register(name) for name in (SELLER_NAME, BUYER_NAME)]
+        traders = [cast.register(*trader) for trader in (SELLER, BUYER)]
         everybody = [*traders, *banks, cast.cash_operator, registry]
         self._stage.table(
             ("organisation", "party id", "LEI"),
@@ -84,12 +91,14 @@ class Story:
         self._stage.step(f"Electronic invoices are imported from {self._invoices}")
         importer = Importer(cast)
         papers = importer.folder(self._invoices)
+        if len(papers) == MAX_FILES:
+            self._stage.say(f"of this folder, only the first {MAX_FILES} files are taken")
         self._stage.table(
             ("file", "number", "payable", "result"), [self._row(cast, paper) for paper in papers]
         )
         if importer.registered:
             self._stage.say(f"registered because invoices name them: {', '.join(importer.registered)}")
-        again = [importer.file(paper.path).outcome for paper in papers if paper.invoice is not None]
+        again = [importer.file(paper.path).outcome for paper in papers if paper.registered]
         self._stage.say(f"imported a second time: {again.count('duplicate')} of {len(again)} are duplicates")
         expect(
             again.count("duplicate") == len(again), "everything imported twice is a duplicate the second time"
@@ -97,7 +106,7 @@ class Story:
         return papers, importer.credited
 
     def _row(self, cast: Cast, paper: Paper) -> tuple[str, str, str, str]:
-        result = "; ".join((paper.outcome, *paper.notes))
+        result = ": ".join((paper.outcome, "; ".join(paper.notes))).removesuffix(": ")
         if paper.invoice is None:
             return paper.path.name, "-", "-", result
         return (
@@ -113,7 +122,10 @@ class Story:
         self._stage.step("The first invoice that can be financed is financed: delivery versus payment")
         paper = next((one for one in papers if one.financeable), None)
         if paper is None or paper.invoice is None or paper.buyer is None or paper.seller is None:
-            raise DemoFailed("no file of the folder is an invoice that can be financed")
+            raise NothingToFinance(
+                f"No file in {self._invoices} is an invoice that can be financed; step 4 says what each one is. "
+                "Needed is a unique invoice with an amount to pay, and with no payee but its seller."
+            )
         currency, seller, buyer = paper.invoice.currency, paper.seller, paper.buyer
         need = max(START * 10 ** EXPONENTS[currency], 2 * paper.invoice.payable_amount)
         for organisation in (bank, buyer):
@@ -123,11 +135,18 @@ class Story:
         self._stage.say(
             f"{buyer.name} confirms invoice {paper.invoice.number}; {seller.name} asks for financing"
         )
-        face = paper.invoice.payable_amount - credited.get(document, 0)
+        reduction = credited.get(document, 0)
+        face = paper.invoice.payable_amount - reduction
+        if face <= 0:
+            raise NothingToFinance(f"Credit notes leave nothing to pay of invoice {paper.invoice.number}.")
+        if reduction:
+            self._stage.say(
+                f"credit notes take off {cast.shown(currency, reduction)}, which leaves {cast.shown(currency, face)}"
+            )
         financing = trade.request(cast, paper, face)
         agreed = trade.bank_checks(cast, bank, paper)
         self._stage.say(
-            f"{bank.name} checks the file: commitment as on the ledger, {agreed} fingerprints agree"
+            f"{bank.name} checks the file it was given: it is the registered one, and all {agreed} fingerprints agree"
         )
         before = cast.balance(currency, seller.account), cast.balance(currency, bank.account)
         deal = trade.offer(cast, bank, paper, financing, face)
@@ -137,8 +156,8 @@ class Story:
         expect(before[1] - after[1] == deal.price, "the bank has paid the price")
         expect(self._receivable(cast, deal, bank.account) == deal.face, "the bank has the receivable")
         self._stage.say(
-            f"settled in block {settled.height}: receivable of {cast.shown(currency, deal.face)} to {bank.name}, "
-            f"{cast.shown(currency, deal.price)} to {seller.name}"
+            f"settled in block {settled.height}, both or neither: the receivable of {cast.shown(currency, deal.face)} "
+            f"to {bank.name}, {cast.shown(currency, deal.price)} (a discount of 1.5 %) to {seller.name}"
         )
         return deal, settled.identity
 
@@ -148,31 +167,29 @@ class Story:
         holding = cast.client.query("holding.get", instrument=found["record"]["instrument"], account=account)
         return int(holding["available"])
 
-    def _refuse(self, cast: Cast, bank: Organisation, deal: trade.Deal) -> None:
+    def _refuse(self, cast: Cast, bank: Organisation, deal: trade.Deal, papers: list[Paper]) -> None:
         self._stage.step(f"{bank.name} is offered the same invoice, as it is and retyped")
-        rows = [("as it is", self._attempt(cast, deal), "")]
-        twin = trade.other_syntax(deal.paper, self._invoices)
-        if twin is not None:
-            outcome, matched, _ = trade.register_again(
-                cast, deal.paper, fields_of(read_invoice(twin.read_bytes()))
-            )
-            rows.append((f"in the other syntax ({twin.name})", outcome, "; ".join(matched)))
-        for name, fields in trade.retyped_variants(deal.paper):
-            outcome, matched, document = trade.register_again(cast, deal.paper, fields)
+        rows = [("as it is", self._attempt(cast, deal))]
+        variants = trade.retyped_variants(deal.paper)
+        twin = trade.other_syntax(deal.paper, papers)
+        if twin is not None and twin.invoice is not None:
+            variants.insert(0, ("in the other syntax", fields_of(twin.invoice)))
+        for name, fields in variants:
+            answer, matched, document = trade.register_again(cast, deal.paper, fields)
             if document:
-                outcome += self._offer_unacknowledged(cast, bank, deal, document)
-            rows.append((name, outcome, "; ".join(matched)))
-        self._stage.table(("attempt", "answer of the ledger", "what agreed"), rows)
+                answer += f" ({'; '.join(matched)}); {self._offer_unacknowledged(cast, bank, deal, document)}"
+            rows.append((name, answer))
+        self._stage.table(("attempt", "answer of the ledger"), rows)
         expect(
-            all("already_financed" in answer or "unacknowledged" in answer for _, answer, _ in rows),
-            "all refused",
+            all("already_financed" in answer or "unacknowledged" in answer for _, answer in rows),
+            "all are refused",
         )
 
     def _attempt(self, cast: Cast, deal: trade.Deal) -> str:
         try:
             trade.request(cast, deal.paper, deal.face)
         except TransactionFailed as failed:
-            return trade.refused(failed)
+            return f"refused: {trade.refused(failed)}"
         raise DemoFailed("an invoice was financed twice")
 
     def _offer_unacknowledged(self, cast: Cast, bank: Organisation, deal: trade.Deal, document: bytes) -> str:
@@ -190,7 +207,7 @@ class Story:
         try:
             trade.offer(cast, bank, paper, trade.request(cast, paper, deal.face), deal.face, unconfirmed=True)
         except TransactionFailed as failed:
-            return f"; offer without acknowledging: {trade.refused(failed)}"
+            return f"an offer that does not acknowledge it is refused: {trade.refused(failed)}"
         raise DemoFailed("a partial match was financed without being acknowledged")
 
     def _pay(self, cast: Cast, deal: trade.Deal) -> None:
@@ -207,7 +224,7 @@ class Story:
         expect(paid == deal.face, "the bank is paid the face")
         expect(self._receivable(cast, deal, deal.bank.account) == 0, "the receivable is redeemed")
         self._stage.say(
-            f"{deal.bank.name} receives {cast.shown(deal.currency, paid)}; nothing of the receivable is left"
+            f"{deal.bank.name}, who holds it, receives {cast.shown(deal.currency, paid)}; nothing of the receivable is left"
         )
 
     def _collide(self, cast: Cast, owner: Organisation) -> None:
@@ -232,10 +249,10 @@ class Story:
         ]
         results = client.submit_many(transactions)
         balances = [cast.balance("JPY", account) for account in accounts.values()]
-        rows = [("deposit 5,000 to A", ""), ("withdraw 2,000 from B", ""), ("pay 3,000 from A to C", "")]
+        names = ("deposit 5,000 to A", "withdraw 2,000 from B", "pay 3,000 from A to C")
         self._stage.table(
             ("transaction", "result", "block"),
-            [(name, result.status, result.height) for (name, _), result in zip(rows, results, strict=True)],
+            [(name, result.status, result.height) for name, result in zip(names, results, strict=True)],
         )
         self._stage.say(
             "A, B and C had 10,000 each and now have " + ", ".join(f"{amount:,}" for amount in balances)
@@ -262,7 +279,7 @@ class Story:
         forged.unlink()
         expect(answer.returncode != 0, "a forged receipt is refused")
         reason = answer.stderr.strip().splitlines()[0].removeprefix("error: ")
-        self._stage.say(f"with one bit of its outcome changed it is refused: {reason}")
+        self._stage.say(f"with one bit of its outcome changed it is refused: {reason.rstrip('.')}")
 
     def _audit(self) -> None:
         self._stage.step(

@@ -2,8 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterable
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from traco.client.results import TransactionFailed, TransactionResult
@@ -129,11 +129,12 @@ def retyped_variants(paper: Paper) -> list[tuple[str, InvoiceFields]]:
     if paper.invoice is None:
         raise DemoFailed("an unreadable file cannot be retyped")
     invoice = paper.invoice
-    whole, part = divmod(invoice.payable_amount, 100)
+    decimals = EXPONENTS[invoice.currency]
+    whole, part = divmod(invoice.payable_amount, 10**decimals)
     year, month, day = invoice.issue_date.split("-")
     as_typed = {
         "number": invoice.number, "issue_date": invoice.issue_date, "currency": invoice.currency,
-        "amount": f"{whole}.{part:02}" if _two_decimals(paper) else str(invoice.payable_amount),
+        "amount": f"{whole}.{part:0{decimals}}" if decimals else str(whole),
         "seller": invoice.seller.name, "buyer": invoice.buyer.name,
     }  # fmt: skip
     changes = {
@@ -146,10 +147,6 @@ def retyped_variants(paper: Paper) -> list[tuple[str, InvoiceFields]]:
         "another number": {"number": invoice.number + "9"},
     }
     return [(name, normalise_fields({**as_typed, **change})) for name, change in changes.items()]
-
-
-def _two_decimals(paper: Paper) -> bool:
-    return paper.invoice is not None and EXPONENTS[paper.invoice.currency] == 2
 
 
 MONTHS: Final = (
@@ -180,22 +177,20 @@ def register_again(cast: Cast, paper: Paper, fields: InvoiceFields) -> tuple[str
     try:
         outcome, matched = outcome_of(seller.party.transact(message))
     except TransactionFailed as failed:
-        return refused(failed), (), b""
+        return f"refused: {refused(failed)}", (), b""
     return f"registered, {outcome}", matched, document_id(seller.id, salt)
 
 
-def other_syntax(paper: Paper, folder: Path) -> Path | None:
-    """Another file of the folder that is the same invoice in another syntax, if there is one."""
+def other_syntax(paper: Paper, papers: Iterable[Paper]) -> Paper | None:
+    """Another imported file that is the same invoice in another syntax, if there is one."""
     if paper.invoice is None:
         return None
-    for path in sorted(folder.glob("*.xml")):
-        try:
-            other = read_invoice(path.read_bytes())
-        except ValueError:
+    mine = fields_of(paper.invoice)
+    for other in papers:
+        if other.invoice is None or not other.registered or other.invoice.syntax == paper.invoice.syntax:
             continue
-        mine = fields_of(paper.invoice)
-        if other.syntax != paper.invoice.syntax and _same_facts(fields_of(other), mine):
-            return path
+        if _same_facts(fields_of(other.invoice), mine):
+            return other
     return None
 
 

@@ -14,7 +14,7 @@ from traco.kernel.errors import RecordTooLarge
 from traco.kernel.stateproof import MAX_KEY_BYTES
 
 MAX_VALUE_BYTES: Final = 262_144
-DECODED_LIMIT: Final = 200_000  # decoded committed records kept between blocks; a cache, never consensus
+DECODED_LIMIT: Final = 20_000  # decoded committed records kept between blocks; a cache, never consensus
 
 R = TypeVar("R", bound=Record)
 

@@ -193,7 +193,9 @@ class Gateway:
         if due is not None:
             delay = min(LONGEST_SLEEP_S, max(0, due - self._engine.block_time_ms()) / 1000)
         try:
-            await asyncio.wait_for(self._work.wait(), delay)
+            # not wait_for: in Python 3.11 it swallows a cancellation that comes together with work
+            async with asyncio.timeout(delay):
+                await self._work.wait()
         except TimeoutError:
             return
 

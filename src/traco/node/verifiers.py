@@ -67,6 +67,9 @@ class Verifier:
         )
         try:
             self._process.start()
+        except BaseException:
+            self._near.close()
+            raise
         finally:
             far.close()
         self.outstanding = 0  # bytes: what signatures cost grows with them more than with the transactions

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modules.settlement.desk import LIFE_MS, Desk, Floor, Mark, Marked, Veto, events_of
+from modules.settlement.desk import LIFE_MS, Desk, Floor, Mark, Marked, Veto
 from traco.kernel.codec import encode
 from traco.modules.settlement.events import BatchReleased, BatchSettled
 
@@ -51,11 +51,12 @@ def test_consequences_of_releasing_run_when_it_expires(floor: Floor) -> None:
     floor.untouched()
 
 
-def test_withdrawing_does_not_release_the_batch(floor: Floor) -> None:
-    batch = floor.create_with(on_release=MARKS)
+@pytest.mark.parametrize("where", ["on_settle", "on_release"])
+def test_nothing_is_withdrawn_from_a_batch_that_a_module_made(floor: Floor, where: str) -> None:
+    batch = floor.create_with(**{where: MARKS})
     floor.seller_affirms(batch)
-    receipt = floor.do("seller", floor.withdraw(batch, "seller"))
-    assert events_of(receipt, Marked) == []
+    assert floor.refused("seller", floor.withdraw(batch, "seller")) == "settlement.bound_by_module"
+    assert floor.batch(batch).allocations[0] is not None
 
 
 def test_a_release_that_is_wrongly_refused_keeps_no_value_locked(floor: Floor) -> None:

@@ -243,6 +243,9 @@ class Handlers:
             raise TermsDiffer("cash")
         receivable = self._keeper.require_payable(state, record.document)
         payout = self._keeper.payments.payout_of(state, deal.receivable_account)
+        found = self._holdings.account(state, payout)
+        if found is None or found.closed:  # a lender must not bring the seller into default by closing it
+            payout = deal.receivable_account
         # change, emit
         self._keeper.recourses.meet(context, message, record, deal, receivable, payout)
 

@@ -182,7 +182,7 @@ class Keeper:
         stored.financings.put(state, replace(record, status="reserved", deal=deal), financing)
         stored.receivables.put(state, replace(receivable, reservation=financing), record.document)
         self._end_offer(context, financing, message.offer, offer, "accepted")
-        self._default_payout(state, message.receivable_account, message.cash_account)
+        self._default_payout(state, record.seller, message.receivable_account, message.cash_account)
         context.emit(DocumentReserved(financing, message.offer, record.document, batch, deadline_ms))
         legs = (
             SettlementInstruction(record.seller, offer.lender, receivable.instrument, record.face, financing),
@@ -219,7 +219,7 @@ class Keeper:
         stored.financings.put(state, replace(record, status="financed"), financing)
         stored.offers.put(state, replace(offer, status="settled"), financing, deal.offer)
         context.unschedule(record.expires_ms, REQUEST_EXPIRY, financing)
-        self._default_payout(state, deal.receivable_account, deal.cash_account)
+        self._default_payout(state, deal.lender, deal.receivable_account, deal.cash_account)
         context.emit(DocumentFinanced(financing, document, deal.lender, record.face, deal.price, financed))
 
     def released(self, context: Context, message: FinancingReleased) -> None:
@@ -308,9 +308,15 @@ class Keeper:
             raise ReceivableNotFound(document)
         return found
 
-    def _default_payout(self, state: State, account: bytes, cash_account: bytes) -> None:
-        """Where the owner has not said otherwise, redemptions go where the price was paid from or to."""
-        if account != cash_account and stored.payouts.get(state, account) is None:
+    def _default_payout(self, state: State, party: bytes, account: bytes, cash_account: bytes) -> None:
+        """Where nothing else was said, redemptions go where the price was paid from or to.
+
+        As with ``SetPayout`` only if the party controls both ways: an owner must not lead cash past a servicer.
+        """
+        controlled = self._holdings.controls_debit(state, account, party) and self._holdings.controls_credit(
+            state, cash_account, party
+        )
+        if controlled and account != cash_account and stored.payouts.get(state, account) is None:
             stored.payouts.put(state, Payout(cash_account), account)
 
     def _end_request(

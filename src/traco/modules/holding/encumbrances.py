@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from traco.kernel.codec import MAX_AMOUNT
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.holding.book import Book, check_accounts
@@ -15,6 +16,7 @@ from traco.modules.holding.errors import (
     AttachmentExceeded,
     AttachmentExists,
     AttachmentUnknown,
+    AwaitingExceeded,
     HoldExceeded,
     HoldExists,
     HoldExpired,
@@ -175,8 +177,8 @@ class Encumbrances:
     def attach(self, context: Context, attachment: bytes, record: OpenAttachment) -> None:
         """Attach what is available now, up to ``record.amount``, and await the remainder.
 
-        ``record.attached`` is 0. Raises ``AttachmentExists``, ``TooManyAwaiting``, ``AccountUnknown``, ``AccountClosed``,
-        ``InstrumentUnknown``, ``InstrumentClosed``.
+        ``record.attached`` is 0. Raises ``AttachmentExists``, ``TooManyAwaiting``, ``AwaitingExceeded``, ``AccountUnknown``,
+        ``AccountClosed``, ``InstrumentUnknown``, ``InstrumentClosed``.
         """
         state, instrument, account = context.state, record.instrument, record.account
         if ATTACHMENTS.get(state, attachment) is not None:
@@ -191,6 +193,9 @@ class Encumbrances:
             limit = context.parameters(HoldingParameters).max_awaiting
             if len(AWAITING.scan(state, instrument, account, limit=limit)) >= limit:
                 raise TooManyAwaiting(limit)
+            room = MAX_AMOUNT - self._book.holding(state, instrument, account).awaited
+            if record.amount - found > room:
+                raise AwaitingExceeded(room)
             self._book.expect(state, instrument, account, 0, record.amount - found)
             AWAITING.put(state, Awaiting(), instrument, account, _place(attachment, record))
         context.emit(

@@ -486,6 +486,16 @@ class NotAuthority(Rejected):
 
 
 @dataclass(eq=False)
+class AwaitingExceeded(Rejected):
+    """What the attachments of a holding await together is an amount, too."""
+
+    code: ClassVar[str] = "holding.awaiting_exceeded"
+    says: ClassVar[str] = "The attachments of this holding may await {available} more in all."
+    advice: ClassVar[str] = "Attach a lower amount, or lift another attachment first."
+    available: int
+
+
+@dataclass(eq=False)
 class TooManyAwaiting(Rejected):
     """A limited number of attachments may await value in one holding (parameter max_awaiting)."""
 

@@ -63,7 +63,7 @@ class HoldingModule(Module):
             errors.HoldExceeded, errors.NotExecutor, errors.PledgeExists, errors.PledgeUnknown,
             errors.PledgeExceeded, errors.NotPledgee, errors.AttachmentExists,
             errors.AttachmentUnknown, errors.AttachmentExceeded, errors.AttachmentForeign,
-            errors.NotAuthority, errors.TooManyAwaiting,
+            errors.NotAuthority, errors.TooManyAwaiting, errors.AwaitingExceeded,
         )  # fmt: skip
         self.queries = Queries(self.keeper).declared()
         self.due = {HOLD_EXPIRY: self.keeper.encumbrances.expire_hold}

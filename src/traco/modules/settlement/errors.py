@@ -7,7 +7,7 @@ Rejected
 ├── AllocatedBefore, ApprovedBefore                                       a part was given before
 ├── NotSender, NotReceiver, WrongAccount, NotInControl                    a part is not this party's to give
 ├── EvidenceDiffers, PassThroughMismatch, PassThroughCycle, ChainTooLong  parts do not fit together
-└── NotComplete, Irrevocable, NotSettler, NotRequestor
+└── NotComplete, Irrevocable, BoundByModule, NotSettler, NotRequestor
 """
 
 from dataclasses import dataclass
@@ -270,6 +270,16 @@ class Irrevocable(Rejected):
 
 
 @dataclass(eq=False)
+class BoundByModule(Rejected):
+    """A module made the batch and learns how it ends; parts that were withdrawn would end it behind its back."""
+
+    code: ClassVar[str] = "settlement.bound_by_module"
+    says: ClassVar[str] = "Nothing can be withdrawn from batch {batch}: a module made it and must learn how it ends."
+    advice: ClassVar[str] = "Cancel it, or what it settles; or wait for its deadline."
+    batch: bytes
+
+
+@dataclass(eq=False)
 class NotSettler(Rejected):
     """Only the settlers that the batch names settle it."""
 
@@ -295,5 +305,5 @@ ERRORS: tuple[type[Rejected], ...] = (
     BatchUnknown, BatchExists, BatchEnded, DeadlinePast, DeadlineWrong, LegsExceeded, SettlersWrong, TermsDiffer,
     NothingAffirmed, NothingWithdrawn, LegUnknown, AllocatedBefore, ApprovedBefore, NotSender, NotReceiver,
     WrongAccount, NotInControl, EvidenceDiffers, PassThroughMismatch, PassThroughCycle, ChainTooLong, NotComplete,
-    Irrevocable, NotSettler, NotRequestor,
+    Irrevocable, BoundByModule, NotSettler, NotRequestor,
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from traco.kernel.due import DueItem, is_scheduled
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.settlement.chains import check_fit, destination
@@ -17,6 +18,7 @@ from traco.modules.settlement.errors import (
     BatchEnded,
     BatchExists,
     BatchUnknown,
+    BoundByModule,
     DeadlinePast,
     DeadlineWrong,
     Irrevocable,
@@ -155,11 +157,17 @@ class Keeper:
     def withdraw(self, context: Context, party: bytes, batch: bytes) -> None:
         """Take back all parts that are ``party``'s to give, and release what they held.
 
-        Raises ``BatchUnknown``, ``BatchEnded``, ``Irrevocable``, ``NothingWithdrawn``.
+        From a batch that a module made nothing is withdrawn before its expiry was tried: what left it would be sold or
+        spent while the module counts on it.
+        Raises ``BatchUnknown``, ``BatchEnded``, ``Irrevocable``, ``BoundByModule``, ``NothingWithdrawn``.
         """
         state, record = context.state, self.require_open(context.state, batch)
         if record.complete and context.block.time_ms < record.deadline_ms:
             raise Irrevocable(batch, record.deadline_ms)
+        if record.on_settle or record.on_release:
+            # past the deadline too, while the expiry waits for its turn
+            if is_scheduled(state, DueItem(record.deadline_ms, EXPIRY, batch)):
+                raise BoundByModule(batch)
         allocated = tuple(
             leg
             for leg, allocation in enumerate(record.allocations)

@@ -95,7 +95,7 @@ def make_app(
     async def block(height: FromPath[int]) -> dict[str, Any]:
         return reads.block(height)
 
-    handlers = [status, founding, submit, submit_batch, transaction, receipt, block, _draft_route(registry, link, network)]
+    handlers = [status, founding, submit, submit_batch, transaction, receipt, block, _draft_route(registry, link, network, limits)]
     handlers += [_query_route(reads, name) for name in registry.queries]
     return Litestar(
         route_handlers=[*handlers, *more], on_startup=start, on_shutdown=stop, exception_handlers=HANDLERS,
@@ -124,8 +124,8 @@ def _identity(text: str) -> bytes:
         raw = bytes.fromhex(text)
     except ValueError:
         raw = b""
-    if len(raw) != 32:
-        raise Problem(400, "request.invalid", "a transaction id is 64 hexadecimal digits")
+    if len(raw) != 32 or raw.hex() != text:
+        raise Problem(400, "request.invalid", "a transaction id is 64 lower-case hexadecimal digits")
     return raw
 
 
@@ -141,12 +141,12 @@ def _query_route(reads: Reads, name: str) -> Any:
     return post(f"/v1/queries/{name}", status_code=200, summary=query.summary)(answer)
 
 
-def _draft_route(registry: Registry, link: ApiEnd, network: bytes) -> Any:
+def _draft_route(registry: Registry, link: ApiEnd, network: bytes, limits: KernelParameters) -> Any:
     """The route that turns instructions in JSON into the bytes to sign, for clients without the codec."""
     instruction: Any = reduce(or_, (form_type(kind) for kind in registry.handlers))
     draft = msgspec.defstruct(
-        "Draft", [("instructions", list[instruction]), ("salt", Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$(?!\\n)")]),
-                  ("valid_ms", Annotated[int, msgspec.Meta(ge=1, le=MAX_VALID_MS)], 60_000)], kw_only=True,
+        "Draft", [("instructions", Annotated[list[instruction], msgspec.Meta(max_length=limits.max_instructions)]), ("salt", Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$(?!\\n)")]),
+                  ("valid_ms", Annotated[int, msgspec.Meta(ge=1, le=MAX_VALID_MS)], 60_000)], kw_only=True, forbid_unknown_fields=True,
     )  # fmt: skip
 
     kinds = {tag_of(kind): kind for kind in registry.handlers}

@@ -71,6 +71,10 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
     return problem_response(error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL])
 
 
+def _on_text(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:
+    return problem_response(400, "request.invalid", "the text is not UTF-8")
+
+
 def _on_too_deep(_: Request[Any, Any, Any], error: RecursionError) -> Response[bytes]:
     return problem_response(400, "request.invalid", "nested too deeply")
 
@@ -87,6 +91,7 @@ HANDLERS: Final[dict[Any, Callable[..., Response[Any]]]] = {
     FormInvalid: _on_form,
     LedgerGone: _on_gone,
     HTTPException: _on_http,
+    UnicodeDecodeError: _on_text,
     RecursionError: _on_too_deep,
     Exception: _on_fault,
 }

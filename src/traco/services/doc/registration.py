@@ -4,8 +4,7 @@ The content never leaves its owner. What goes out is a salted commitment and, to
 the normalised fields.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from traco.client.forms import from_form
 from traco.modules.document.messages import (
@@ -20,14 +19,8 @@ from traco.modules.document.messages import (
 )
 from traco.modules.document.statement import SignedStatement
 from traco.services.doc.content import commit_content
-from traco.services.doc.invoice import Invoice, InvoiceKind, Syntax
+from traco.services.doc.invoice import Invoice, InvoiceKind
 from traco.services.doc.normalise import InvoiceFields, fields_of
-
-SCHEMAS: Final[Mapping[Syntax, str]] = {
-    Syntax.UBL_INVOICE: "en16931-ubl-invoice",
-    Syntax.UBL_CREDIT_NOTE: "en16931-ubl-credit-note",
-    Syntax.CII: "en16931-cii",
-}
 
 
 class AsksFingerprints(Protocol):
@@ -62,14 +55,20 @@ def prepare(
     """
     commitment = commit_content(content, content_salt)
     statement = keyed(service, registrant, fields_of(invoice), commitment, register=True)
-    credit_note = invoice.kind is InvoiceKind.CREDIT_NOTE
-    payable = Payable(invoice.currency, invoice.payable_amount) if invoice.payable_amount > 0 else None
+    payable = Payable(invoice.currency, invoice.payable_amount) if invoice.payable_amount >= 0 else None
     message = RegisterDocument(
-        registrant, salt, CREDIT_NOTE if credit_note else INVOICE, SCHEMAS[invoice.syntax], commitment, statement, roles,
+        registrant, salt, kind_of(invoice), invoice.syntax.value, commitment, statement, roles,
         payable, invoice.issue_date, invoice.due_date,
         () if credited is None else (DocumentReference(CREDITS, credited),),
     )  # fmt: skip
     return Registration(message, document_id(registrant, salt), content_salt)
+
+
+def kind_of(invoice: Invoice) -> str:
+    """The kind under which a document is registered: only ``invoice`` can be financed."""
+    if invoice.kind is InvoiceKind.CREDIT_NOTE:
+        return CREDIT_NOTE
+    return InvoiceKind.NOT_A_CLAIM.value if invoice.kind is InvoiceKind.NOT_A_CLAIM else INVOICE
 
 
 def keyed(
