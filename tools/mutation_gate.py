@@ -16,13 +16,14 @@ def main(folder: str, pattern: str) -> int:
 
     `pattern` limits the judgement to some mutants, as it does in `mutmut run`.
     """
-    failed = False
+    failed = judged = False
     reports = sorted(Path(folder).rglob("*.py.meta"))
     for path in reports:
         every: dict[str, int | None] = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
         outcomes = {name: code for name, code in every.items() if fnmatch(name, pattern)}
         if not outcomes:
             continue
+        judged = True
         alive = sorted(name for name, code in outcomes.items() if code not in KILLED)
         killed = len(outcomes) - len(alive)
         enough = killed * 100 >= REQUIRED * len(outcomes)
@@ -32,9 +33,9 @@ def main(folder: str, pattern: str) -> int:
         print(f"{killed * 100 // len(outcomes):3} %  {killed:4} of {len(outcomes):4} killed  {file}{verdict}")
         for name in alive:
             print(f"       alive: {name}")
-    if not reports:
+    if not judged:
         print("no mutants were made")
-    return int(failed or not reports)
+    return int(failed or not judged)
 
 
 if __name__ == "__main__":

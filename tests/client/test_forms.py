@@ -1,5 +1,6 @@
 """Records as JSON and back: for every instruction of the ledger, and nothing but ``FormInvalid`` for bad forms."""
 
+from contextlib import suppress
 from enum import Enum
 from functools import cache
 from types import NoneType, UnionType
@@ -46,8 +47,20 @@ def strategy(hint: Any) -> st.SearchStrategy[Any]:
 
 
 def annotated(inner: Any, metas: list[Any]) -> st.SearchStrategy[Any]:
-    low = max((bound for meta in metas if (bound := meta.ge) is not None), default=-(2**63))
-    high = min((bound for meta in metas if (bound := meta.le) is not None), default=2**63 - 1)
+    low = max(
+        [
+            -(2**63),
+            *(meta.ge for meta in metas if meta.ge is not None),
+            *(meta.gt + 1 for meta in metas if meta.gt is not None),
+        ]
+    )
+    high = min(
+        [
+            2**63 - 1,
+            *(meta.le for meta in metas if meta.le is not None),
+            *(meta.lt - 1 for meta in metas if meta.lt is not None),
+        ]
+    )
     least = max((meta.min_length or 0 for meta in metas), default=0)
     most = min((meta.max_length for meta in metas if meta.max_length is not None), default=least + 20)
     patterns = [meta.pattern for meta in metas if meta.pattern]
@@ -58,7 +71,9 @@ def annotated(inner: Any, metas: list[Any]) -> st.SearchStrategy[Any]:
     if inner is str and patterns:
         return st.from_regex(patterns[0], fullmatch=False).filter(lambda text: least <= len(text) <= most)
     if inner is str:
-        return st.text(st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most, least + 20))
+        return st.text(
+            st.characters(exclude_categories=["Cs"]), min_size=least, max_size=min(most, least + 20)
+        )
     if get_origin(inner) is tuple:
         return tuples(get_args(inner), least, min(most, least + 2))
     return strategy(inner)
@@ -111,7 +126,12 @@ def test_every_query_is_the_same_after_a_round_trip(name: str, data: st.DataObje
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.binary(max_size=16).map(bytes.hex),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=8)
+    | st.binary(max_size=16).map(bytes.hex),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
@@ -123,12 +143,8 @@ def test_a_bad_form_gives_form_invalid_and_nothing_else(kind: type[Record], data
     form = through_json(data.draw(records(kind)))
     place = data.draw(st.sampled_from([*form, "nothing_of_this_name"]))
     form[place] = data.draw(JSON)
-    try:
-        again = from_form(kind, form)
-    except FormInvalid as error:
-        assert str(error) != ""
-    else:
-        Codec[Any](kind).decode(encode(again))
+    with suppress(FormInvalid):
+        Codec[Any](kind).decode(encode(from_form(kind, form)))
 
 
 @given(st.sampled_from(KINDS), JSON)

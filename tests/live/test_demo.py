@@ -15,7 +15,7 @@ TIMEOUT = 120
 
 def traco(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "traco.cli", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=ROOT)  # noqa: S603
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT, cwd=ROOT)
 
 
 @pytest.fixture(scope="module")

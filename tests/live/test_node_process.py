@@ -55,7 +55,9 @@ def test_ctrl_c_in_the_foreground_stops_all_without_a_word(node: Running) -> Non
     assert not [word for word in ("Traceback", "Exception", "Warning") if word in node.said() + node.log()]
 
 
-def test_after_kill_9_nothing_is_left_behind_and_it_starts_again(node: Running, place: tuple[Path, str]) -> None:
+def test_after_kill_9_nothing_is_left_behind_and_it_starts_again(
+    node: Running, place: tuple[Path, str]
+) -> None:
     children = node.children()
     node.process.kill()
     node.process.wait()

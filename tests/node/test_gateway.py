@@ -143,7 +143,9 @@ def test_the_same_bytes_after_their_time_have_the_stored_answer_and_not_expired(
     run(work())
 
 
-def test_signing_anothers_body_with_a_key_that_does_not_count_does_not_refuse_the_rightful_one(office: Office) -> None:
+def test_signing_anothers_body_with_a_key_that_does_not_count_does_not_refuse_the_rightful_one(
+    office: Office,
+) -> None:
     async def work() -> None:
         rightful = office.add()
         office._salt -= 1
@@ -331,7 +333,9 @@ def test_submitters_wait_while_too_much_is_ready(office: Office, monkeypatch: py
     run(work())
 
 
-def test_submitters_wait_while_too_many_bytes_are_ready(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_submitters_wait_while_too_many_bytes_are_ready(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def work() -> None:
         raw = office.add()
         monkeypatch.setattr(gateway_module, "MAX_READY_BYTES", len(raw))
@@ -523,7 +527,9 @@ def test_results_kept_in_memory_are_bounded_and_older_ones_come_from_the_store(
 def test_nothing_is_kept_of_transactions_that_are_done(office: Office) -> None:
     async def work() -> None:
         async with office.running():
-            await office.gateway.submit([office.add(), office.add(valid_ms=0), b"x", office.sign(Fail(SOLO, "bug"))])
+            await office.gateway.submit(
+                [office.add(), office.add(valid_ms=0), b"x", office.sign(Fail(SOLO, "bug"))]
+            )
         gateway = office.gateway
         assert (gateway._entries, gateway._ready, gateway._packed, gateway._received) == ({}, {}, {}, {})
         assert gateway._ready_bytes == 0

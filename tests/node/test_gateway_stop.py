@@ -4,24 +4,30 @@ import asyncio
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
+from support.counters import SOLO, AddLater
 from support.gateway import Office
 from support.memory_store import MemoryStore
 
 
-def test_a_gateway_that_is_stopped_in_the_moment_work_arrives_stops(tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps", range(5))
+def test_a_gateway_that_is_stopped_in_the_moment_work_arrives_stops(tmp_path: Path, steps: int) -> None:
     async def work(office: Office) -> None:
         blocks = asyncio.create_task(office.gateway.run())
-        await asyncio.sleep(0)
+        # something falls due later: the gateway sleeps until then, or until work arrives
+        await office.gateway.submit([office.sign(AddLater(SOLO, "later", office.now_ms + 50_000))])
         await asyncio.sleep(0)
         submitting = asyncio.create_task(office.gateway.submit([office.add()]))
-        waiting = office.gateway._work
-        while not waiting.is_set():
+        for _ in range(
+            steps
+        ):  # of the event loop: one of them lies between the arrival and its being noticed
             await asyncio.sleep(0)
         blocks.cancel()
         ended, running = await asyncio.wait((blocks,), timeout=5)
-        submitting.cancel()
-        for task in running:
+        for task in (*running, submitting):
             task.cancel()
+        await asyncio.gather(submitting, *running, return_exceptions=True)
         assert (len(ended), len(running)) == (1, 0)
 
     office = Office(tmp_path / "outbox.db", MemoryStore())

@@ -49,14 +49,19 @@ def run(pool: VerifierPool, work: Callable[[VerifierPool], Coroutine[Any, Any, N
 def test_answers_are_those_of_the_direct_screener_in_order_even_when_callers_go_away() -> None:
     async def work(pool: VerifierPool) -> None:
         direct = make()
-        batches = [[signed(10 * turn + index) for index in range(turn % 3)] + [b"bad %d" % turn] for turn in range(12)]
+        batches = [
+            [signed(10 * turn + index) for index in range(turn % 3)] + [b"bad %d" % turn]
+            for turn in range(12)
+        ]
         calls = [asyncio.create_task(pool.screen(batch)) for batch in batches]
         await asyncio.sleep(0)
         for gone in calls[::3]:  # written already: their answers come and belong to nobody
             gone.cancel()
         for batch, call in list(zip(batches, calls, strict=True))[1::3]:
             assert list(await call) == direct.screen(batch)
-        assert [list(await pool.screen(batch)) for batch in batches] == [direct.screen(batch) for batch in batches]
+        assert [list(await pool.screen(batch)) for batch in batches] == [
+            direct.screen(batch) for batch in batches
+        ]
 
     run(VerifierPool(make, 2), work)
 

@@ -19,13 +19,22 @@ from traco.node.api.app import make_app
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.process import _fingerprint_service
 from traco.node.api.reads import Reads
-from traco.node.directory import KEYS_FILE, LEDGER_FILE, MEMBER_KEY, NODE_KEY, SEAL_KEY, NodeConfig, create, founding_member
+from traco.node.directory import (
+    KEYS_FILE,
+    LEDGER_FILE,
+    MEMBER_KEY,
+    NODE_KEY,
+    SEAL_KEY,
+    NodeConfig,
+    create,
+    founding_member,
+)
 from traco.node.ledger import LedgerNode, wall_clock_ms
 from traco.node.link import ApiEnd, LedgerEnd
 from traco.storage import SnapshotReader
 
 CHEAP = Cost(memory_kib=8, passes=1, lanes=1)
-PASSPHRASE = "words for a test"  # noqa: S105 -- of a test
+PASSPHRASE = "words for a test"
 URL = "http://127.0.0.1"
 
 

@@ -67,7 +67,14 @@ class Office:
         self.pool = DirectPool(direct)
         self.finds = 0
         self.gateway = Gateway(
-            self.engine, self.outbox, self.pool, self.screener, self.application.network, MEMBER, NODE_SIGNER, self.find
+            self.engine,
+            self.outbox,
+            self.pool,
+            self.screener,
+            self.application.network,
+            MEMBER,
+            NODE_SIGNER,
+            self.find,
         )
         self.recovered = self.gateway.recover()
         self._salt = now_ms
@@ -85,7 +92,13 @@ class Office:
         """A signed transaction with a salt of its own."""
         self._salt += 1
         body = encode(
-            Body(self.application.network, ROOT, self.now_ms + valid_ms, self._salt.to_bytes(16, "big"), instructions)
+            Body(
+                self.application.network,
+                ROOT,
+                self.now_ms + valid_ms,
+                self._salt.to_bytes(16, "big"),
+                instructions,
+            )
         )
         return encode_transaction(body, (key.signature(signing_message(transaction_id(body))),))
 

@@ -134,7 +134,8 @@ class Market:
         """Open one more account for a party, serviced by itself unless said otherwise; its id."""
         by, salt = servicer or owner, self.ledger.salt()
         kind = kind or (AccountKind.OWN if by == owner else AccountKind.CLIENT)
-        self.do(by, OpenAccount(self.ids[by], self.ids[owner], kind, debit, credit, None, salt))
+        message = OpenAccount(self.ids[by], self.ids[owner], kind, debit, credit, None, salt)
+        self.do(" ".join(name for name in self.ids if self.ids[name] in message.actors()), message)
         return account_id(self.ids[by], salt)
 
     def _issue(self, instrument: bytes, name: str, amount: int) -> Issue:

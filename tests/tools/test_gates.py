@@ -72,3 +72,7 @@ def test_a_mutant_that_failed_or_hung_is_killed(tmp_path: Path, code: int) -> No
 
 def test_no_mutants_at_all_fails(tmp_path: Path) -> None:
     assert gate("mutation_gate.py", str(tmp_path), "traco.*") == 1
+
+
+def test_a_pattern_that_no_mutant_has_fails(tmp_path: Path) -> None:
+    assert gate("mutation_gate.py", mutants_of(tmp_path, [1]), "traco.modules.*") == 1

@@ -38,27 +38,28 @@ def torture(seconds: float, seed: int, run: int | None) -> int:
     until = time.monotonic() + seconds
     parts = {part: Counts() for part in ("simulation", "processes", "determinism")}
     say(f"Torture for {seconds:g} seconds with seed {seed}.")
-    code = 0
+    part = "simulation"
     try:
         if run is None:
             settings = SETTINGS if seconds >= FEW_SECONDS else SETTINGS[1:5:3]
+            part = "determinism"
             check_determinism(f"{seed} determinism", parts["determinism"], settings)
+            part = "processes"
             torture_processes(
                 f"{seed}",
                 parts["processes"],
                 PROCESSES_SHARE * (until - time.monotonic()),
                 Progress("processes"),
             )
-        left = until - time.monotonic()
+        part, left = "simulation", until - time.monotonic()
         torture_simulation(f"{seed}", parts["simulation"], left, Progress("simulation"), run)
     except Difference as difference:
         say(f"DIFFERENCE with seed {seed}: {difference}")
-        parts["simulation"]["difference: found"] += 1
-        code = 1
+        parts[part]["difference: found"] += 1
     for counts in parts.values():
         counts["difference: found"] += 0
     print_counts(parts)
-    return code
+    return 1 if any(counts["difference: found"] for counts in parts.values()) else 0
 
 
 if __name__ == "__main__":

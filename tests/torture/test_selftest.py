@@ -8,4 +8,4 @@ from torture.selftest import search
 
 @pytest.mark.parametrize("name", [name for name, plant in PLANTS.items() if not plant.in_processes])
 def test_planted_fault_is_found(name: str) -> None:
-    assert search(name, PLANTS[name], seed=1, seconds=30).check != ""
+    assert search(name, PLANTS[name], seed=1, seconds=120).check != ""

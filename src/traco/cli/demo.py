@@ -7,13 +7,16 @@ from typing import Annotated
 import typer
 
 from traco.cli.command import Local, command, single
-from traco.cli.problems import CommandProblem, ExitCode
-from traco.demo.stage import DemoFailed, Stage
+from traco.cli.names import AddressBook, Entry, Kind
+from traco.cli.problems import CommandProblem, ExitCode, unusable
+from traco.demo.papers import invoice_files
+from traco.demo.stage import DemoFailed, NothingToFinance, Stage
 from traco.demo.story import RECEIPT, Story
 
 app = single("Show an invoice being financed and settled, end to end.")
 SAMPLES = Path("examples/invoices")
 MARK = "traco-demo"
+HOME = "home"
 
 
 @command(app, "demo", examples=["traco demo", "traco demo --invoices my-invoices"])
@@ -25,24 +28,42 @@ def demo(
     invoices: Annotated[Path, typer.Option(help="Folder of electronic invoices (UBL or CII).")] = SAMPLES,
 ) -> None:
     """Run the ten steps of the demonstration against a real node on the loopback address."""
+    _check(invoices)
+    _clear(directory)
+    stage = Stage()
+    story = Story(directory, invoices, stage)
+    try:
+        story.tell()
+    except NothingToFinance as nothing:
+        raise CommandProblem(ExitCode.NEGATIVE, "demo.nothing_to_finance", str(nothing)) from None
+    except DemoFailed as failed:
+        raise CommandProblem(ExitCode.NEGATIVE, "demo.failed", str(failed)) from None
+    _write_names(directory, story)
+    stage.end([
+        f"The data is in {directory}/: genesis.json, {RECEIPT}, the node's directory, everybody's keys and names.",
+        "Try next, after  . .venv/bin/activate",
+        f"  traco verify {directory}/{RECEIPT} --genesis {directory}/genesis.json",
+        f"  traco node start {directory}/node --passphrase-file {directory}/passphrase",
+        "and while that node runs, in a second terminal",
+        f"  traco doc status @invoice --home {directory}/{HOME}",
+        f"  traco holding show @seller-account --home {directory}/{HOME}",
+        f"  traco name list --home {directory}/{HOME}",
+        "With electronic invoices of your own:  make demo INVOICES=folder",
+        "A network of your own, by hand:        docs/first-transaction.md",
+    ])  # fmt: skip
+
+
+def _check(invoices: Path) -> None:
+    """Refuse, before anything is made or deleted, a folder without a single file that could be an invoice."""
     if not invoices.is_dir():
         raise CommandProblem(
             ExitCode.USAGE, "demo.no_invoices", f"{invoices} is not a folder; give one with --invoices."
         )
-    _clear(directory)
-    stage = Stage()
-    try:
-        Story(directory, invoices, stage).tell()
-    except DemoFailed as failed:
-        raise CommandProblem(ExitCode.NEGATIVE, "demo.failed", str(failed)) from None
-    stage.end([
-        f"The data is in {directory}/: genesis.json, {RECEIPT}, the node's directory, everybody's key stores.",
-        "Try next:",
-        f"  traco verify {directory}/{RECEIPT} --genesis {directory}/genesis.json",
-        f"  traco node start {directory}/node --passphrase-file {directory}/passphrase",
-        "  make demo INVOICES=folder    with electronic invoices of your own",
-        "  docs/concepts.md             what it all means",
-    ])  # fmt: skip
+    if not invoice_files(invoices):
+        raise unusable(
+            "demo.no_invoices",
+            f"There is no file with a name ending in .xml in {invoices}; electronic invoices (UBL or CII) are XML files.",
+        )
 
 
 def _clear(directory: Path) -> None:
@@ -56,3 +77,21 @@ def _clear(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     (directory / MARK).touch()
+
+
+def _write_names(directory: Path, story: Story) -> None:
+    """An address book, so that one can go on where the demonstration ended, as any of its organisations."""
+    cast, deal = story.cast, story.deal
+    if cast is None or deal is None:
+        return
+    book = AddressBook.open(directory / HOME)
+
+    def add(name: str, kind: Kind, identity: bytes, keystore: str = "") -> None:
+        book.add(name, Entry(kind, identity.hex(), keystore), cast.client.network, cast.client.url)
+
+    for name, one in story.roles():
+        add(name, "party", one.id, f"../{cast.key_store(one).relative_to(directory)}")
+        add(f"{name}-account", "account", one.account)
+    for currency, instrument in cast.currencies():
+        add(currency.lower(), "instrument", instrument)
+    add("invoice", "document", deal.document)

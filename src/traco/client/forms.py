@@ -102,7 +102,9 @@ def _hex_type(metas: list[Any]) -> Any:
     high = min((meta.max_length for meta in metas if meta.max_length is not None), default=None)
     count = f"{{{low},{'' if high is None else high}}}"
     # `$` alone would let a newline follow in Python, and `\Z` is unknown to the JSON schemas made from this
-    return Annotated[str, msgspec.Meta(pattern=f"^{_HEX}{count}$(?!\n)", description="bytes in lower-case hex")]
+    return Annotated[
+        str, msgspec.Meta(pattern=f"^{_HEX}{count}$(?!\n)", description="bytes in lower-case hex")
+    ]
 
 
 def _build(hint: Any, value: Any) -> Any:

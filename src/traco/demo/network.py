@@ -52,7 +52,7 @@ class DemoNetwork:
             str(self.passphrase_file),
         ]
         with (self.directory / "node.out").open("wb") as out:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603
                 command(*arguments), stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
         client = LedgerClient(self.url, transport=Transport(self.url, pauses=()))

@@ -76,7 +76,11 @@ class Importer:
         """Import one file; what cannot be read or is refused is reported, not raised."""
         try:
             with path.open("rb") as opened:
-                content = opened.read(MAX_BYTES + 1)  # one more, so that the reader refuses what is longer
+                content = opened.read(MAX_BYTES + 1)
+            if len(content) > MAX_BYTES:
+                raise InvoiceUnreadable(
+                    "invoice.too_large", "the file has more than 10 MiB; leave out embedded attachments."
+                )
             invoice = read_invoice(content)
         except (InvoiceUnreadable, OSError) as error:
             reason = error.detail if isinstance(error, InvoiceUnreadable) else error.strerror or str(error)

@@ -44,7 +44,7 @@ class Stage:
     def say(self, text: str) -> None:
         """A line of the step; a longer one goes on below itself."""
         for line in textwrap.wrap(shown(text), self._width - len(INDENT), break_on_hyphens=False):
-            self._console.print(INDENT + line, markup=False)
+            self._console.print(INDENT + line, markup=False, soft_wrap=True)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A small table."""
@@ -74,7 +74,9 @@ def expect(holds: bool, claim: str) -> None:
 
 def shown(text: str) -> str:
     """Text from a file or a file's name, without anything that a terminal would obey or cannot show."""
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
 
 
 def money(amount: int, currency: str, decimals: int) -> str:

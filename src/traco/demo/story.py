@@ -34,6 +34,7 @@ class Story:
         self._network = DemoNetwork(directory)
         self.cast: Cast | None = None
         self.deal: trade.Deal | None = None
+        self._second_bank: Organisation | None = None
 
     def tell(self) -> None:
         """Run all steps; the node is stopped whatever happens.
@@ -52,12 +53,26 @@ class Story:
             self._network.stop()
         self._audit()
 
+    def roles(self) -> list[tuple[str, Organisation]]:
+        """Who played which part; the seller and the buyer are those of the invoice that was financed."""
+        cast, deal = self.cast, self.deal
+        if cast is None or deal is None:
+            return []
+        played = [
+            ("seller", deal.paper.seller),
+            ("buyer", deal.paper.buyer),
+            ("cash-operator", cast.cash_operator),
+        ]
+        banks = [("bank-one", deal.bank), ("bank-two", self._second_bank)]
+        return [(name, one) for name, one in (*played, *banks) if one is not None]
+
     def _business(self, client: LedgerClient) -> bytes:
         cast = Cast(
             client, self._network.operator(client), self._directory / "keys", self._network.passphrase
         )
         self.cast = cast
         banks = self._organisations(cast)
+        self._second_bank = banks[1]
         self._cash(cast, banks)
         papers, credited = self._import(cast)
         deal, settlement = self._finance(cast, banks[0], papers, credited)
@@ -68,7 +83,7 @@ class Story:
         return settlement
 
     def _organisations(self, cast: Cast) -> tuple[Organisation, Organisation]:
-        self._stage.step("Six organisations register, each with an encrypted key store of its own")
+        self._stage.step("Six organisations register, each with its own encrypted key store")
         cast.cash_operator = cast.register("Example Cash Operator", "TRACOTESTCASHOPERA79", "cash_operator")
         registry = cast.register("Example Registry", None, "registry_operator")
         banks = (cast.register("Example Bank One"), cast.register("Example Bank Two"))
@@ -81,7 +96,7 @@ class Story:
         return banks
 
     def _cash(self, cast: Cast, banks: tuple[Organisation, Organisation]) -> None:
-        self._stage.step("Cash is issued to the banks (and to each buyer when its invoice is known)")
+        self._stage.step("Cash is issued to the banks (to a buyer when its invoice is known)")
         for bank in banks:
             cast.fund(bank, "EUR", START * 100)
         shown = cast.shown("EUR", cast.balance("EUR", banks[0].account))
@@ -119,7 +134,7 @@ class Story:
     def _finance(
         self, cast: Cast, bank: Organisation, papers: list[Paper], credited: dict[bytes, int]
     ) -> tuple[trade.Deal, bytes]:
-        self._stage.step("The first invoice that can be financed is financed: delivery versus payment")
+        self._stage.step("The first suitable invoice is financed, delivery versus payment")
         paper = next((one for one in papers if one.financeable), None)
         if paper is None or paper.invoice is None or paper.buyer is None or paper.seller is None:
             raise NothingToFinance(
@@ -157,7 +172,7 @@ class Story:
         expect(self._receivable(cast, deal, bank.account) == deal.face, "the bank has the receivable")
         self._stage.say(
             f"settled in block {settled.height}, both or neither: the receivable of {cast.shown(currency, deal.face)} "
-            f"to {bank.name}, {cast.shown(currency, deal.price)} (a discount of 1.5 %) to {seller.name}"
+            f"to {bank.name}, {cast.shown(currency, deal.price)} (a discount of {trade.DISCOUNT_PPM / 10_000:g} %) to {seller.name}"
         )
         return deal, settled.identity
 
@@ -168,7 +183,7 @@ class Story:
         return int(holding["available"])
 
     def _refuse(self, cast: Cast, bank: Organisation, deal: trade.Deal, papers: list[Paper]) -> None:
-        self._stage.step(f"{bank.name} is offered the same invoice, as it is and retyped")
+        self._stage.step("A second bank is offered the same invoice, as it is and retyped")
         rows = [("as it is", self._attempt(cast, deal))]
         variants = trade.retyped_variants(deal.paper)
         twin = trade.other_syntax(deal.paper, papers)
@@ -211,7 +226,7 @@ class Story:
         raise DemoFailed("a partial match was financed without being acknowledged")
 
     def _pay(self, cast: Cast, deal: trade.Deal) -> None:
-        self._stage.step("The buyer pays; the receivable is redeemed; whoever holds it is paid")
+        self._stage.step("The buyer pays; the receivable is redeemed; its holder is paid")
         buyer = deal.paper.buyer
         if buyer is None:
             raise DemoFailed("the buyer of the financed invoice is known")
@@ -228,9 +243,7 @@ class Story:
         )
 
     def _collide(self, cast: Cast, owner: Organisation) -> None:
-        self._stage.step(
-            "Three transactions on the same accounts, sent together, all succeed (JPX report, Figure 8)"
-        )
+        self._stage.step("Three colliding transactions all succeed (JPX report, Figure 8)")
         issuer = cast.cash_operator
         if issuer is None:
             raise DemoFailed("the cash operator is registered")
@@ -255,23 +268,22 @@ class Story:
             [(name, result.status, result.height) for name, result in zip(names, results, strict=True)],
         )
         self._stage.say(
-            "A, B and C had 10,000 each and now have " + ", ".join(f"{amount:,}" for amount in balances)
+            "sent together; A, B and C had 10,000 each and now have "
+            + ", ".join(f"{amount:,}" for amount in balances)
         )
         expect([result.status for result in results] == ["final"] * 3, "all three are final")
         expect(len({result.height for result in results}) == 1, "they are in one block")
         expect(balances == [12_000, 8_000, 13_000], "A, B, C end at 12,000, 8,000, 13,000")
 
     def _proof(self, client: LedgerClient, settlement: bytes) -> None:
-        self._stage.step(
-            "The settlement's finality receipt is exported, verified elsewhere, and forged in vain"
-        )
+        self._stage.step("A finality receipt is exported, verified elsewhere, forged in vain")
         path, genesis = self._directory / RECEIPT, self._directory / "genesis.json"
         raw = client.receipt(settlement)
         path.write_bytes(raw)
         verified = run("verify", str(path), "--genesis", str(genesis))
         expect(verified.returncode == 0, f"the receipt verifies in another process: {verified.stderr}")
         self._stage.say(
-            f"{len(raw):,} bytes; a process that sees only the receipt and the genesis accepts it"
+            f"the receipt of the settlement, {len(raw):,} bytes; a process that sees only the receipt and the genesis accepts it"
         )
         forged = self._directory / "forged.receipt"
         forged.write_bytes(forge(raw))
@@ -282,16 +294,14 @@ class Story:
         self._stage.say(f"with one bit of its outcome changed it is refused: {reason.rstrip('.')}")
 
     def _audit(self) -> None:
-        self._stage.step(
-            "The node is stopped, the whole ledger re-executed from genesis, every root compared"
-        )
+        self._stage.step("The node stops; the ledger is re-executed, every root compared")
         audited = run("node", "audit", str(self._network.node_directory), "--json")
         expect(
             audited.returncode == 0, f"re-execution gives the same ledger: {audited.stderr or audited.stdout}"
         )
         found = msgspec.json.decode(audited.stdout)
         self._stage.say(
-            f"{found['transactions']} transactions in {found['height']} blocks: every root, and every column of every table, equal"
+            f"{found['transactions']} transactions in {found['height']} blocks, executed again from genesis: every root, and every column of every table, equal"
         )
 
 

@@ -42,6 +42,11 @@ class Deal(NamedTuple):
     price: int
     currency: str
 
+    @property
+    def document(self) -> bytes:
+        """The id of the invoice on the ledger."""
+        return registered(self.paper).document
+
 
 def bank_checks(cast: Cast, bank: Organisation, paper: Paper) -> int:
     """What the bank's own software does with the file and salt it was given; how many fingerprints agreed.

@@ -5,7 +5,7 @@ is a position in the undo journal: block, transaction, admission and nested oper
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from sortedcontainers import SortedSet
 
@@ -36,13 +36,9 @@ class _Missing:
 _MISSING: Final = _Missing()
 
 
-class _Undo(NamedTuple):
-    """What a write replaced."""
-
-    key: bytes
-    touched: bool  # whether the overlay had the key before
-    record: Record | None
-    raw: bytes | None
+# What a write replaced: the key, whether the overlay had it before, its record and its encoding. A plain tuple,
+# because every write makes one.
+_Undo = tuple[bytes, bool, Record | None, bytes | None]
 
 
 class State:
@@ -97,11 +93,13 @@ class State:
             self._write(key, None, None, codec)
 
     def _write(self, key: bytes, record: Record | None, raw: bytes | None, codec: Codec[Any]) -> None:
-        touched = key in self._records
-        previous = self.record(key, codec)
-        self._journal.append(_Undo(key, touched, previous, self._encoded.get(key)))
-        if not touched and previous is None:
-            self._created.add(key)
+        previous = self._records.get(key, _MISSING)
+        touched = previous is not _MISSING
+        if not touched:
+            previous = self.record(key, codec)
+            if previous is None:
+                self._created.add(key)
+        self._journal.append((key, touched, previous, self._encoded.get(key)))  # type: ignore[arg-type]
         self._records[key] = record
         self._encoded[key] = raw
 
@@ -112,20 +110,21 @@ class State:
     def rollback(self, mark: int) -> None:
         """Undo everything since ``mark``."""
         while len(self._journal) > mark:
-            undo = self._journal.pop()
-            if undo.touched:
-                self._records[undo.key] = undo.record
-                self._encoded[undo.key] = undo.raw
+            key, touched, record, raw = self._journal.pop()
+            if touched:
+                self._records[key] = record
+                self._encoded[key] = raw
             else:
-                del self._records[undo.key]
-                del self._encoded[undo.key]
-                self._created.discard(undo.key)
+                del self._records[key]
+                del self._encoded[key]
+                self._created.discard(key)
 
     def before(self, mark: int) -> dict[bytes, Record | None]:
         """Each key written since ``mark``, with the record it held at ``mark``."""
         held: dict[bytes, Record | None] = {}
-        for undo in self._journal[mark:]:
-            held.setdefault(undo.key, undo.record)
+        for key, _, record, _ in self._journal[mark:]:
+            if key not in held:
+                held[key] = record
         return held
 
     def current(self, key: bytes) -> Record | None:

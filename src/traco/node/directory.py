@@ -1,10 +1,10 @@
 """A node's directory: what is in it, how it is made, and its configuration.
 
-    genesis.json   the founding document            node.keys    the node's keys, encrypted
-    node.json      the configuration                ledger.db    the ledger       outbox.db    what is on its way
-    fingerprint.keys   the keys of the fingerprint service, in a file of their own: another process opens it
-    fingerprints.log   what the fingerprint service was asked (never the fields)
-    node.log       what the node has to say
+genesis.json   the founding document            node.keys    the node's keys, encrypted
+node.json      the configuration                ledger.db    the ledger       outbox.db    what is on its way
+fingerprint.keys   the keys of the fingerprint service, in a file of their own: another process opens it
+fingerprints.log   what the fingerprint service was asked (never the fields)
+node.log       what the node has to say
 """
 
 from pathlib import Path
@@ -13,9 +13,17 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
+from traco.client.private_file import replace_private
+from traco.kernel.codec import ROOT
 from traco.kernel.crypto import Scheme
 from traco.kernel.errors import LedgerError
-from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, parse_genesis, write_genesis
+from traco.kernel.founding import found
+from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, network_id, parse_genesis, write_genesis
+from traco.kernel.module import BlockContext
+from traco.kernel.parameters import Parameters
+from traco.kernel.state import State
+from traco.kernel.statetree import StateTree
+from traco.modules.composition import compose
 from traco.modules.party.genesis import founding_member_id
 
 LEDGER_FILE: Final = "ledger.db"
@@ -57,22 +65,52 @@ def create(
 ) -> Genesis:  # fmt: skip
     """Make a node that founds a network of its own, with one founding member. Raises ``NodeDirectoryError``.
 
-    ``operator`` is the founding member's name; ``time_ms`` the founding time.
+    ``operator`` is the founding member's name; ``time_ms`` the founding time. Where the ledger would not be founded
+    like that, nothing is left behind.
     """
-    if directory.exists() and any(directory.iterdir()):
-        raise NodeDirectoryError("node.not_empty", f"{directory} is not empty; choose a new directory")
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise NodeDirectoryError("node.not_empty", f"{directory} is not an empty directory; choose a new one")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        genesis = _genesis(name, operator, purpose, time_ms, lei, _make_keys(directory, passphrase, cost))
+        _require_founding(genesis)
+        replace_private(
+            directory / CONFIG_FILE, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", None
+        )
+        replace_private(directory / GENESIS_FILE, write_genesis(genesis), None)
+    except BaseException:
+        for path in directory.iterdir():
+            path.unlink()
+        raise
+    return genesis
+
+
+def _make_keys(directory: Path, passphrase: str, cost: Cost) -> dict[str, str]:
+    """Both key stores; the public keys in hex."""
     public: dict[str, str] = {}
     with KeyStore.create(directory / KEYS_FILE, passphrase, cost) as keys:
         public[MEMBER_KEY] = keys.generate(MEMBER_KEY, Scheme.ED25519, MEMBER_ROLES).public_key.hex()
         for key in (NODE_KEY, SEAL_KEY):
             public[key] = keys.generate(key, Scheme.ED25519, (key,)).public_key.hex()
     with KeyStore.create(directory / FINGERPRINT_KEYS_FILE, passphrase, cost) as keys:
-        public[FINGERPRINT_KEY] = keys.generate(FINGERPRINT_KEY, Scheme.ED25519, (FINGERPRINT_KEY,)).public_key.hex()
-    genesis = _genesis(name, operator, purpose, time_ms, lei, public)
-    (directory / GENESIS_FILE).write_bytes(write_genesis(genesis))
-    (directory / CONFIG_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
-    return genesis
+        public[FINGERPRINT_KEY] = keys.generate(
+            FINGERPRINT_KEY, Scheme.ED25519, (FINGERPRINT_KEY,)
+        ).public_key.hex()
+    return public
+
+
+def _require_founding(genesis: Genesis) -> None:
+    """Found the ledger in memory. Raises ``NodeDirectoryError``."""
+    registry = compose()
+    kinds = {module.name: module.parameters for module in registry.modules if module.parameters is not None}
+    try:
+        written = parse_genesis(write_genesis(genesis))
+        block = BlockContext(network_id(written), ROOT, 0, written.time_ms, written.protocol)
+        found(written, registry, Parameters(kinds), State(StateTree()), block)
+    except GenesisInvalid as error:
+        raise NodeDirectoryError(
+            "node.genesis_invalid", f"the ledger cannot be founded like that: {error}"
+        ) from None
 
 
 def _genesis(
@@ -93,7 +131,9 @@ def _genesis(
         seal=SealTerms("checkpoint", public[SEAL_KEY]),
         modules={
             "party": {"members": [member], "council": {"threshold": 1, "members": [operator]}},
-            "document": {"fingerprint_keys": [{"key": public[FINGERPRINT_KEY], "scheme": 1, "from_version": 1}]},
+            "document": {
+                "fingerprint_keys": [{"key": public[FINGERPRINT_KEY], "scheme": 1, "from_version": 1}]
+            },
         },
     )
 
@@ -104,7 +144,9 @@ def read_genesis(directory: Path) -> bytes:
     try:
         parse_genesis(raw)
     except GenesisInvalid as error:
-        raise NodeDirectoryError("node.genesis_invalid", f"{GENESIS_FILE}: {error}; restore it from a backup") from None
+        raise NodeDirectoryError(
+            "node.genesis_invalid", f"{GENESIS_FILE}: {error}; restore it from a backup"
+        ) from None
     return raw
 
 
@@ -112,14 +154,17 @@ def read_config(directory: Path) -> NodeConfig:
     """The configuration. Raises ``NodeDirectoryError``."""
     try:
         return msgspec.json.decode(_read(directory / CONFIG_FILE), type=NodeConfig)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NodeDirectoryError("node.config_invalid", f"{CONFIG_FILE}: {error}") from None
 
 
 def founding_member(genesis: bytes) -> bytes:
-    """The id of the first founding member."""
-    first = parse_genesis(genesis).modules["party"]["members"][0]
-    return founding_member_id(bytes.fromhex(first["keys"][0]["key"]))
+    """The id of the first founding member. Raises ``NodeDirectoryError``."""
+    try:
+        first = parse_genesis(genesis).modules["party"]["members"][0]
+        return founding_member_id(bytes.fromhex(first["keys"][0]["key"]))
+    except (GenesisInvalid, LookupError, TypeError, ValueError):
+        raise NodeDirectoryError("node.genesis_invalid", f"{GENESIS_FILE} names no founding member") from None
 
 
 def _read(path: Path) -> bytes:
@@ -127,5 +172,6 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise NodeDirectoryError(
-            "node.incomplete", f"{path} cannot be read ({error.strerror}); make a node with: traco node init DIR"
+            "node.incomplete",
+            f"{path} cannot be read ({error.strerror}); make a node with: traco node init DIR",
         ) from None

@@ -131,6 +131,7 @@ class Gateway:
             entered += [
                 self._enter(raw, answer, submission) for raw, answer in zip(batch, screened, strict=True)
             ]
+            self._set_room()
             self._work.set()
         submission.arrived()
         await submission.done
@@ -149,7 +150,6 @@ class Gateway:
             self._screener.remember(raw, screened)
             self._ready[key] = raw
             self._ready_bytes += len(raw)
-            self._set_room()
             entry = self._entries[key] = Entry(_received(key))
         entry.await_by(submission)
         return entry
@@ -311,4 +311,6 @@ def _received(key: bytes) -> Result:
 
 
 def _stopping() -> GatewayStopped:
-    return GatewayStopped("the node is stopping; send it again when the node is up: what was ordered is not ordered twice")
+    return GatewayStopped(
+        "the node is stopping; send it again when the node is up: what was ordered is not ordered twice"
+    )

@@ -25,7 +25,9 @@ class Driven:
         self.genesis = counter_genesis() if genesis is None else genesis
         self.store = MemoryStore() if store is None else store
         self.now_ms = LATER
-        self.application = Application(self.genesis, counter_registry(), self.store, lambda kind, _, error: None)
+        self.application = Application(
+            self.genesis, counter_registry(), self.store, lambda kind, _, error: None
+        )
         self.engine = EmbeddedEngine(self.application, SEAL_SIGNER, lambda: self.now_ms)
         self.engine.start()
         self.ledger = Ledger(self.genesis, counter_registry(), MEMBER, NODE)
@@ -71,7 +73,9 @@ def test_offered_twice_is_ordered_once(driven: Driven) -> None:
     assert again.code == "transaction.duplicate"
 
 
-@pytest.mark.parametrize(("raw", "code"), [(b"", "transaction.malformed"), (bytes(1_048_577), "transaction.too_large")])
+@pytest.mark.parametrize(
+    ("raw", "code"), [(b"", "transaction.malformed"), (bytes(1_048_577), "transaction.too_large")]
+)
 def test_a_refused_offer_has_a_code_and_leaves_nothing_behind(driven: Driven, raw: bytes, code: str) -> None:
     failure = driven.engine.offer(raw)
     assert failure is not None

@@ -3,6 +3,7 @@
 import pytest
 
 from modules.document.desk import Desk, Facts, registered, reported
+from support.ledger import Key
 from traco.kernel.instruction import Instruction
 from traco.modules.document.events import (
     DisputeWithdrawn,
@@ -315,7 +316,10 @@ def test_what_a_document_inherits_has_a_limit() -> None:
     desk = Desk(max_inherited=1)
     second = desk.register(facts=Facts("2"), amends=desk.register(facts=Facts("1")))
     message = desk.registration("seller", Facts("3"), amends=second)
-    assert desk.refuse("seller", message) == "document.limit_exceeded"
+    failure = desk.ledger.submit(message, keys=[Key("seller")]).failure
+    assert failure is not None
+    assert failure.code == "document.limit_exceeded"
+    assert failure.fields == (("what", "inherited fingerprints"), ("count", 2), ("limit", 1))
 
 
 def test_a_cancelled_successor_frees_what_it_inherited(desk: Desk) -> None:

@@ -145,6 +145,13 @@ def test_setting_a_key_is_recorded_in_order_by_height_and_reported(desk: Desk) -
     assert desk.keeper.service_keys_as_of(desk.state, before) == (old,)
 
 
+def test_before_the_first_key_was_set_none_was_active() -> None:
+    desk = Desk(section={})
+    before = desk.ledger.application.info().height
+    desk.do("operator", _set(desk, OTHER, 1))
+    assert desk.keeper.service_keys_as_of(desk.state, before) == ()
+
+
 def test_setting_a_key_again_replaces_its_versions(desk: Desk) -> None:
     desk.do("operator", _set(desk, SERVICE, 2))
     assert desk.keeper.service_keys(desk.state) == (ServiceKey(SERVICE.public, 1, 2),)

@@ -101,6 +101,15 @@ def test_a_demand_is_for_no_more_than_the_face_even_if_the_lender_has_more(desk:
     desk.do("bank", desk.demand(financing, 600))
 
 
+def test_what_was_bought_back_is_not_demanded_again_even_if_the_lender_has_more(desk: Desk) -> None:
+    document, financing = overdue(desk, 600)
+    desk.do("seller", desk.transfer(document, "seller", "bank", 400))
+    desk.do("bank", desk.demand(financing, 200))
+    desk.do("seller", desk.buy_back(financing, 200))
+    assert desk.refuse("bank", desk.demand(financing, 401)) == "financing.recourse_exceeded"
+    desk.do("bank", desk.demand(financing, 400))
+
+
 def test_what_is_set_aside_for_the_lender_is_not_demanded(desk: Desk) -> None:
     document = desk.invoice()
     financing = desk.finance(document, recourse=True)

@@ -4,6 +4,7 @@ import pytest
 
 from modules.document.desk import Facts
 from modules.financing.desk import DAY_MS, TERMS, Desk, events_of
+from support.ledger import Key
 from traco.modules.document.messages import (
     CancelDocument,
     ConfirmDocument,
@@ -92,7 +93,9 @@ def test_a_party_known_by_an_identifier_only_must_be_named_first(desk: Desk, rol
         NamedParty(role, None, PublicIdentifier("0088", "4000001000005")), NamedParty(other, desk.ids[other]),
     )  # fmt: skip
     document = desk.register(other, roles=roles)
-    assert desk.refuse("seller", desk.ask(document)) == "financing.party_missing"
+    failure = desk.ledger.submit(desk.ask(document), keys=[Key("seller")]).failure
+    assert failure is not None
+    assert (failure.code, dict(failure.fields)["role"]) == ("financing.party_missing", role)
 
 
 def test_a_suspended_buyer_is_no_debtor_of_a_new_financing(desk: Desk) -> None:
@@ -134,6 +137,13 @@ def test_credit_notes_registered_before_reduce_what_can_be_financed(desk: Desk) 
     assert desk.refuse("seller", desk.ask(document, 701)) == "financing.amount_exceeded"
     desk.finance(document, 700)
     assert desk.receivable(document).total == 700
+
+
+def test_credit_notes_registered_later_leave_the_total_of_the_receivable(desk: Desk) -> None:
+    document = desk.invoice()
+    desk.finance(document, 600)
+    desk.credit(document, 1_000)
+    assert desk.financing.keeper.eligibility.require(desk.state, document).total == 1_000
 
 
 def test_an_invoice_credited_in_full_cannot_be_financed(desk: Desk) -> None:

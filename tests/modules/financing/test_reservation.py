@@ -1,8 +1,9 @@
 """Reservation: one at a time, freed by its deadline or a cancellation, and no settlement of what must not be financed."""
 
 from modules.document.desk import Facts
-from modules.financing.desk import DAY_MS, Desk, events_of
+from modules.financing.desk import DAY_MS, DUE_DATE, Desk, events_of
 from support.ledger import Key
+from traco.kernel.codec import digest, encode
 from traco.kernel.module import Context
 from traco.modules.document.messages import CancelDocument, ConfirmDocument, DisputeDocument
 from traco.modules.financing import state as stored
@@ -50,6 +51,16 @@ def test_an_acceptance_of_an_offer_that_is_not_firm_reserves_until_the_lender_af
     assert desk.claims(document, "seller bank") == [400, 600]
     assert desk.money("seller bank") == [588, -588]
     assert desk.status(document) == "DFIN"
+
+
+def test_the_terms_of_a_receivable_are_the_facts_of_its_invoice(desk: Desk) -> None:
+    document = desk.invoice()
+    desk.reserve(document, 600)
+    instrument = desk.holding.keeper.instrument(desk.state, desk.receivable(document).instrument)
+    assert instrument is not None
+    commitment = desk.document.keeper.require(desk.state, document).content_commitment
+    facts = (document, desk.ids["seller"], desk.ids["buyer"], "EUR", 1_000, DUE_DATE, commitment)
+    assert instrument.terms == digest(b"traco/financing/receivable/1", encode(facts))
 
 
 def test_a_reserved_document_is_not_accepted_twice(desk: Desk) -> None:

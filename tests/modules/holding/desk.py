@@ -158,7 +158,8 @@ class Market:
         """An account of ``owner``, serviced by itself unless said otherwise."""
         servicer = servicer or owner
         salt = self.ledger.salt()
-        self.do(servicer, OpenAccount(self.ids[servicer], self.ids[owner], kind, debit, credit, parent, salt))
+        message = OpenAccount(self.ids[servicer], self.ids[owner], kind, debit, credit, parent, salt)
+        self.ledger.succeed(message, keys=[Key(name) for name in self.ids if self.ids[name] in message.actors()])
         return account_id(self.ids[servicer], salt)
 
     def funded(self, owner: str, amount: int, **fields: Any) -> bytes:

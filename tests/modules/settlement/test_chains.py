@@ -6,7 +6,8 @@ import pytest
 
 from modules.settlement.desk import Consent, Floor, Part, events_of
 from traco.modules.holding.events import Cause, Moved
-from traco.modules.settlement.chains import destination
+from traco.modules.settlement.chains import check_fit, destination
+from traco.modules.settlement.errors import PassThroughCycle
 from traco.modules.settlement.messages import (
     IntoAccount,
     OutsideProof,
@@ -136,6 +137,17 @@ def test_a_circle_is_refused_by_whoever_closes_it(floor: Floor, length: int) -> 
         floor.affirm(names[leg], batch, [(leg, PassThrough((leg - 1) % length))])
     last = [(length - 1, PassThrough(length - 2))]
     assert floor.affirm_refused(names[-1], batch, last) == "settlement.pass_through_cycle"
+
+
+def test_a_circle_that_feeds_a_leg_outside_it_is_called_a_circle(floor: Floor) -> None:
+    legs = (*chain(floor, "seller", "custodian", "seller"), floor.leg("custodian", "buyer", floor.bond, 10))
+    parts = [(2, PassThrough(0)), (0, PassThrough(1)), (1, PassThrough(0))]
+    for order in ((2, 0, 1), (0, 1, 2), (1, 2, 0)):
+        moved = [legs[place] for place in order]
+        through = {order.index(leg): PassThrough(order.index(part.leg)) for leg, part in parts}
+        allocations = [through[place] for place in range(3)]
+        with pytest.raises(PassThroughCycle):
+            check_fit(moved, allocations, [None] * 3, max_chain=8)
 
 
 @pytest.mark.parametrize(("limit", "code"), [(3, None), (2, "settlement.chain_too_long")])

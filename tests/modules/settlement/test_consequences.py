@@ -52,7 +52,7 @@ def test_consequences_of_releasing_run_when_it_expires(floor: Floor) -> None:
 
 
 @pytest.mark.parametrize("where", ["on_settle", "on_release"])
-def test_nothing_is_withdrawn_from_a_batch_that_a_module_made(floor: Floor, where: str) -> None:
+def test_no_value_is_withdrawn_from_a_batch_that_a_module_made(floor: Floor, where: str) -> None:
     batch = floor.create_with(**{where: MARKS})
     floor.seller_affirms(batch)
     assert floor.refused("seller", floor.withdraw(batch, "seller")) == "settlement.bound_by_module"

@@ -39,9 +39,13 @@ def clock(node: WholeNode) -> int:
     return time_ms
 
 
-def registration(node: WholeNode, number: int, valid_ms: int = 60_000, name: str = "Example Seller Ltd") -> bytes:
+def registration(
+    node: WholeNode, number: int, valid_ms: int = 60_000, name: str = "Example Seller Ltd"
+) -> bytes:
     """A signed transaction that registers a party; ``number`` makes it a new one."""
-    message = RegisterParty(node.member, number.to_bytes(16, "big"), "organisation", (party_key(number),), name)
+    message = RegisterParty(
+        node.member, number.to_bytes(16, "big"), "organisation", (party_key(number),), name
+    )
     body = encode(Body(node.network, ROOT, clock(node) + valid_ms, number.to_bytes(16, "big"), (message,)))
     return sign_body(body, [node.signer])
 
@@ -100,7 +104,9 @@ def test_received_is_answered_with_202_or_what_has_become_of_it_since(node: Whol
 
 def test_a_rejection_has_code_fields_and_a_text_for_people(node: WholeNode) -> None:
     assert submit(node, registration(node, 4)).json()["status"] == "final"
-    message = RegisterParty(node.member, (4).to_bytes(16, "big"), "organisation", (party_key(4_000),), "Again")
+    message = RegisterParty(
+        node.member, (4).to_bytes(16, "big"), "organisation", (party_key(4_000),), "Again"
+    )
     body = encode(Body(node.network, ROOT, clock(node) + 60_000, bytes(16), (message,)))
     answer = submit(node, sign_body(body, [node.signer]))
     result = answer.json()
@@ -133,9 +139,13 @@ def test_a_batch_has_results_in_its_order(node: WholeNode) -> None:
     assert [result["status"] for result in answer.json()] == ["final", "refused", "final"]
 
 
-@pytest.mark.parametrize("content", [b"", b"\xc1", b"{}", encode({"a": 1}), encode([1]), b"\x91" * 3_000, encode([b""] * 4_097)])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xc1", b"{}", encode({"a": 1}), encode([1]), b"\x91" * 3_000, encode([b""] * 4_097)]
+)
 def test_what_is_no_batch_is_a_bad_request(node: WholeNode, content: bytes) -> None:
-    problem(node.client.post("/v1/transactions/batch", content=content, headers=OCTETS), 400, "request.invalid")
+    problem(
+        node.client.post("/v1/transactions/batch", content=content, headers=OCTETS), 400, "request.invalid"
+    )
 
 
 def test_an_empty_batch_has_no_results(node: WholeNode) -> None:
@@ -145,17 +155,23 @@ def test_an_empty_batch_has_no_results(node: WholeNode) -> None:
 
 @pytest.mark.parametrize("route", ["/v1/transactions", "/v1/transactions/batch"])
 def test_until_is_final_or_received(node: WholeNode, route: str) -> None:
-    problem(node.client.post(f"{route}?until=soon", content=encode([]), headers=OCTETS), 400, "request.invalid")
+    problem(
+        node.client.post(f"{route}?until=soon", content=encode([]), headers=OCTETS), 400, "request.invalid"
+    )
 
 
-@pytest.mark.parametrize("route", ["/v1/transactions", "/v1/transactions/batch", "/v1/drafts", "/v1/queries/party.get"])
+@pytest.mark.parametrize(
+    "route", ["/v1/transactions", "/v1/transactions/batch", "/v1/drafts", "/v1/queries/party.get"]
+)
 @pytest.mark.parametrize("chunked", [False, True])
 def test_an_oversized_body_is_refused(node: WholeNode, route: str, chunked: bool) -> None:
     content: Any = iter([bytes(MIB)] * 3) if chunked else bytes(3 * MIB)
     problem(node.client.post(route, content=content, headers=OCTETS), 413, "http.413")
 
 
-@pytest.mark.parametrize("identity", ["xyz", "AB" * 32, "ab" * 31, "ab" * 33, "ab" * 32 + "%0a", "%00", "0x" + "ab" * 31, "é" * 64])
+@pytest.mark.parametrize(
+    "identity", ["xyz", "AB" * 32, "ab" * 31, "ab" * 33, "ab" * 32 + "%0a", "%00", "0x" + "ab" * 31, "é" * 64]
+)
 @pytest.mark.parametrize("suffix", ["", "/receipt"])
 def test_what_is_no_transaction_id_is_a_bad_request(node: WholeNode, identity: str, suffix: str) -> None:
     answer = node.client.get(f"/v1/transactions/{identity}{suffix}")
@@ -183,7 +199,9 @@ def test_block_zero_is_the_founding(node: WholeNode) -> None:
     assert (block["height"], block["leaves"]) == (0, [])
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v2/status", "/v1/queries/party.nothing", "/v1/../etc/passwd", "/v1/status/x"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v2/status", "/v1/queries/party.nothing", "/v1/../etc/passwd", "/v1/status/x"]
+)
 def test_an_unknown_path_is_not_found(node: WholeNode, path: str) -> None:
     problem(node.client.get(path), 404, "http.404")
 
@@ -192,7 +210,9 @@ def test_an_unknown_query_is_not_found(node: WholeNode) -> None:
     problem(node.client.post("/v1/queries/party.nothing", content=b"{}", headers=JSON), 404, "http.404")
 
 
-@pytest.mark.parametrize(("method", "path"), [("DELETE", "/v1/status"), ("GET", "/v1/drafts"), ("PUT", "/v1/transactions")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("DELETE", "/v1/status"), ("GET", "/v1/drafts"), ("PUT", "/v1/transactions")]
+)
 def test_another_method_is_not_allowed(node: WholeNode, method: str, path: str) -> None:
     problem(node.client.request(method, path), 405, "http.405")
 
@@ -226,9 +246,17 @@ def test_hostile_json_is_a_bad_request(node: WholeNode, path: str, what: str) ->
     assert answer.headers["content-type"] == PROBLEM_TYPE
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", "application/json; charset=x", "", "???"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/xml", "multipart/form-data", "application/json; charset=x", "", "???"]
+)
 def test_a_wrong_content_type_is_no_fault(node: WholeNode, kind: str) -> None:
-    for path in ("/v1/drafts", "/v1/queries/party.get", "/v1/fingerprints", "/v1/transactions", "/v1/transactions/batch"):
+    for path in (
+        "/v1/drafts",
+        "/v1/queries/party.get",
+        "/v1/fingerprints",
+        "/v1/transactions",
+        "/v1/transactions/batch",
+    ):
         answer = node.client.post(path, content=b'{"a": 1}', headers={"content-type": kind})
         assert 400 <= answer.status_code < 500, (path, answer.text)
 
@@ -270,7 +298,9 @@ def test_the_openapi_document_lists_every_instruction_and_query(node: WholeNode)
     answer = node.client.get("/v1/openapi")
     document = answer.json()
     assert (answer.status_code, document["openapi"][:2]) == (200, "3.")
-    listed = {path.removeprefix("/v1/queries/") for path in document["paths"] if path.startswith("/v1/queries/")}
+    listed = {
+        path.removeprefix("/v1/queries/") for path in document["paths"] if path.startswith("/v1/queries/")
+    }
     assert listed == set(REGISTRY.queries)
     schemas = document["components"]["schemas"].values()
     types = [schema.get("properties", {}).get("type", {}) for schema in schemas]

@@ -11,7 +11,9 @@ from traco.node.api.guard import Guard
 from traco.node.api.problems import Problem
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:7470", "localhost", "LOCALHOST:1", "[::1]", "[::1]:7470"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:7470", "localhost", "LOCALHOST:1", "[::1]", "[::1]:7470"]
+)
 def test_the_loopback_names_are_served(node: WholeNode, host: str) -> None:
     assert node.client.get("/v1/status", headers={"host": host}).status_code == 200
 
@@ -26,7 +28,9 @@ def test_another_host_is_refused_as_a_rebound_name_would_be(node: WholeNode, hos
     assert (answer.status_code, answer.json()["code"]) == (403, "request.host")
 
 
-@pytest.mark.parametrize("origin", ["http://example.com", "null", "https://127.0.0.1", "http://127.0.0.1:8080", ""])
+@pytest.mark.parametrize(
+    "origin", ["http://example.com", "null", "https://127.0.0.1", "http://127.0.0.1:8080", ""]
+)
 def test_a_page_of_another_site_is_refused(node: WholeNode, origin: str) -> None:
     answer = node.client.post("/v1/queries/party.get", json={}, headers={"origin": origin})
     assert (answer.status_code, answer.json()["code"]) == (403, "request.origin")

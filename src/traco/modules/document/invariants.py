@@ -81,8 +81,9 @@ def touched(state: State, before: Mapping[bytes, Record | None], /) -> None:
             entries.setdefault(key[-ID_BYTES:], []).append(key)
     for document, keys in entries.items():
         broken = _broken_document(state, document)
+        found_by = _parts_of(state, document)  # once: a document that inherited has a thousand of them
         for key in keys:
-            broken = broken or _stray_at(state, key)
+            broken = broken or _stray_at(state, key, found_by)
         if broken is not None:
             raise InvariantBroken(broken)
 
@@ -93,7 +94,10 @@ def whole_ledger(state: State, /) -> list[str]:
     for table in _TABLES:
         for key in _keys_of(state, table):
             own = table == stored.DOCUMENTS
-            broken = _broken_document(state, key[-ID_BYTES:]) if own else _stray_at(state, key)
+            document = key[-ID_BYTES:]
+            broken = (
+                _broken_document(state, document) if own else _stray_at(state, key, _parts_of(state, document))
+            )
             if broken is not None:
                 found.append(f"{broken} at {key.hex()}")
     return found
@@ -130,14 +134,20 @@ def _broken_document(state: State, document: bytes) -> str | None:
     return broken
 
 
-def _stray_at(state: State, key: bytes) -> str | None:
+def _parts_of(state: State, document: bytes) -> Mapping[bytes, int]:
+    """Under which fingerprints the document is found."""
+    found_by = stored.prints.get(state, document)
+    return {} if found_by is None else index_parts(found_by.all())
+
+
+def _stray_at(state: State, key: bytes, found_by: Mapping[bytes, int]) -> str | None:
     """The name of what is wrong with an index entry that its document does not account for, or None."""
     table, rest = key[1], key[_PREFIX_BYTES:]
     record = stored.documents.get(state, key[-ID_BYTES:])
     if record is None:
         return "document.exists"
     if table in (stored.INDEX, stored.FINANCED):
-        return None if _accounted(state, table, rest, record) else "document.stray_entry"
+        return None if _accounted(state, table, rest, record, found_by) else "document.stray_entry"
     if table == stored.PARTIES:
         return None if record.names(rest[:ID_BYTES]) else "document.stray_party"
     if table == stored.CREDITED:
@@ -145,14 +155,13 @@ def _stray_at(state: State, key: bytes) -> str | None:
     return None
 
 
-def _accounted(state: State, table: int, rest: bytes, record: Document) -> bool:
+def _accounted(
+    state: State, table: int, rest: bytes, record: Document, found_by: Mapping[bytes, int]
+) -> bool:
     """Whether an index entry is absent, or one of its document's."""
     if (stored.index if table == stored.INDEX else stored.financed).get(state, rest) is None:
         return True
-    found_by = stored.prints.get(state, rest[-ID_BYTES:])
-    if found_by is None or rest[_PART_BYTES:-ID_BYTES] != record.registrant:
-        return False
-    return rest[:_PART_BYTES] in index_parts(found_by.all())
+    return rest[_PART_BYTES:-ID_BYTES] == record.registrant and rest[:_PART_BYTES] in found_by
 
 
 def _keys_of(state: State, table: int) -> Iterator[bytes]:

@@ -95,6 +95,7 @@ class OpenAccount(PartyInstruction, frozen=True, tag="holding.open_account/1"):
     """Open an account; ``party`` is its servicer and (with ``salt``) determines its id: ``account_id``.
 
     A parent must be an open omnibus or nominee account owned by the servicer; see the module's README for the kinds.
+    Where the servicer is to control credits, the owner signs too: such a servicer approves settlements in its name.
     """
 
     policy_class: ClassVar[str] = "setup"
@@ -105,6 +106,11 @@ class OpenAccount(PartyInstruction, frozen=True, tag="holding.open_account/1"):
     credit: CreditControl
     parent: Id | None
     salt: Salt
+
+    def actors(self) -> tuple[bytes, ...]:
+        """The servicer; and the owner, where the servicer may say for it what it takes."""
+        is_for_owner = self.credit is CreditControl.SERVICER and self.owner != self.party
+        return (self.party, self.owner) if is_for_owner else (self.party,)
 
 
 class CloseAccount(PartyInstruction, frozen=True, tag="holding.close_account/1"):

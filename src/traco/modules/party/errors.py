@@ -9,7 +9,7 @@ Rejected
 ├── RecoveryOpen, RecoveryNone
 ├── StatusUnchanged, CouncilUnreachable
 ├── RoleHeld, RoleNotHeld
-└── NodeTaken, NodeNotOwn
+└── NodeTaken, NodeNotOwn, LastNode
 """
 
 from dataclasses import dataclass
@@ -302,3 +302,12 @@ class NodeNotOwn(Rejected):
     advice: ClassVar[str] = "Ask for the member's nodes first."
     party: bytes
     key: bytes
+
+
+@dataclass(eq=False)
+class LastNode(Rejected):
+    """Without a node of an active member nothing could be submitted any more, not even a new node."""
+
+    code: ClassVar[str] = "party.last_node"
+    says: ClassVar[str] = "No other node of an active member would be left."
+    advice: ClassVar[str] = "Register another node first, or reactivate a member that has one."

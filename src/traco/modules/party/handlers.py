@@ -6,6 +6,7 @@ from traco.modules.party.errors import (
     CouncilUnreachable,
     KeyTaken,
     KeyUnknown,
+    LastNode,
     NodeNotOwn,
     NodeTaken,
     NotMember,
@@ -163,6 +164,7 @@ class Handlers:
             self._check_council_stays(context, message.subject)
         # change, emit
         self._set_status(context, message.subject, record, message.status, message.reason)
+        self._check_node_stays(context)
 
     def grant_role(self, context: Context, message: GrantRole) -> None:
         """Give a party a capability by decision of the council."""
@@ -216,6 +218,7 @@ class Handlers:
         # change
         nodes = tuple(key for key in membership.nodes if key != message.key)
         self._keeper.set_nodes(context, message.party, nodes)
+        self._check_node_stays(context)
         # emit
         context.emit(NodeRetired(message.party, message.key))
 
@@ -268,6 +271,11 @@ class Handlers:
         )
         if active < council.threshold:
             raise CouncilUnreachable(council.threshold, active)
+
+    def _check_node_stays(self, context: Context) -> None:
+        """After the change something can still be submitted; else the ledger would have stopped for good."""
+        if not self._keeper.has_node(context.state):
+            raise LastNode
 
     def _end_recovery(self, context: Context, party: bytes) -> bool:
         """End a recovery that waits, without effect on the keys; whether there was one."""

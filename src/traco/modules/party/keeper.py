@@ -1,6 +1,7 @@
 """Reads and changes parties. The only code that writes this module's keys; every change keeps the indexes in step."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -38,6 +39,8 @@ from traco.modules.party.state import (
     parties,
     recoveries,
 )
+
+_NODES_PER_PAGE: Final = 64
 
 
 class Keeper:
@@ -129,6 +132,16 @@ class Keeper:
         """The active member whose node has this key, or None."""
         owner = nodes.get(state, key)
         return owner.party if owner is not None and self.is_member(state, owner.party) else None
+
+    def has_node(self, state: State) -> bool:
+        """Whether some active member has a node, so that anything can be submitted."""
+        after, page = b"", [(b"", Owner(b""))]
+        while page:
+            page = nodes.scan(state, after=after, limit=_NODES_PER_PAGE)
+            if any(self.is_member(state, owner.party) for _, owner in page):
+                return True
+            after = page[-1][0] if page else b""
+        return False
 
     # changes
 

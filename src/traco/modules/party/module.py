@@ -47,7 +47,7 @@ class PartyModule(Module):
             errors.IdentifierRepeated, errors.LeiTaken, errors.KeyWrong, errors.KeyTaken, errors.KeyUnknown,
             errors.KeyRepeated, errors.LimitExceeded, errors.PolicyUnreachable, errors.RuleUnreachable,
             errors.RecoveryOpen, errors.RecoveryNone, errors.StatusUnchanged, errors.CouncilUnreachable,
-            errors.RoleHeld, errors.RoleNotHeld, errors.NodeTaken, errors.NodeNotOwn,
+            errors.RoleHeld, errors.RoleNotHeld, errors.NodeTaken, errors.NodeNotOwn, errors.LastNode,
         )  # fmt: skip
         self.queries = Queries(self.keeper).declared()
         self.due = {RECOVERY_DUE: handlers.complete_recovery}

@@ -157,17 +157,13 @@ class Keeper:
     def withdraw(self, context: Context, party: bytes, batch: bytes) -> None:
         """Take back all parts that are ``party``'s to give, and release what they held.
 
-        From a batch that a module made nothing is withdrawn before its expiry was tried: what left it would be sold or
-        spent while the module counts on it.
+        From a batch that a module made no value is withdrawn before its expiry was tried: it would be sold or spent while
+        the module counts on it.
         Raises ``BatchUnknown``, ``BatchEnded``, ``Irrevocable``, ``BoundByModule``, ``NothingWithdrawn``.
         """
         state, record = context.state, self.require_open(context.state, batch)
         if record.complete and context.block.time_ms < record.deadline_ms:
             raise Irrevocable(batch, record.deadline_ms)
-        if record.on_settle or record.on_release:
-            # past the deadline too, while the expiry waits for its turn
-            if is_scheduled(state, DueItem(record.deadline_ms, EXPIRY, batch)):
-                raise BoundByModule(batch)
         allocated = tuple(
             leg
             for leg, allocation in enumerate(record.allocations)
@@ -180,6 +176,8 @@ class Keeper:
         )
         if not allocated and not approved:
             raise NothingWithdrawn(party, batch)
+        if allocated and self._is_bound(state, batch, record):
+            raise BoundByModule(batch)
         for leg in allocated:
             self._release_hold(context, batch, leg, record.allocations[leg])
         rest = _with_parts(
@@ -257,6 +255,11 @@ class Keeper:
             self._holdings.release_hold(context, hold_id(batch, leg))
 
     # checks
+
+    def _is_bound(self, state: State, batch: bytes, record: Batch) -> bool:
+        """Whether a module is to learn how the batch ends, and may yet: past the deadline too, while the expiry waits."""
+        made_by_module = bool(record.on_settle or record.on_release)
+        return made_by_module and is_scheduled(state, DueItem(record.deadline_ms, EXPIRY, batch))
 
     def _in_time(self, context: Context, batch: bytes) -> Batch:
         record = self.require_open(context.state, batch)

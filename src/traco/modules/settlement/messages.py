@@ -123,7 +123,8 @@ class Affirm(PartyInstruction, frozen=True, tag="settlement.affirm/1"):
 class Withdraw(PartyInstruction, frozen=True, tag="settlement.withdraw/1"):
     """Take back all allocations and approvals that are this party's to give; what they held is available again.
 
-    Refused once the batch is complete (from then on it is irrevocable until its deadline), and where a module made it.
+    Refused once the batch is complete (from then on it is irrevocable until its deadline), and
+    where a module made it and value would leave it.
     """
 
     batch: Id

@@ -13,7 +13,11 @@ from traco.services.doc.invoice import InvoiceUnreadable
 from traco.services.doc.normalise import InvoiceFields
 from traco.services.doc.service import FingerprintRefused, FingerprintService
 
-_STATUS: Final = {"fingerprint.rate_limited": 429, "fingerprint.busy": 429, "fingerprint.log_unavailable": 503}
+_STATUS: Final = {
+    "fingerprint.rate_limited": 429,
+    "fingerprint.busy": 429,
+    "fingerprint.log_unavailable": 503,
+}
 
 
 class FingerprintRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -28,7 +32,11 @@ class FingerprintRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True
 def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
     """The route over a service of this process."""
 
-    @post("/v1/fingerprints", status_code=200, summary="Key normalised invoice fields; answers are logged and limited")
+    @post(
+        "/v1/fingerprints",
+        status_code=200,
+        summary="Key normalised invoice fields; answers are logged and limited",
+    )
     async def fingerprints(data: JSONBody[FingerprintRequest]) -> dict[str, Any]:
         try:
             commitment = bytes.fromhex(data.content_commitment)
@@ -41,5 +49,3 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
         return form
 
     return fingerprints
-
-

@@ -34,7 +34,9 @@ class Guard:
         if len(hosts) != 1 or not _is_loopback(hosts[0]):
             await self._refuse("request.host", "this interface is for 127.0.0.1 only", scope, receive, send)
         elif any(origin != f"http://{hosts[0]}" for origin in origins):
-            await self._refuse("request.origin", "pages of other sites may not ask this interface", scope, receive, send)
+            await self._refuse(
+                "request.origin", "pages of other sites may not ask this interface", scope, receive, send
+            )
         else:
             await self._app(scope, _in_time(receive), send)
 
@@ -45,7 +47,9 @@ class Guard:
 
 def _is_loopback(host: str) -> bool:
     name, _, port = host.rpartition(":")
-    return host.lower() in LOOPBACK_NAMES or (name.lower() in LOOPBACK_NAMES and port.isascii() and port.isdigit())
+    return host.lower() in LOOPBACK_NAMES or (
+        name.lower() in LOOPBACK_NAMES and port.isascii() and port.isdigit()
+    )
 
 
 def _in_time(receive: Receive) -> Receive:
@@ -61,7 +65,9 @@ def _in_time(receive: Receive) -> Receive:
             async with asyncio.timeout_at(deadline):
                 message = await receive()
         except TimeoutError:
-            raise Problem(408, "request.timeout", f"the request did not arrive within {BODY_SECONDS:.0f} s") from None
+            raise Problem(
+                408, "request.timeout", f"the request did not arrive within {BODY_SECONDS:.0f} s"
+            ) from None
         if message["type"] == "http.disconnect":
             raise Problem(400, "request.incomplete", "the client went away before the request was complete")
         complete = message["type"] != "http.request" or not message.get("more_body", False)

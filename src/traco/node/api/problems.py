@@ -30,7 +30,9 @@ class Problem(Exception):
         self.fields = fields or {}
 
 
-def problem_response(status: int, code: str, detail: str, more: dict[str, Any] | None = None) -> Response[bytes]:
+def problem_response(
+    status: int, code: str, detail: str, more: dict[str, Any] | None = None
+) -> Response[bytes]:
     """The problem document."""
     document = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
     content = msgspec.json.encode({**(more or {}), **document})
@@ -68,7 +70,9 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
     if error.status_code >= 500:
         return _on_fault(_, error)
     extra = "" if not error.extra else f" {error.extra}"
-    return problem_response(error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL])
+    return problem_response(
+        error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL]
+    )
 
 
 def _on_text(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:

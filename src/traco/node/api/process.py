@@ -58,7 +58,9 @@ def run_api(settings: ApiSettings, connection: socket.socket, listener: socket.s
     leave_signals_to_parent()
     directory = Path(settings.directory)
     logging.basicConfig(
-        filename=directory / NODE_LOG, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s"
+        filename=directory / NODE_LOG,
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
     with connection, listener:
         try:
@@ -84,7 +86,15 @@ def _serve(directory: Path, passphrase: str, connection: socket.socket, listener
         await link.connect(connection)
 
     app = make_app(
-        link, reads, registry, genesis, network, founding.kernel_parameters(), [connect], [link.close], [fingerprints]
+        link,
+        reads,
+        registry,
+        genesis,
+        network,
+        founding.kernel_parameters(),
+        [connect],
+        [link.close],
+        [fingerprints],
     )
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", ws="none", http="h11", proxy_headers=False,

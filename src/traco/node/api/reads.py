@@ -73,7 +73,9 @@ class Reads:
         with self.snapshot() as snapshot:
             block = snapshot.block(height) if 0 <= height <= snapshot.height else None
             if block is None:
-                raise Problem(404, "block.unknown", f"there is no block {height}; the last one is {snapshot.height}")
+                raise Problem(
+                    404, "block.unknown", f"there is no block {height}; the last one is {snapshot.height}"
+                )
             leaves = snapshot.leaves(height)
         receipts = [self.registry.receipt.trusted(leaf.receipt) for leaf in leaves]
         return {
@@ -111,6 +113,6 @@ def _transaction_of(envelopes: tuple[bytes, ...], identity: bytes) -> bytes:
                     return raw
             except ValueError:
                 continue  # a malformed neighbour in the envelope
-    raise Problem(404, "receipt.no_transaction", "only transactions that somebody signed have finality receipts")
-
-
+    raise Problem(
+        404, "receipt.no_transaction", "only transactions that somebody signed have finality receipts"
+    )
