@@ -108,7 +108,6 @@ def test_layout_does_not_change_the_network() -> None:
     assert found(Tricked(",", " ,\n").document()) == found(Tricked(",", ",").document())
 
 
-@pytest.mark.xfail(strict=True, reason="sections read hex with bytes.fromhex, which takes capitals and blanks")
 @pytest.mark.parametrize("spelling", [HEX.upper(), " " + HEX])
 def test_one_key_is_not_spelled_in_two_ways(spelling: str) -> None:
     with pytest.raises(GenesisInvalid):

@@ -18,7 +18,14 @@ from traco.modules.holding.messages import (
     Transfer,
     hold_id,
 )
-from traco.modules.settlement.messages import Affirm, CreateBatch, OwnHolding, batch_id, terms_hash
+from traco.modules.settlement.messages import (
+    Affirm,
+    CreateBatch,
+    OwnHolding,
+    SettlementInstruction,
+    batch_id,
+    terms_hash,
+)
 
 ORDER = b"\1" * 32
 
@@ -116,9 +123,8 @@ def test_a_proposal_of_hostile_bytes_is_refused(market: Market, operation: bytes
 
 
 def test_one_allocation_of_a_leg_is_not_given_twice_in_one_affirmation(market: Market) -> None:
-    from traco.modules.settlement.messages import SettlementInstruction
-
-    bank, buyer, salt, deadline_ms = market.ids["bank"], market.ids["buyer"], market.ledger.salt(), market.time_ms + 9_000
+    bank, buyer, salt = market.ids["bank"], market.ids["buyer"], market.ledger.salt()
+    deadline_ms = market.time_ms + 9_000
     legs = (SettlementInstruction(bank, buyer, market.cash, 5),)
     market.do("bank", CreateBatch(bank, legs, (), True, deadline_ms, salt))
     part = (0, OwnHolding(market.accounts["bank"]))

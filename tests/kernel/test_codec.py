@@ -73,8 +73,9 @@ def test_a_record_reads_back() -> None:
 )
 def test_another_form_of_the_same_value_is_not_canonical(raw: bytes) -> None:
     assert POINT.trusted(raw).x == 5
-    with pytest.raises(NotCanonical):
+    with pytest.raises(NotCanonical) as caught:
         POINT.decode(raw)
+    assert str(caught.value) == "another encoding of the same value exists"
 
 
 @pytest.mark.parametrize(

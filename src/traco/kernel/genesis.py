@@ -92,6 +92,14 @@ def named(section: dict[str, Any], kind: type[msgspec.Struct]) -> list[Any]:
     return values if tag is None else [tag, *values]
 
 
+def hex_bytes(text: str) -> bytes:
+    """The bytes that a section gives in lower-case hex, the one spelling that they have. Raises ``ValueError``."""
+    raw = bytes.fromhex(text)
+    if raw.hex() != text:
+        raise ValueError(f"{text!r} is not plain lower-case hex")
+    return raw
+
+
 def _check_numbers(value: Any) -> None:
     """Numbers in sections are integers of 64 bits with sign: floats round, larger ones not every reader has."""
     if isinstance(value, dict):

@@ -31,8 +31,9 @@ def test_the_units_left_go_to_the_largest_remainders_then_to_the_first(
 
 
 def test_nothing_is_divided_among_nobody() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as caught:
         apportion(1, [0, 0])
+    assert str(caught.value) == "nothing to divide by"
 
 
 @given(WEIGHTS, st.data())

@@ -208,5 +208,6 @@ def test_only_the_parties_of_a_leg_settle_it_outside(floor: Floor) -> None:
 
 def test_a_chain_of_a_complete_batch_ends_in_an_account() -> None:
     assert destination([PassedOn(1), IntoAccount(b"a" * 16)], 0) == b"a" * 16
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as caught:
         destination([None], 0)
+    assert str(caught.value) == "a chain of a complete batch ends in an account"

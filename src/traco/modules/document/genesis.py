@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from traco.kernel.crypto import KeyInvalid, check_public_key
+from traco.kernel.genesis import hex_bytes
 from traco.kernel.module import Context
 from traco.modules.document.keeper import Keeper
 from traco.modules.document.parameters import DocumentParameters
@@ -38,7 +39,7 @@ def found(keeper: Keeper, context: Context, section: Mapping[str, Any]) -> None:
     parsed = msgspec.convert(section, DocumentSection)
     keys = {}
     for entry in parsed.fingerprint_keys:
-        key = bytes.fromhex(entry.key)
+        key = hex_bytes(entry.key)
         try:
             check_public_key(key)
         except KeyInvalid as invalid:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from traco.kernel.codec import Code, CurrencyCode, PositiveAmount
+from traco.kernel.genesis import hex_bytes
 from traco.kernel.module import Context
 from traco.modules.holding.keeper import Keeper
 from traco.modules.holding.messages import UNCAPPED, CheckName, Decimals, InstrumentKind
@@ -44,8 +45,8 @@ def found(keeper: Keeper, context: Context, section: Mapping[str, Any]) -> None:
     """Create the founding instruments. Raises ``ValueError`` or ``Rejected`` on a section that makes no sense."""
     for item in msgspec.convert(dict(section), FoundingSection).instruments:
         keeper.create_instrument(
-            context, bytes.fromhex(item.issuer), item.code, item.kind, decimals=item.decimals,
-            terms=bytes.fromhex(item.terms), currency=item.currency,
-            operators=[bytes.fromhex(operator) for operator in item.operators],
+            context, hex_bytes(item.issuer), item.code, item.kind, decimals=item.decimals,
+            terms=hex_bytes(item.terms), currency=item.currency,
+            operators=[hex_bytes(operator) for operator in item.operators],
             transfer_check=item.transfer_check, cap=item.cap,
         )  # fmt: skip

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from traco.kernel.codec import Code, Label, derive_id
+from traco.kernel.genesis import hex_bytes
 from traco.kernel.module import Context
 from traco.modules.party import validity
 from traco.modules.party.keeper import Keeper
@@ -109,8 +110,8 @@ def found(keeper: Keeper, context: Context, section: Mapping[str, Any]) -> None:
 def _found_member(keeper: Keeper, context: Context, member: GenesisMember, limits: PartyParameters) -> bytes:
     if not member.keys:
         raise ValueError(f"member {member.name} has no key")
-    identity = founding_member_id(bytes.fromhex(member.keys[0].key))
-    given = tuple(PartyKey(bytes.fromhex(entry.key), entry.roles) for entry in member.keys)
+    identity = founding_member_id(hex_bytes(member.keys[0].key))
+    given = tuple(PartyKey(hex_bytes(entry.key), entry.roles) for entry in member.keys)
     given = msgspec.convert(msgspec.to_builtins(given, builtin_types=(bytes,)), tuple[PartyKey, ...])
     identifiers = msgspec.convert(member.identifiers, tuple[Identifier, ...])
     policy = _policy(member.policy)
@@ -125,7 +126,7 @@ def _found_member(keeper: Keeper, context: Context, member: GenesisMember, limit
         validity.ordered(given), policy, roles, Membership(()),
     )  # fmt: skip
     keeper.add(context, identity, record)
-    nodes = [bytes.fromhex(key) for key in member.nodes]
+    nodes = [hex_bytes(key) for key in member.nodes]
     for key in nodes:
         validity.check_key(key)
     validity.check_nodes(nodes, limits)
@@ -138,7 +139,7 @@ def _policy(given: GenesisPolicy) -> Policy:
     for rule in given.rules:
         band = None
         if rule.band is not None:
-            band = Band(bytes.fromhex(rule.band.instrument), rule.band.up_to)
+            band = Band(hex_bytes(rule.band.instrument), rule.band.up_to)
         rules.append(PolicyRule(rule.policy_class, rule.threshold, band))
     policy = Policy(given.administer_threshold, tuple(rules))
     # the constructors do not check bounds; the conversion does
