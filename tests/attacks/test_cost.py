@@ -15,6 +15,7 @@ from traco.kernel.screening import DirectScreener
 from traco.kernel.transaction import Body
 from traco.modules.document import invariants
 from traco.modules.document.messages import RegisterDocument, document_id
+from traco.modules.document.state import index_parts
 from traco.modules.document.statement import (
     Fingerprints,
     FingerprintStatement,
@@ -34,10 +35,14 @@ def registration(desk: Desk, number: int, amends: bytes | None) -> RegisterDocum
     """A registration with many fingerprints that nothing else has, under all the versions that there may be."""
     message = desk.registration()
     stated = tuple(
-        Fingerprints(1, version, hashes(number, version)[0], hashes("s", number, version), hashes("w", number, version))
+        Fingerprints(
+            1, version, hashes(number, version)[0], hashes("s", number, version), hashes("w", number, version)
+        )
         for version in (4, 3, 2, 1)
     )
-    made = FingerprintStatement(desk.ledger.application.network, ROOT, SERVICE.public, message.content_commitment, stated)
+    made = FingerprintStatement(
+        desk.ledger.application.network, ROOT, SERVICE.public, message.content_commitment, stated
+    )
     signed = SignedStatement(made, SERVICE.sign(statement_message(made)))
     return replace(message, statement=signed, amends=amends)
 
@@ -48,10 +53,9 @@ def test_the_check_of_a_document_with_a_history_lists_its_fingerprints_a_few_tim
     """Once per index entry made an amendment cost time in the square of its fingerprints: a third of a second."""
     desk, amended = Desk(), None
     listed: list[int] = []
-    original = invariants.index_parts
 
     def counting(found_by: Any) -> dict[bytes, int]:
-        parts = original(found_by)
+        parts = index_parts(found_by)
         listed.append(len(parts))
         return parts
 
@@ -70,7 +74,9 @@ def deeper(frames: int, action: Callable[[], T]) -> T:
     return action() if frames == 0 else deeper(frames - 1, action)
 
 
-@pytest.mark.xfail(strict=True, reason="msgspec stops at Python's limit of recursion, so the reason depends on the stack")
+@pytest.mark.xfail(
+    strict=True, reason="msgspec stops at Python's limit of recursion, so the reason depends on the stack"
+)
 def test_the_reason_of_a_refusal_does_not_depend_on_the_stack_of_the_process() -> None:
     """Reasons are stored with the block and compared by the audit."""
     desk = Desk()
@@ -87,7 +93,9 @@ def test_no_nesting_of_bytes_is_accepted_or_raises() -> None:
     desk = Desk()
     for depth in (10, 100, 1_000, 60_000):
         wire = b"\x92" + b"\x91" * depth + b"\x90" + b"\x90"
-        answer = desk.ledger.run_block([wire, desk.ledger.transaction([desk.payout("bank", None)], Key("bank"))])
+        answer = desk.ledger.run_block(
+            [wire, desk.ledger.transaction([desk.payout("bank", None)], Key("bank"))]
+        )
         assert answer[0].failure is not None
         assert answer[0].failure.code == "transaction.malformed"
         assert answer[1].failure is None

@@ -98,7 +98,9 @@ def test_cancelling_a_reserved_document_frees_no_receivable(desk: Desk) -> None:
     assert desk.claims(again, "bank") == [1_000]
 
 
-def test_a_flood_of_duplicates_by_many_parties_does_not_hide_a_reservation_from_settlement(desk: Desk) -> None:
+def test_a_flood_of_duplicates_by_many_parties_does_not_hide_a_reservation_from_settlement(
+    desk: Desk,
+) -> None:
     """More copies than matching looks at: two may be reserved, one is financed."""
     first = desk.invoice()
     reserved = desk.reserve(first)
@@ -136,7 +138,13 @@ def test_nobody_opens_an_account_that_takes_for_another_without_its_signature(de
     """A servicer of credits approves for the owner: it could direct what a lender bought to an account of its own."""
     seller, bank = desk.ids["seller"], desk.ids["bank"]
     opening = OpenAccount(
-        seller, bank, AccountKind.CLIENT, DebitControl.SERVICER, CreditControl.SERVICER, None, desk.ledger.salt()
+        seller,
+        bank,
+        AccountKind.CLIENT,
+        DebitControl.SERVICER,
+        CreditControl.SERVICER,
+        None,
+        desk.ledger.salt(),
     )
     answer = desk.ledger.submit(opening, keys=[Key("seller")])
     assert answer.failure is not None
@@ -166,8 +174,8 @@ def test_a_seller_cannot_pay_itself_out_of_a_lenders_account(desk: Desk) -> None
 
 def test_an_offer_cannot_name_accounts_of_others(desk: Desk) -> None:
     request = desk.request(desk.invoice())
-    for field in ("cash_account", "receivable_account"):
-        bid = desk.bid(request, **{field: desk.accounts["rival"]})
+    foreign = desk.accounts["rival"]
+    for bid in (desk.bid(request, cash_account=foreign), desk.bid(request, receivable_account=foreign)):
         assert desk.refuse("bank", bid) == "financing.account_foreign"
 
 
@@ -217,7 +225,9 @@ def test_an_invoice_is_not_paid_twice_in_one_block(desk: Desk) -> None:
     assert desk.money("buyer") == [-1_000]
 
 
-@pytest.mark.xfail(strict=True, reason="a holder that leaves an account with a deposit gets a fresh weight in another")
+@pytest.mark.xfail(
+    strict=True, reason="a holder that leaves an account with a deposit gets a fresh weight in another"
+)
 def test_a_holder_does_not_get_ahead_of_others_by_moving_what_was_set_aside_for(desk: Desk) -> None:
     """Half each, 400 of 1000 paid, then the debtor stops: half of it for each, whatever a holder does in between."""
     document = desk.invoice()
@@ -252,7 +262,9 @@ def test_a_lender_cannot_bring_a_seller_into_default_by_closing_its_payout(desk:
     assert desk.claims(document, "seller bank") == [1_000, 0]
 
 
-@pytest.mark.xfail(strict=True, reason="what is demanded is not held: the lender can park it until the demand falls due")
+@pytest.mark.xfail(
+    strict=True, reason="what is demanded is not held: the lender can park it until the demand falls due"
+)
 def test_a_lender_cannot_bring_a_seller_into_default_by_parking_the_receivable(desk: Desk) -> None:
     document = desk.invoice()
     financing = desk.finance(document, recourse=True)
@@ -264,7 +276,7 @@ def test_a_lender_cannot_bring_a_seller_into_default_by_parking_the_receivable(d
 
 
 def test_a_seller_that_is_no_seller_in_the_document_cannot_ask(desk: Desk) -> None:
-    roles = (NamedParty("seller", desk.ids["fund"]), NamedParty("buyer", desk.ids["buyer"]))
-    roles = (*roles, NamedParty("issuer", desk.ids["seller"]))
+    names = {"seller": "fund", "buyer": "buyer", "issuer": "seller"}
+    roles = tuple(NamedParty(role, desk.ids[name]) for role, name in names.items())
     document = desk.register("seller", distinct("x"), roles=roles)
     assert desk.refuse("seller", desk.ask(document)) == "financing.not_seller"

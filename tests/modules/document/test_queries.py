@@ -40,7 +40,7 @@ def test_the_documents_of_a_party_come_in_pages(desk: Desk) -> None:
     assert ids == sorted(ids)
     first = desk.ledger.query("document.by_party", DocumentsByParty(seller, limit=2))
     rest = desk.ledger.query("document.by_party", DocumentsByParty(seller, first[-1].document, 2))
-    assert [view.document for view in (*first, *rest)] == ids
+    assert ([view.document for view in first], [view.document for view in rest]) == (ids[:2], ids[2:])
 
 
 def test_matches_are_answered_as_they_are_now(desk: Desk) -> None:

@@ -184,7 +184,9 @@ class Desk:
         """One more account of a party."""
         by, salt = servicer or owner, self.ledger.salt()
         message = OpenAccount(self.ids[by], self.ids[owner], kind, debit, credit, None, salt)
-        self.ledger.succeed(message, keys=[Key(name) for name in self.ids if self.ids[name] in message.actors()])
+        self.ledger.succeed(
+            message, keys=[Key(name) for name in self.ids if self.ids[name] in message.actors()]
+        )
         return account_id(self.ids[by], salt)
 
     def fund(self, account: bytes, amount: int, cash: bytes = b"") -> None:

@@ -190,6 +190,15 @@ def test_a_payment_by_the_debtor_reduces_a_demand(desk: Desk) -> None:
     assert desk.get(financing).recovered == 300
 
 
+def test_a_default_is_of_what_the_lender_still_has(desk: Desk) -> None:
+    document, financing = overdue(desk)
+    desk.do("bank", desk.demand(financing, 1_000))
+    due_ms = desk.ledger.time_ms + RECOURSE_MS
+    desk.pay(document, 700)
+    desk.wait_until(due_ms)
+    assert desk.financing.keeper.recourses.get(desk.state, financing) == Recourse(300, due_ms, True)
+
+
 def test_a_demand_lapses_where_the_lender_has_nothing_left(desk: Desk) -> None:
     document, financing = overdue(desk)
     desk.do("bank", desk.demand(financing, 1_000))

@@ -159,7 +159,9 @@ class Market:
         servicer = servicer or owner
         salt = self.ledger.salt()
         message = OpenAccount(self.ids[servicer], self.ids[owner], kind, debit, credit, parent, salt)
-        self.ledger.succeed(message, keys=[Key(name) for name in self.ids if self.ids[name] in message.actors()])
+        self.ledger.succeed(
+            message, keys=[Key(name) for name in self.ids if self.ids[name] in message.actors()]
+        )
         return account_id(self.ids[servicer], salt)
 
     def funded(self, owner: str, amount: int, **fields: Any) -> bytes:

@@ -96,7 +96,9 @@ def whole_ledger(state: State, /) -> list[str]:
             own = table == stored.DOCUMENTS
             document = key[-ID_BYTES:]
             broken = (
-                _broken_document(state, document) if own else _stray_at(state, key, _parts_of(state, document))
+                _broken_document(state, document)
+                if own
+                else _stray_at(state, key, _parts_of(state, document))
             )
             if broken is not None:
                 found.append(f"{broken} at {key.hex()}")

@@ -1,20 +1,15 @@
 """Why this module refuses.
 
 Rejected
-├── instruments
-│     InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentMismatch,
-│     KindNotAllowed, CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer,
-│     NotOperator, SupplyExceeded
-├── accounts
-│     AccountUnknown, AccountExists, AccountClosed, AccountInUse, NotAccountParty,
-│     ClientIsServicer, ChildKindRefused, ParentKindRefused, ParentNotOwned, AccountTooDeep,
-│     DebitNotControlled, CreditNotControlled
-├── movements
-│     InsufficientHolding, HoldingAttached, SameAccount, TransferRefused
-└── encumbrances
-      HoldExists, HoldUnknown, HoldExpiryPast, HoldExpired, HoldExceeded, NotExecutor,
-      PledgeExists, PledgeUnknown, PledgeExceeded, NotPledgee, AttachmentExists,
-      AttachmentUnknown, AttachmentExceeded, AttachmentForeign, NotAuthority, TooManyAwaiting
+├── InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentMismatch, KindNotAllowed,
+│   CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer, NotOperator, SupplyExceeded
+├── AccountUnknown, AccountExists, AccountClosed, AccountInUse, NotAccountParty, ClientIsServicer, ChildKindRefused,
+│   ParentKindRefused, ParentNotOwned, AccountTooDeep, DebitNotControlled, CreditNotControlled
+├── InsufficientHolding, HoldingAttached, SameAccount, TransferRefused                    movements
+├── HoldExists, HoldUnknown, HoldExpiryPast, HoldExpired, HoldExceeded, NotExecutor
+├── PledgeExists, PledgeUnknown, PledgeExceeded, NotPledgee
+└── AttachmentExists, AttachmentUnknown, AttachmentExceeded, AttachmentForeign, NotAuthority, AwaitingExceeded,
+    TooManyAwaiting
 """
 
 from dataclasses import dataclass

@@ -274,7 +274,9 @@ class BoundByModule(Rejected):
     """A module made the batch and learns how it ends; parts that were withdrawn would end it behind its back."""
 
     code: ClassVar[str] = "settlement.bound_by_module"
-    says: ClassVar[str] = "No value can be withdrawn from batch {batch}: a module made it and must learn how it ends."
+    says: ClassVar[str] = (
+        "No value can be withdrawn from batch {batch}: a module made it and must learn how it ends."
+    )
     advice: ClassVar[str] = "Cancel it, or what it settles; or wait for its deadline."
     batch: bytes
 
