@@ -427,7 +427,9 @@ def test_an_instruction_of_a_later_protocol_is_unknown_before_it(monkeypatch: py
     assert answer.leaf == -1
 
 
-def test_an_instruction_of_a_later_protocol_is_unknown_inside_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_instruction_of_a_later_protocol_is_unknown_inside_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ledger = counter_ledger()
     operation = encode((Add(SOLO, "x", 1),))
     monkeypatch.setattr(Add, "since_protocol", 2)

@@ -38,7 +38,9 @@ def test_its_receipt_verifies_with_the_genesis_alone(
 ) -> None:
     for name in ("settlement.receipt", "genesis.json"):
         (tmp_path / name).write_bytes((shown[0] / name).read_bytes())
-    answer = traco("verify", str(tmp_path / "settlement.receipt"), "--genesis", str(tmp_path / "genesis.json"))
+    answer = traco(
+        "verify", str(tmp_path / "settlement.receipt"), "--genesis", str(tmp_path / "genesis.json")
+    )
     assert (answer.returncode, answer.stderr) == (0, "")
 
 
@@ -74,6 +76,9 @@ def test_the_official_examples_register_as_they_should(tmp_path: Path) -> None:
     assert "unique" in said["ubl-tc434-example4.xml"]
     assert "unique" in said["CII_example1.xml"]
     assert "duplicate" in said["ubl-tc434-example1.xml"]
-    assert "names_other_payee" in said["BIS_Billing_30-Factoring.xml"] or "payee" in said["BIS_Billing_30-Factoring.xml"]
+    assert (
+        "names_other_payee" in said["BIS_Billing_30-Factoring.xml"]
+        or "payee" in said["BIS_Billing_30-Factoring.xml"]
+    )
     assert "credit" in said["ubl-tc434-creditnote1.xml"]
     assert "5 of 5 are duplicates" in answer.stdout

@@ -52,7 +52,9 @@ class RejectedInTest(AssertionError):
 class Ledger:
     """Founds a ledger and runs blocks on it. ``member`` and ``node`` sign the envelopes."""
 
-    def __init__(self, genesis: Genesis, registry: Registry, member: bytes, node: Key, store: Any = None) -> None:
+    def __init__(
+        self, genesis: Genesis, registry: Registry, member: bytes, node: Key, store: Any = None
+    ) -> None:
         self.registry = registry
         self.store = MemoryStore() if store is None else store
         self.alarms: list[tuple[str, BaseException]] = []
@@ -80,7 +82,12 @@ class Ledger:
     def envelope(self, transactions: Sequence[bytes]) -> bytes:
         """The wire form of an envelope signed by this ledger's node."""
         body = EnvelopeBody(
-            self.application.network, ROOT, self.member, self.time_ms + 60_000, self.salt(), tuple(transactions)
+            self.application.network,
+            ROOT,
+            self.member,
+            self.time_ms + 60_000,
+            self.salt(),
+            tuple(transactions),
         )
         message = envelope_signing_message(envelope_id(body), self.node.public)
         return encode(Envelope(body, self.node.signature(message)))
@@ -89,7 +96,9 @@ class Ledger:
         """Order the transactions in one envelope (none: an empty block), commit, and return their answers."""
         self.time_ms += after_ms
         envelopes = [self.envelope(transactions)] if transactions else []
-        finalized = self.application.finalize_block(self.application.info().height + 1, self.time_ms, envelopes)
+        finalized = self.application.finalize_block(
+            self.application.info().height + 1, self.time_ms, envelopes
+        )
         self.application.commit()
         return [answer for envelope in finalized.answers for answer in envelope.transactions]
 

@@ -17,7 +17,9 @@ class Instruction(Record, frozen=True):
     """
 
     policy_class: ClassVar[str] = "trade"  # the class of business that a party's signing policy speaks of
-    since_protocol: ClassVar[int] = 1  # unknown to the ledger before: a new release must not accept it earlier
+    since_protocol: ClassVar[int] = (
+        1  # unknown to the ledger before: a new release must not accept it earlier
+    )
 
     def actors(self) -> tuple[bytes, ...]:
         """The parties that act and must authorise, in the order of the fields."""
