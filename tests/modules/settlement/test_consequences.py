@@ -53,7 +53,9 @@ def test_consequences_of_releasing_run_when_it_expires(floor: Floor) -> None:
 
 @pytest.mark.parametrize("where", ["on_settle", "on_release"])
 def test_no_value_is_withdrawn_from_a_batch_that_a_module_made(floor: Floor, where: str) -> None:
-    batch = floor.create_with(**{where: MARKS})
+    batch = (
+        floor.create_with(on_settle=MARKS) if where == "on_settle" else floor.create_with(on_release=MARKS)
+    )
     floor.seller_affirms(batch)
     assert floor.refused("seller", floor.withdraw(batch, "seller")) == "settlement.bound_by_module"
     assert floor.batch(batch).allocations[0] is not None
