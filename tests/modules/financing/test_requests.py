@@ -10,6 +10,7 @@ from traco.modules.document.messages import (
     ConfirmDocument,
     DisputeDocument,
     NamedParty,
+    Payable,
     PublicIdentifier,
     WithdrawDispute,
 )
@@ -146,6 +147,10 @@ def test_credit_notes_registered_later_leave_the_total_of_the_receivable(desk: D
     assert desk.financing.keeper.eligibility.require(desk.state, document).total == 1_000
 
 
+def test_an_invoice_over_the_smallest_amount_can_be_financed(desk: Desk) -> None:
+    desk.request(desk.invoice(amount=1), 1)
+
+
 def test_an_invoice_credited_in_full_cannot_be_financed(desk: Desk) -> None:
     document = desk.invoice()
     desk.credit(document, 1_000)
@@ -161,6 +166,16 @@ def test_the_cash_must_be_cash_of_the_currency_in_its_smallest_unit(
 ) -> None:
     cash = desk.create_cash(code, currency, decimals, kind=kind)
     assert desk.refuse("seller", desk.ask(desk.invoice(), cash=cash)) == "financing.cash_mismatch"
+
+
+@pytest.mark.parametrize(("decimals", "refused"), [(0, False), (2, True)])
+def test_the_smallest_unit_is_that_of_the_currency(desk: Desk, decimals: int, refused: bool) -> None:
+    cash = desk.create_cash("YEN", "JPY", decimals)
+    message = desk.ask(desk.invoice(payable=Payable("JPY", 1_000)), cash=cash)
+    if refused:
+        assert desk.refuse("seller", message) == "financing.cash_mismatch"
+    else:
+        desk.do("seller", message)
 
 
 def test_an_unknown_cash_is_refused(desk: Desk) -> None:
