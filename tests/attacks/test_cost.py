@@ -74,9 +74,6 @@ def deeper(frames: int, action: Callable[[], T]) -> T:
     return action() if frames == 0 else deeper(frames - 1, action)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="msgspec stops at Python's limit of recursion, so the reason depends on the stack"
-)
 def test_the_reason_of_a_refusal_does_not_depend_on_the_stack_of_the_process() -> None:
     """Reasons are stored with the block and compared by the audit."""
     desk = Desk()

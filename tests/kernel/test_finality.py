@@ -11,9 +11,16 @@ from support.counters import ALICE, SOLO, Add, AddLater, counter_genesis, counte
 from support.ledger import Key, Ledger
 from traco.kernel import finality
 from traco.kernel.codec import Codec, encode
-from traco.kernel.finality import FinalityReceipt, ReceiptInvalid, Verified, make_receipt, verify_receipt
+from traco.kernel.finality import (
+    FinalityReceipt,
+    HistoryProof,
+    ReceiptInvalid,
+    Verified,
+    make_receipt,
+    verify_receipt,
+)
 from traco.kernel.genesis import write_genesis
-from traco.kernel.merkle import leaf_hash, root_of
+from traco.kernel.merkle import inclusion_path, leaf_hash, root_of
 from traco.kernel.receipt import (
     BlockRecord,
     Leaf,
@@ -47,13 +54,17 @@ def seal_block(ledger: Ledger, height: int = -1, key: Key = SEAL) -> bytes:
     return seal_of(block.height, block.time_ms, block.app_hash, ledger.application.network, key)
 
 
+def proof_in(history: list[bytes], index: int) -> HistoryProof:
+    return HistoryProof(index, len(history), inclusion_path(history, index), root_of(history))
+
+
 def make(ledger: Ledger, raw: bytes, height: int, index: int, sealed: int = -1) -> bytes:
     blocks = ledger.store.blocks[: ledger.store.blocks[sealed].height + 1]
     history = [block.record_hash for block in blocks if block.record_hash]
     block = ledger.store.blocks[height]
     assert block.record is not None
     return make_receipt(
-        ledger.application.network, raw, block.leaves, index, block.record, history, history.index(block.record_hash),
+        ledger.application.network, raw, block.leaves, index, block.record, proof_in(history, history.index(block.record_hash)),
         blocks[-1].state_root, seal_block(ledger, sealed),
     )  # fmt: skip
 
@@ -256,7 +267,9 @@ def test_an_amount_changed_with_leaf_and_roots_recomputed_is_refused() -> None:
     )
     history = [block.record_hash for block in LEDGER.store.blocks if block.record_hash]
     history[1] = block_leaf_hash(record)
-    forged = make_receipt(PARTS.network, raw, leaves, 3, record, history, 1, PARTS.state_root, PARTS.seal)
+    forged = make_receipt(
+        PARTS.network, raw, leaves, 3, record, proof_in(history, 1), PARTS.state_root, PARTS.seal
+    )
     parts = FILE.decode(forged)
     assert (parts.receipt, parts.history_root) == (outcome, root_of(history))
     assert code(forged) == "receipt.seal"

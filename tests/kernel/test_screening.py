@@ -4,6 +4,7 @@ import tracemalloc
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -28,6 +29,7 @@ from traco.kernel.transaction import (
     signing_message,
     transaction_id,
 )
+from traco.modules.composition import compose
 
 NETWORK = b"n" * 32
 REGISTRY = counter_registry()
@@ -399,3 +401,67 @@ def test_many_small_elements_take_memory_in_proportion() -> None:
         assert tracemalloc.get_traced_memory()[1] < 100 * len(bomb)
     finally:
         tracemalloc.stop()
+
+
+def deeper(frames: int, raw: bytes) -> Screened:
+    """The answer of a caller that much deeper in the stack."""
+    return screen(raw) if frames == 0 else deeper(frames - 1, raw)
+
+
+NEST = b"\x91" * 800 + b"\x90"
+SIGNATURES = GOOD[1 + len(body_of(ADD)) :]
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"\x92" + NEST + b"\x90", "transaction.malformed"),
+        (b"\x92" + NEST + b"\x9f" + b"\xc0" * 15, "transaction.malformed"),
+        (b"\x92" + NEST, "transaction.malformed"),
+        (b"\x93" + NEST + b"\x90\x90", "transaction.malformed"),
+        (NEST, "transaction.malformed"),
+        (b"\xdc\0\2" + NEST + b"\x90", "transaction.not_canonical"),
+        (b"\xdd\0\0\0\2" + NEST + b"\x90", "transaction.not_canonical"),
+        (b"\x92" + body_of()[:-1] + b"\x91" + NEST + SIGNATURES, "transaction.malformed"),
+        (b"\x92" + body_of(ADD) + NEST, "transaction.malformed"),
+    ],
+)
+def test_the_answer_to_hostile_nesting_is_the_same_from_every_stack(raw: bytes, expected: str) -> None:
+    assert code(raw) == expected
+    assert deeper(300, raw) == screen(raw)
+
+
+def test_a_transaction_too_large_is_refused_for_its_size_however_it_nests() -> None:
+    assert code(b"\x92" + NEST, limited(max_transaction_bytes=len(NEST))) == "transaction.too_large"
+
+
+def test_another_form_of_the_pair_is_not_canonical() -> None:
+    assert code(b"\xdc\0\2" + GOOD[1:]) == "transaction.not_canonical"
+
+
+def test_a_canonical_body_without_signatures_is_malformed_for_want_of_them() -> None:
+    body = body_of(ADD)
+    assert [fields(b"\x92" + form)["reason"] for form in (body, body.replace(b"\x01", b"\xcc\x01"))] == [
+        "Input data was truncated"
+    ] * 2
+
+
+def nesting(kind: Any, above: tuple[Any, ...] = ()) -> int:
+    """How deep values of a type can nest. Fails where there is no end to it, or where anything may stand."""
+    assert kind not in above
+    assert not isinstance(kind, msgspec.inspect.AnyType | msgspec.inspect.RawType)
+    inner: list[Any] = []
+    if isinstance(kind, msgspec.inspect.StructType):
+        inner = [field.type for field in kind.fields]
+    elif isinstance(kind, msgspec.inspect.UnionType):
+        return max(nesting(each, above) for each in kind.types)
+    elif isinstance(kind, msgspec.inspect.TupleType):
+        inner = list(kind.item_types)
+    elif isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType):
+        inner = [kind.item_type]
+    return 1 + max((nesting(each, (*above, kind)) for each in inner), default=0)
+
+
+def test_what_the_ledger_accepts_nests_a_few_levels_deep() -> None:
+    kinds = (*compose().handlers, Signature, Envelope)
+    assert max(nesting(msgspec.inspect.type_info(kind)) for kind in kinds) <= 12

@@ -146,6 +146,11 @@ def test_a_name_that_is_taken_makes_nothing(traco: CommandLine) -> None:
     assert done(traco("node", "status", "--json"))["height"] == height
 
 
+def test_an_account_whose_servicer_controls_credits_takes_the_owners_signature(traco: CommandLine) -> None:
+    opened = ("--owner", "@seller", "--kind", "client", "--credit", "servicer", "--as", "@bank", "--json")
+    done(traco("holding", "open-account", "kept-for-seller", *opened))
+
+
 def test_redeeming_needs_operator_and_holder(traco: CommandLine) -> None:
     before = cash_of(traco, "bank")
     done(

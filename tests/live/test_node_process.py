@@ -47,6 +47,12 @@ def test_a_killed_api_process_comes_back_and_sigterm_stops_all_in_order(node: Ru
     assert not [word for word in ("Traceback", "Exception", "Warning") if word in node.said() + node.log()]
 
 
+def test_what_a_node_writes_is_for_its_own_user(node: Running, place: tuple[Path, str]) -> None:
+    written = {path.name for path in place[0].iterdir()}
+    assert {"ledger.db", "outbox.db", "node.log", "fingerprints.log"} <= written
+    assert [path.name for path in (place[0], *place[0].iterdir()) if path.stat().st_mode & 0o077] == []
+
+
 def test_ctrl_c_in_the_foreground_stops_all_without_a_word(node: Running) -> None:
     children = node.children()
     os.killpg(node.process.pid, signal.SIGINT)

@@ -12,7 +12,7 @@ from support.memory_store import MemoryStore
 from traco.client.keystore import KeyStore
 from traco.kernel.application import Application
 from traco.kernel.errors import LedgerError
-from traco.kernel.genesis import parse_genesis, write_genesis
+from traco.kernel.genesis import network_id, parse_genesis, write_genesis
 from traco.modules.composition import compose
 from traco.node.directory import (
     CONFIG_FILE,
@@ -20,6 +20,7 @@ from traco.node.directory import (
     FINGERPRINT_KEYS_FILE,
     GENESIS_FILE,
     KEYS_FILE,
+    LEDGER_FILE,
     MEMBER_KEY,
     NODE_KEY,
     SEAL_KEY,
@@ -29,7 +30,9 @@ from traco.node.directory import (
     founding_member,
     read_config,
     read_genesis,
+    require_complete,
 )
+from traco.storage import LedgerStore
 
 
 def make(directory: Path, **changes: Any) -> None:
@@ -55,6 +58,13 @@ def test_what_is_made_founds_a_ledger_with_the_operator_as_its_member(tmp_path: 
     request = application.registry.queries["party.get"].request(founding_member(raw))
     view = application.query("party.get", request)
     assert (view.id, view.party.name) == (founding_member(raw), "Example Operator Ltd")
+
+
+def test_an_empty_directory_that_was_open_to_others_is_closed_to_them(tmp_path: Path) -> None:
+    (tmp_path / "node").mkdir(mode=0o755)
+    make(tmp_path / "node")
+    assert (tmp_path / "node").stat().st_mode & 0o777 == 0o700
+    assert [path.name for path in (tmp_path / "node").iterdir() if path.stat().st_mode & 0o077] == []
 
 
 def test_the_keys_are_encrypted_each_in_its_file(tmp_path: Path) -> None:
@@ -129,3 +139,21 @@ def test_a_genesis_without_a_founding_member_is_refused(tmp_path: Path, modules:
 def test_a_missing_directory_is_said_to_be_incomplete(tmp_path: Path) -> None:
     refused("node.incomplete", read_genesis, tmp_path / "missing")
     refused("node.incomplete", read_config, tmp_path / "missing")
+
+
+@pytest.mark.parametrize("name", [GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE])
+def test_a_founded_directory_that_lost_a_file_is_not_started_anew(tmp_path: Path, name: str) -> None:
+    make(tmp_path / "node")
+    require_complete(tmp_path / "node")
+    (tmp_path / "node" / name).unlink()
+    refused("node.incomplete", require_complete, tmp_path / "node")
+
+
+def test_the_ledger_is_founded_with_the_directory(tmp_path: Path) -> None:
+    make(tmp_path / "node")
+    genesis = parse_genesis(read_genesis(tmp_path / "node"))
+    store = LedgerStore(tmp_path / "node" / LEDGER_FILE, network_id(genesis))
+    loaded = store.load()
+    store.close()
+    assert loaded is not None
+    assert (loaded.height, loaded.time_ms) == (0, genesis.time_ms)

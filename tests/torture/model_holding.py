@@ -183,7 +183,9 @@ def place_hold(books: Books, hold: bytes, row: dict[str, Any], time_ms: int) -> 
 
 def hold(books: Books, message: m.Hold, time_ms: int) -> None:
     """A hold by instruction."""
-    require(open_account(books, message.account)["debit"] == message.party, "holding.debit_not_controlled")
+    found = open_account(books, message.account)
+    require(found["debit"] == message.party, "holding.debit_not_controlled")
+    require(message.executor not in (found["owner"], found["debit"]), "holding.executor_is_holder")
     require(message.expires_ms != 0, "holding.hold_expiry_past")
     books.require_active(message.executor)
     row = {

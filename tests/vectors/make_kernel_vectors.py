@@ -16,9 +16,10 @@ from traco.kernel.batch_hold import BatchHold, Movement
 from traco.kernel.codec import Record, derive_id, encode
 from traco.kernel.due import DueItem
 from traco.kernel.errors import Failure
-from traco.kernel.finality import make_receipt
+from traco.kernel.finality import HistoryProof, make_receipt
 from traco.kernel.genesis import network_id, write_genesis
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.merkle import inclusion_path, root_of
 from traco.kernel.operations import (
     Approve,
     Proposal,
@@ -102,6 +103,7 @@ def _outcome() -> dict[str, bytes]:
     seal_key, checkpoint = Key("seal"), Checkpoint(9, UNTIL, hashed)
     signature = seal_key.sign(checkpoint_text(checkpoint, NETWORK))
     seal = checkpoint_note(checkpoint, NETWORK, seal_key.public, signature)
+    proof = HistoryProof(1, 3, inclusion_path(history, 1), root_of(history))
     return {
         "receipt_of_a_success": success,
         "receipt_of_a_rejection": rejected,
@@ -110,7 +112,7 @@ def _outcome() -> dict[str, bytes]:
         "block_record": encode(record),
         "block_record_leaf_hash": history[1],
         "app_hash": hashed,
-        "finality_receipt": make_receipt(NETWORK, raw, leaves, 1, record, history, 1, b"t" * 32, seal),
+        "finality_receipt": make_receipt(NETWORK, raw, leaves, 1, record, proof, b"t" * 32, seal),
     }
 
 

@@ -52,15 +52,16 @@ def open_account(
     ] = "open",
     parent: Annotated[str, typer.Option(help="The omnibus or nominee account that it is below.")] = "",
 ) -> None:
-    """Open an account; the acting party services it."""
+    """Open an account; the acting party services it. With --credit servicer the owner signs too."""
     plain = session.free_name(name)
     servicer = session.actor()
     message = OpenAccount(
         servicer.id, session.party(owner) if owner else servicer.id, AccountKind(kind), DebitControl(debit),
         CreditControl(credit), session.identity(parent, "account") if parent else None, os.urandom(16),
     )  # fmt: skip
+    others = [session.party_with_keys(owner)] if len(message.actors()) > 1 else []
     identity = account_id(servicer.id, message.salt)
-    result = servicer.transact(message)
+    result = servicer.transact(message, others=others)
     session.remember(plain, "account", identity)
     session.show_result(result, account=identity, name=f"@{plain}")
 

@@ -26,7 +26,15 @@ from traco.kernel.genesis import network_id
 from traco.kernel.identifiers import check_lei
 from traco.node import directory as node_directory
 from traco.node.audit import Progress, audit
-from traco.node.directory import KEYS_FILE, MEMBER_KEY, NODE_LOG, NodeConfig, read_config, read_genesis
+from traco.node.directory import (
+    KEYS_FILE,
+    MEMBER_KEY,
+    NODE_LOG,
+    PRIVATE_UMASK,
+    NodeConfig,
+    read_config,
+    read_genesis,
+)
 from traco.node.supervisor import run_node
 from traco.storage import Difference, DirectoryLock, StoreLocked
 
@@ -91,6 +99,7 @@ def start(session: WithKeys, directory: Directory) -> None:
     config = read_config(directory)
     url = f"http://127.0.0.1:{config.port}" if config.host != "::1" else f"http://[::1]:{config.port}"
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
+    os.umask(PRIVATE_UMASK)  # before the log is opened
     logging.basicConfig(
         filename=directory / NODE_LOG,
         level=logging.WARNING,

@@ -1,7 +1,7 @@
 """Electronic invoices of the demonstration: read, registered, and what the ledger said of each."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -68,9 +68,13 @@ class Importer:
         self.credited: dict[bytes, int] = {}  # by document, what its credit notes take off, in smallest units
         self.registered: list[str] = []
 
-    def folder(self, folder: Path) -> list[Paper]:
-        """Every XML file of a folder."""
-        return [self.file(path) for path in invoice_files(folder)]
+    def files(self, paths: Sequence[Path], progress: Callable[[int, int], None]) -> list[Paper]:
+        """Import files in this order; ``progress`` gets how many are done, and of how many."""
+        found: list[Paper] = []
+        for path in paths:
+            found.append(self.file(path))
+            progress(len(found), len(paths))
+        return found
 
     def file(self, path: Path) -> Paper:
         """Import one file; what cannot be read or is refused is reported, not raised."""

@@ -2,7 +2,8 @@
 
 import textwrap
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from rich.console import Console
@@ -57,6 +58,12 @@ class Stage:
             self._console.print(table, width=self._width - len(INDENT))
         for line in captured.get().splitlines():
             self._console.out(INDENT + line.rstrip(), highlight=False)
+
+    @contextmanager
+    def counting(self, what: str) -> Iterator[Callable[[int, int], None]]:
+        """For what takes long: shows how many of how many are done, on a terminal, until it is over."""
+        with self._console.status(f"{what} ...") as status:
+            yield lambda done, total: status.update(f"{what}: {done} of {total}")
 
     def end(self, lines: Sequence[str]) -> None:
         """The last words."""

@@ -10,7 +10,7 @@ from traco.client.sdk import LedgerClient
 from traco.demo import trade
 from traco.demo.cast import START, Cast, Organisation
 from traco.demo.network import DemoNetwork, run
-from traco.demo.papers import MAX_FILES, Importer, Paper
+from traco.demo.papers import MAX_FILES, Importer, Paper, invoice_files
 from traco.demo.stage import DemoFailed, NothingToFinance, Stage, expect
 from traco.kernel.codec import encode
 from traco.kernel.finality import FinalityReceipt
@@ -105,7 +105,8 @@ class Story:
     def _import(self, cast: Cast) -> tuple[list[Paper], dict[bytes, int]]:
         self._stage.step(f"Electronic invoices are imported from {self._invoices}")
         importer = Importer(cast)
-        papers = importer.folder(self._invoices)
+        with self._stage.counting("importing") as progress:
+            papers = importer.files(invoice_files(self._invoices), progress)
         if len(papers) == MAX_FILES:
             self._stage.say(f"of this folder, only the first {MAX_FILES} files are taken")
         self._stage.table(
@@ -113,7 +114,9 @@ class Story:
         )
         if importer.registered:
             self._stage.say(f"registered because invoices name them: {', '.join(importer.registered)}")
-        again = [importer.file(paper.path).outcome for paper in papers if paper.registered]
+        on_ledger = [paper.path for paper in papers if paper.registered]
+        with self._stage.counting("importing a second time") as progress:
+            again = [paper.outcome for paper in importer.files(on_ledger, progress)]
         self._stage.say(f"imported a second time: {again.count('duplicate')} of {len(again)} are duplicates")
         expect(
             again.count("duplicate") == len(again), "everything imported twice is a duplicate the second time"

@@ -22,7 +22,7 @@ from traco.kernel import crypto
 from traco.kernel.codec import Codec, Count, Hash, Record, encode
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
-from traco.kernel.merkle import ProofInvalid, inclusion_path, leaf_hash, root_of, verify_inclusion
+from traco.kernel.merkle import ProofInvalid, inclusion_path, leaf_hash, verify_inclusion
 from traco.kernel.receipt import BlockRecord, Leaf, Receipt, app_hash, block_leaf_hash
 from traco.kernel.seal import SealInvalid, verify_checkpoint
 from traco.kernel.transaction import (
@@ -60,6 +60,15 @@ class FinalityReceipt(Record, frozen=True, tag="traco.receipt/1"):
     seal: bytes
 
 
+class HistoryProof(NamedTuple):
+    """That a block record is in the history log: its position, the log's size, the path and the root."""
+
+    position: int
+    size: int
+    path: tuple[bytes, ...]
+    root: bytes
+
+
 class Verified(NamedTuple):
     """What a valid receipt proves. ``body`` and ``receipt`` are generic: instructions and events are arrays."""
 
@@ -92,20 +101,20 @@ _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
 def make_receipt(
     network: bytes, transaction: bytes, leaves: Sequence[Leaf], index: int, record: BlockRecord,
-    history: Sequence[bytes], history_index: int, state_root: bytes, seal: bytes,
+    history: HistoryProof, state_root: bytes, seal: bytes,
 ) -> bytes:  # fmt: skip
     """The file for the transaction at ``index`` of the ``leaves`` of its block, whose record is ``record``.
 
-    ``history`` are the leaf hashes of all block records up to the block that ``seal`` seals, ``history_index`` is the
-    record's position among them, and ``state_root`` that of the sealed block. Raises ``ValueError`` for a position
-    that does not exist; whether the parts fit together is what ``verify_receipt`` says.
+    ``history`` shows the record in the log up to the block that ``seal`` seals, and ``state_root`` is that of the sealed
+    block. Raises ``ValueError`` for a leaf that does not exist; whether the parts fit together is what
+    ``verify_receipt`` says.
     """
     in_transactions = [leaf_hash(transaction_leaf(leaf.identity, leaf.signatures)) for leaf in leaves]
     in_receipts = [leaf_hash(leaf.receipt) for leaf in leaves]
     paths = inclusion_path(in_transactions, index), inclusion_path(in_receipts, index)
     file = FinalityReceipt(
-        network, transaction, leaves[index].receipt, index, *paths, record, history_index, len(history),
-        inclusion_path(history, history_index), root_of(history), state_root, seal,
+        network, transaction, leaves[index].receipt, index, *paths, record, history.position, history.size,
+        history.path, history.root, state_root, seal,
     )  # fmt: skip
     return encode(file)
 

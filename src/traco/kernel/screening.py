@@ -68,6 +68,9 @@ class Screener(Protocol):
 
 # msgspec's words for an unknown tag, at the first position of an instruction and nowhere deeper
 _UNKNOWN_TAG = re.compile(r"Invalid value '(.*)' - at `\$\[5\]\[(?:\d+|\.\.\.)\]\[0\]`", re.DOTALL)
+_TRAILING = "trailing characters"  # msgspec's words for bytes behind a value of the right type
+_PAIR = b"\x92"  # the head of an array of two; it has longer forms, which are not canonical
+_LONGER_PAIRS = (b"\xdc\0\2", b"\xdd\0\0\0\2")
 _RAW_TRANSACTION: Codec[RawTransaction] = Codec(RawTransaction)
 _ENVELOPE: Codec[Envelope] = Codec(Envelope)
 
@@ -90,8 +93,34 @@ class DirectScreener:
             return Screened(b"", b"", (), refusal.failure())
 
     def _judge(self, raw: bytes) -> Screened:
+        check_size("the transaction", len(raw), self._limits.max_transaction_bytes)
+        try:
+            return self._judge_parts(raw)
+        except Refused:
+            self._require_known_types(raw)
+            raise
+
+    def _require_known_types(self, raw: bytes) -> None:
+        """Raise what is wrong with the types in the body, if anything is, before whatever else is wrong.
+
+        Reasons are compared between nodes. Skipping over a body takes stack for each level of nesting, so whether that
+        succeeds depends on the caller's stack. Decoding by types does not: it stops at the first thing that does not
+        belong, and what belongs nests a few levels deep only.
+        """
+        if raw.startswith(_LONGER_PAIRS):
+            raise NonCanonical
+        if raw[:1] != _PAIR:
+            raise Malformed("it is not an array of body and signatures")
+        try:
+            self._body.decode(raw[1:])
+        except NotCanonical:
+            pass  # of known types, with nothing behind it
+        except ValueError as error:
+            if _TRAILING not in str(error):  # the signatures, so the body itself is of known types
+                raise _why(error) from None
+
+    def _judge_parts(self, raw: bytes) -> Screened:
         limits = self._limits
-        check_size("the transaction", len(raw), limits.max_transaction_bytes)
         transaction = _decode(_RAW_TRANSACTION, raw)
         check_size("the number of signatures", len(transaction.signatures), limits.max_signatures)
         body = bytes(transaction.body)

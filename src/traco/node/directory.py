@@ -14,17 +14,13 @@ import msgspec
 
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
 from traco.client.private_file import replace_private
-from traco.kernel.codec import ROOT
+from traco.kernel.application import Application
 from traco.kernel.crypto import Scheme
 from traco.kernel.errors import LedgerError
-from traco.kernel.founding import found
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, network_id, parse_genesis, write_genesis
-from traco.kernel.module import BlockContext
-from traco.kernel.parameters import Parameters
-from traco.kernel.state import State
-from traco.kernel.statetree import StateTree
 from traco.modules.composition import compose
 from traco.modules.party.genesis import founding_member_id
+from traco.storage import LedgerStore
 
 LEDGER_FILE: Final = "ledger.db"
 OUTBOX_FILE: Final = "outbox.db"
@@ -34,6 +30,8 @@ KEYS_FILE: Final = "node.keys"
 FINGERPRINT_KEYS_FILE: Final = "fingerprint.keys"
 FINGERPRINT_LOG: Final = "fingerprints.log"
 NODE_LOG: Final = "node.log"
+
+PRIVATE_UMASK: Final = 0o077  # whatever a node writes is for its own user
 
 MEMBER_KEY: Final = "member"  # acts for the founding member: registers parties, grants roles
 NODE_KEY: Final = "node"  # signs envelopes
@@ -71,9 +69,11 @@ def create(
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise NodeDirectoryError("node.not_empty", f"{directory} is not an empty directory; choose a new one")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    directory.chmod(0o700)  # it may have been there, open to others
     try:
         genesis = _genesis(name, operator, purpose, time_ms, lei, _make_keys(directory, passphrase, cost))
-        _require_founding(genesis)
+        _found_ledger(directory, genesis)
+        (directory / LEDGER_FILE).chmod(0o600)  # SQLite gives its journals the same mode
         replace_private(
             directory / CONFIG_FILE, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", None
         )
@@ -99,18 +99,42 @@ def _make_keys(directory: Path, passphrase: str, cost: Cost) -> dict[str, str]:
     return public
 
 
-def _require_founding(genesis: Genesis) -> None:
-    """Found the ledger in memory. Raises ``NodeDirectoryError``."""
-    registry = compose()
-    kinds = {module.name: module.parameters for module in registry.modules if module.parameters is not None}
+def _found_ledger(directory: Path, genesis: Genesis) -> None:
+    """Make the ledger with its block 0. From then on a directory without one is damaged, not new.
+
+    Raises ``NodeDirectoryError``.
+    """
     try:
-        written = parse_genesis(write_genesis(genesis))
-        block = BlockContext(network_id(written), ROOT, 0, written.time_ms, written.protocol)
-        found(written, registry, Parameters(kinds), State(StateTree()), block)
+        founding = parse_genesis(write_genesis(genesis))
+        store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
+        try:
+            Application(founding, compose(), store, _raise_alarm).init_chain()
+        finally:
+            store.close()
     except GenesisInvalid as error:
         raise NodeDirectoryError(
             "node.genesis_invalid", f"the ledger cannot be founded like that: {error}"
         ) from None
+
+
+def _raise_alarm(kind: str, identity: bytes, error: BaseException) -> None:
+    raise NodeDirectoryError("node.genesis_invalid", f"founding the ledger ended in {kind}") from error
+
+
+def require_complete(directory: Path) -> None:
+    """Refuse a directory that lacks something only a backup has. Raises ``NodeDirectoryError`` (``node.incomplete``)."""
+    for name in (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE):
+        if not (directory / name).exists():
+            raise NodeDirectoryError("node.incomplete", _missing(directory, name))
+
+
+def _missing(directory: Path, name: str) -> str:
+    if not directory.exists() or not any(directory.iterdir()):
+        return f"{directory} is not a node's directory; make one with: traco node init DIR"
+    return (
+        f"{directory / name} is missing. Restore it from a backup, or mount its disk: a node never starts anew in a "
+        "directory that was founded, because it would seal a second history with the same key."
+    )
 
 
 def _genesis(
@@ -170,8 +194,7 @@ def founding_member(genesis: bytes) -> bytes:
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
+    except FileNotFoundError:
+        raise NodeDirectoryError("node.incomplete", _missing(path.parent, path.name)) from None
     except OSError as error:
-        raise NodeDirectoryError(
-            "node.incomplete",
-            f"{path} cannot be read ({error.strerror}); make a node with: traco node init DIR",
-        ) from None
+        raise NodeDirectoryError("node.incomplete", f"{path} cannot be read: {error.strerror}") from None

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import multiprocessing
+import os
 import signal
 import socket
 from multiprocessing.process import BaseProcess
@@ -15,12 +16,14 @@ from traco.node.api.process import ApiSettings, run_api
 from traco.node.directory import (
     KEYS_FILE,
     NODE_KEY,
+    PRIVATE_UMASK,
     SEAL_KEY,
     NodeConfig,
     NodeDirectoryError,
     founding_member,
     read_config,
     read_genesis,
+    require_complete,
 )
 from traco.node.ledger import LedgerNode
 from traco.node.link import LedgerEnd
@@ -38,6 +41,7 @@ log = logging.getLogger("traco.node")
 
 def run_node(directory: Path, passphrase: str) -> None:
     """Run until SIGTERM or SIGINT. Raises ``Halt``, ``NodeDirectoryError``, ``KeyStoreError``."""
+    os.umask(PRIVATE_UMASK)  # the processes that this one starts inherit it
     try:
         _run_node(directory, passphrase)
     except (LedgerError, OSError) as error:
@@ -46,6 +50,7 @@ def run_node(directory: Path, passphrase: str) -> None:
 
 
 def _run_node(directory: Path, passphrase: str) -> None:
+    require_complete(directory)
     genesis, config = read_genesis(directory), read_config(directory)
     with (
         DirectoryLock(directory),

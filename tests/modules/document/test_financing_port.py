@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from modules.document.desk import FINANCING, Desk, Facts, Mark, Unmark
+from support.ledger import Key
 from traco.kernel.errors import Rejected
 from traco.modules.document.events import FinancedMarked, FinancedUnmarked
 from traco.modules.document.messages import (
@@ -285,6 +286,17 @@ def test_credit_notes_of_an_invoice_have_a_limit() -> None:
     first = desk.credit(invoice, "C1")
     desk.credit(invoice, "C2")
     attempt = desk.registration("seller", Facts("C3"), **desk.credit_fields(invoice))
-    assert desk.refuse("seller", attempt) == "document.limit_exceeded"
+    failure = desk.ledger.submit(attempt, keys=[Key("seller")]).failure
+    assert failure is not None
+    assert failure.code == "document.limit_exceeded"
+    assert failure.fields == (("what", "credit notes"), ("count", 3), ("limit", 2))
     desk.do("seller", CancelDocument(desk.ids["seller"], first, "mistake"))
     desk.do("seller", attempt)
+
+
+def test_the_credit_notes_of_one_invoice_are_no_limit_to_another() -> None:
+    desk = Desk(max_credit_notes=1)
+    first, second = desk.register(facts=Facts("1")), desk.register(facts=Facts("2"))
+    desk.credit(first, "C1")
+    note = desk.credit(second, "C2")
+    assert [entry.document for entry in desk.keeper.credit_notes_of(desk.state, second)] == [note]

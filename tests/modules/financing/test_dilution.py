@@ -3,8 +3,9 @@
 from modules.document.desk import Facts
 from modules.financing.desk import Desk, events_of
 from traco.modules.document.messages import CancelDocument
-from traco.modules.financing.events import InvoiceDiluted, InvoiceDischarged
+from traco.modules.financing.events import InvoiceDiluted, InvoiceDischarged, PaymentSetAside
 from traco.modules.holding.messages import ReleaseHold
+from traco.modules.holding.state import CreditControl
 
 NOWHERE = b"\xee" * 16
 
@@ -35,6 +36,19 @@ def test_the_seller_pays_the_holders_for_the_rest(desk: Desk) -> None:
     assert events_of(receipt, InvoiceDiluted) == [InvoiceDiluted(document, note, 400, 300, 600)]
     assert desk.claims(document, "seller bank fund") == [0, 400, 200]
     assert desk.money("seller bank fund buyer") == [882 - 300, -882 + 200, 100, 0]
+
+
+def test_an_account_that_takes_credit_from_the_seller_only_is_paid_at_once(desk: Desk) -> None:
+    document, bank = desk.invoice(), desk.accounts["bank"]
+    desk.finance(document)
+    guarded, instrument = (
+        desk.open("seller", credit=CreditControl.OWNER),
+        desk.receivable(document).instrument,
+    )
+    desk.call(lambda context: desk.holding.keeper.transfer(context, instrument, bank, guarded, 400, b""))
+    receipt = desk.do("seller", desk.dilution(document, desk.credit(document, 500), 500))
+    assert events_of(receipt, PaymentSetAside) == []
+    assert desk.holding.keeper.holding(desk.state, desk.cash, guarded).available == 200
 
 
 def test_a_credit_note_over_what_is_unpaid_discharges(desk: Desk) -> None:

@@ -7,10 +7,10 @@ import pytest
 from msgspec.structs import replace
 
 from modules.document.desk import Facts
-from modules.financing.desk import Desk
+from modules.financing.desk import DAY_MS, DUE_MS, Desk
 from traco.kernel.state import State
 from traco.modules.financing import state as stored
-from traco.modules.financing.state import Deposit, Pool, number_part
+from traco.modules.financing.state import Demand, Deposit, Pool, Recourse, number_part
 
 Break = Callable[[State, dict[str, bytes]], None]
 
@@ -142,6 +142,49 @@ def test_an_audit_finds_what_is_broken(desk: Desk, name: str, action: Break) -> 
     missing = name in ("financing.kept", "financing.pool")  # its absence shows in the sums
     assert found
     assert missing or any(violation.startswith(name) for violation in found)
+
+
+def demanded(desk: Desk) -> dict[str, bytes]:
+    """Two financings with recourse of one document, of which one is demanded."""
+    document = desk.invoice()
+    first = desk.finance(document, 600, recourse=True)
+    second = desk.finance(document, 400, "rival", recourse=True)
+    desk.wait_until(DUE_MS + 31 * DAY_MS)
+    desk.do("bank", desk.demand(first, 500))
+    accounts = {name: desk.accounts[name] for name in ("bank", "rival")}
+    return {"document": document, "first": first, "second": second, "unknown": b"\xee" * 16, **accounts}
+
+
+def put(table: Any, record: Callable[[dict[str, bytes]], Any], *parts: str) -> Break:
+    """Write a record of its own."""
+    return lambda state, ids: table.put(state, record(ids), *[ids[part] for part in parts])
+
+
+DEMAND_BREAKS: list[tuple[str, Break]] = [
+    ("financing.demand_held", remove(stored.recourses, "first")),
+    ("financing.demand_held", change(stored.recourses, "first", amount=499)),
+    ("financing.demand_held", change(stored.recourses, "first", defaulted=True)),
+    ("financing.demand_held", put(stored.recourses, lambda _: Recourse(1, 1, False), "second")),
+    ("financing.demand_listed", put(stored.recourses, lambda _: Recourse(1, 1, True), "unknown")),
+    ("financing.demand_listed", put(stored.demands, lambda ids: Demand(ids["second"]), "document", "rival")),
+    ("financing.demand_listed", put(stored.demands, lambda ids: Demand(ids["first"]), "document", "rival")),
+    ("financing.demand_listed", put(stored.demands, lambda ids: Demand(ids["unknown"]), "document", "rival")),
+]
+
+
+@pytest.mark.parametrize(("name", "action"), DEMAND_BREAKS)
+def test_an_invariant_of_demands_rings_and_an_audit_finds_it(desk: Desk, name: str, action: Break) -> None:
+    ids = demanded(desk)
+    found = audit(desk, lambda state: action(state, ids))
+    assert found == [] or found[0].startswith(name)
+    assert desk.faults(lambda context: action(context.state, ids))
+    assert str(desk.ledger.alarms[-1][1]).startswith(f"kernel.invariant: The invariant {name} ")
+
+
+def test_a_demand_that_lost_its_entry_is_found(desk: Desk) -> None:
+    ids = demanded(desk)
+    found = audit(desk, lambda state: stored.demands.delete(state, ids["document"], ids["bank"]))
+    assert found == [f"financing.demand_listed at {ids['first'].hex()}"]
 
 
 def test_an_audit_adds_up_faces_pools_and_deposits(desk: Desk) -> None:

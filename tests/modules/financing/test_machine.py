@@ -130,8 +130,13 @@ class Market(RuleBasedStateMachine):
             self.cash["buyer"] -= amount
 
     def distribute(self, claim: Claim, amount: int) -> None:
-        for name, part in claim.shares(amount, self.desk.accounts).items():
-            now = min(part, claim.free(name))
+        again, left = 0, amount
+        for name, aside in claim.aside.items():  # what was set aside for units that left is divided again
+            again += max(0, aside - claim.owned[name])
+            claim.aside[name] = min(aside, claim.owned[name])
+        for name, part in claim.shares(amount + again, self.desk.accounts).items():
+            now = min(part, left, claim.free(name))
+            left -= now
             claim.owned[name] -= now
             self.cash[name] += now
             claim.aside[name] += part - now

@@ -210,6 +210,15 @@ def test_an_account_that_takes_no_credit_from_the_debtor_is_paid_by_collection(d
     assert desk.money("bank") == [20]
 
 
+def test_an_account_that_takes_credit_from_the_debtor_only_is_paid_at_once(desk: Desk) -> None:
+    document, bank = desk.invoice(), desk.accounts["bank"]
+    desk.finance(document)
+    guarded, instrument = desk.open("buyer", credit=CreditControl.OWNER), desk.receivable(document).instrument
+    desk.call(lambda context: desk.holding.keeper.transfer(context, instrument, bank, guarded, 400, b""))
+    assert events_of(desk.pay(document, 1_000), PaymentSetAside) == []
+    assert desk.holding.keeper.holding(desk.state, desk.cash, guarded).available == 400
+
+
 def test_a_holder_barred_from_the_cash_does_not_stop_the_others(desk: Desk) -> None:
     cash = desk.create_cash("REG", "EUR", transfer_check="desk.check")
     for name in ("buyer", "bank"):
@@ -275,6 +284,39 @@ def test_what_was_set_aside_follows_a_receivable_that_leaves(desk: Desk) -> None
     desk.do("rival", message)
     assert (desk.money("rival"), desk.claims(document, "bank rival")) == ([250], [0, 250])
     assert desk.refuse("rival", message) == "financing.nothing_to_collect"
+
+
+def test_what_was_left_behind_is_divided_again_by_the_next_payment(desk: Desk) -> None:
+    """400 of 1000 paid to half and half; the bank's 200 stay behind when its 500 leave: 600 are divided by 300 and 500."""
+    document = desk.invoice()
+    desk.finance(document, 500)
+    hold = desk.encumber(document, "bank", 500)
+    desk.pay(document, 400)
+    rival, instrument = desk.ids["rival"], desk.receivable(document).instrument
+    desk.do("rival", ExecuteHold(rival, hold, instrument, desk.accounts["fund"], 500, False, b""))
+    assert desk.collectable(document, "fund", "bank") == 200
+    desk.pay(document, 200)
+    rest = {name: desk.collectable(document, name) for name in ("seller", "bank", "fund")}
+    weights = {name: desk.claims(document, name)[0] - rest[name] for name in rest}
+    assert weights == {"seller": 150, "bank": 0, "fund": 250}
+    assert (sum(weights.values()), rest["bank"]) == (desk.receivable(document).unpaid, 0)
+    assert desk.collectable(document, "fund", "bank") == 0
+    for name in ("seller", "fund"):
+        if rest[name]:
+            desk.do(name, desk.collection(document, name))
+    assert (desk.money("seller fund"), desk.claims(document, "seller fund")) == ([490 + 350, 250], [150, 250])
+
+
+def test_a_unit_more_than_what_is_set_aside_leaves_nothing_behind(desk: Desk) -> None:
+    document = desk.invoice()
+    desk.finance(document, 500)
+    hold = desk.encumber(document, "bank", 500)
+    desk.pay(document, 400)
+    rival, instrument = desk.ids["rival"], desk.receivable(document).instrument
+    desk.do("rival", ExecuteHold(rival, hold, instrument, desk.accounts["fund"], 300, False, b""))
+    desk.pay(document, 200)
+    assert [desk.collectable(document, name) for name in ("bank", "fund")] == [200, 0]
+    assert desk.claims(document, "seller bank fund") == [200, 200, 200]
 
 
 def test_once_nothing_is_unpaid_every_holder_collects_for_what_it_has(desk: Desk) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from modules.financing.desk import DAY_MS, DUE_MS, Desk, events_of
 from traco.kernel.codec import MAX_TIME_MS
+from traco.kernel.module import Context
 from traco.modules.financing.events import (
     RecourseDefaulted,
     RecourseDemanded,
@@ -14,7 +15,8 @@ from traco.modules.financing.events import (
 )
 from traco.modules.financing.parameters import FinancingParameters
 from traco.modules.financing.state import Recourse
-from traco.modules.holding.messages import ReleaseHold
+from traco.modules.holding.events import HoldEnded, HoldPlaced
+from traco.modules.holding.messages import CloseAccount, ReleaseHold, Transfer
 
 FROM_MS = DUE_MS + FinancingParameters().recourse_days * DAY_MS
 RECOURSE_MS = FinancingParameters().recourse_ms
@@ -33,7 +35,8 @@ def test_the_seller_buys_back_what_the_lender_demands(desk: Desk) -> None:
     document, financing = overdue(desk)
     receipt = desk.do("bank", desk.demand(financing, 1_000))
     due_ms = desk.ledger.time_ms + RECOURSE_MS
-    assert receipt.events == (RecourseDemanded(financing, 1_000, due_ms),)
+    assert events_of(receipt, RecourseDemanded) == [RecourseDemanded(financing, 1_000, due_ms)]
+    assert [type(event) for event in receipt.events] == [HoldPlaced, RecourseDemanded]
     assert desk.financing.keeper.recourses.get(desk.state, financing) == Recourse(1_000, due_ms, False)
     desk.fund(desk.accounts["seller"], 20)
     receipt = desk.do("seller", desk.buy_back(financing, 1_000))
@@ -176,7 +179,8 @@ def test_a_demand_that_is_not_met_in_time_is_a_default_and_can_be_made_good(desk
     assert desk.financing.keeper.recourses.get(desk.state, financing) == Recourse(900, due_ms, True)
     leaf = desk.ledger.store.blocks[-1].leaves[0]
     events = desk.ledger.registry.receipt.decode(leaf.receipt).events
-    assert events == (RecourseDefaulted(financing, 900),)
+    assert [type(event) for event in events] == [HoldEnded, RecourseDefaulted]
+    assert events[-1] == RecourseDefaulted(financing, 900)
     desk.do("seller", desk.buy_back(financing, 900))
     assert desk.claims(document, "seller bank") == [900, 100]
 
@@ -202,11 +206,106 @@ def test_a_default_is_of_what_the_lender_still_has(desk: Desk) -> None:
 def test_a_demand_lapses_where_the_lender_has_nothing_left(desk: Desk) -> None:
     document, financing = overdue(desk)
     desk.do("bank", desk.demand(financing, 1_000))
-    desk.pay(document, 1_000)
-    desk.wait_until(desk.ledger.time_ms + RECOURSE_MS)
-    leaf = desk.ledger.store.blocks[-1].leaves[0]
-    assert desk.ledger.registry.receipt.decode(leaf.receipt).events == (RecourseLapsed(financing),)
+    receipt = desk.pay(document, 1_000)
+    assert events_of(receipt, RecourseLapsed) == [RecourseLapsed(financing)]
     assert desk.financing.keeper.recourses.get(desk.state, financing) is None
+    assert (desk.money("bank"), desk.claims(document, "bank")) == ([20], [0])
+    desk.wait_until(desk.ledger.time_ms + RECOURSE_MS)
+    assert desk.ledger.store.blocks[-1].leaves == ()
+
+
+def test_what_is_demanded_stays_with_the_lender_until_the_default(desk: Desk) -> None:
+    document, financing = overdue(desk)
+    desk.do("bank", desk.demand(financing, 900))
+    due_ms = desk.ledger.time_ms + RECOURSE_MS
+    assert desk.refuse("bank", desk.transfer(document, "bank", "rival", 101)) == "holding.insufficient"
+    desk.do("bank", desk.transfer(document, "bank", "rival", 100))
+    desk.wait_until(due_ms)
+    desk.do("bank", desk.transfer(document, "bank", "rival", 300))
+    assert desk.refuse("seller", desk.buy_back(financing, 900)) == "financing.recourse_amount"
+    desk.do("seller", desk.buy_back(financing, 600))
+    assert desk.claims(document, "seller bank rival") == [600, 0, 400]
+
+
+def test_one_account_has_one_demand_at_a_time_for_an_invoice(desk: Desk) -> None:
+    document = desk.invoice()
+    financings = [desk.finance(document, 500, recourse=True) for _ in range(2)]
+    desk.wait_until(FROM_MS)
+    first, second = financings
+    desk.do("bank", desk.demand(first, 500))
+    answer = desk.ledger.submit(desk.demand(second, 100), keys=[desk.founding.keys["bank"]])
+    assert answer.failure is not None
+    assert (answer.failure.code, answer.failure.fields) == (
+        "financing.recourse_open", (("financing", first),),
+    )  # fmt: skip
+    desk.do("seller", desk.buy_back(first, 500))
+    desk.do("bank", desk.demand(second, 500))
+
+
+def test_a_default_leaves_the_account_free_for_another_demand(desk: Desk) -> None:
+    document = desk.invoice()
+    first, second = [desk.finance(document, 500, recourse=True) for _ in range(2)]
+    desk.wait_until(FROM_MS)
+    desk.do("bank", desk.demand(first, 500))
+    desk.wait_until(desk.ledger.time_ms + RECOURSE_MS)
+    desk.do("bank", desk.demand(second, 500))
+    desk.fund(desk.accounts["seller"], 20)
+    desk.do("seller", desk.buy_back(first, 500))
+    desk.do("seller", desk.buy_back(second, 500))
+    assert desk.claims(document, "seller bank") == [1_000, 0]
+
+
+def test_a_payment_that_leaves_enough_does_not_reduce_a_demand(desk: Desk) -> None:
+    document, financing = overdue(desk)
+    desk.do("bank", desk.demand(financing, 400))
+    desk.pay(document, 600)
+    recourse = desk.financing.keeper.recourses.get(desk.state, financing)
+    assert recourse is not None
+    assert recourse.amount == 400
+    desk.pay(document, 1)
+    desk.do("seller", desk.buy_back(financing, 399))
+
+
+def test_what_cannot_be_paid_out_to_the_lender_reduces_a_demand_too(desk: Desk) -> None:
+    document, till = desk.invoice(), desk.open("bank")
+    financing = desk.finance(document, recourse=True)
+    desk.do("bank", desk.payout("bank", till), CloseAccount(desk.ids["bank"], till))
+    desk.wait_until(FROM_MS)
+    desk.do("bank", desk.demand(financing, 1_000))
+    desk.pay(document, 300)
+    assert desk.refuse("seller", desk.buy_back(financing, 1_000)) == "financing.recourse_amount"
+    desk.do("bank", desk.collection(document, "bank"))
+    assert desk.claims(document, "bank") == [700]
+    desk.do("seller", desk.buy_back(financing, 700))
+
+
+def test_a_demand_lapses_at_its_end_where_many_holders_were_paid_in_full() -> None:
+    desk = Desk(max_holders=2)
+    document, financing = overdue(desk)
+    accounts = [desk.open("fund") for _ in range(2)]
+    instrument, bank = desk.receivable(document).instrument, desk.ids["bank"]
+    desk.do(
+        "bank", *[Transfer(bank, instrument, desk.accounts["bank"], account, 1, b"") for account in accounts]
+    )
+    desk.do("bank", desk.demand(financing, 998))
+    desk.pay(document, 1_000)
+    assert desk.refuse("bank", desk.collection(document, "bank")) == "financing.nothing_to_collect"
+    desk.wait_until(desk.ledger.time_ms + RECOURSE_MS)
+    assert desk.financing.keeper.recourses.get(desk.state, financing) is None
+    assert desk.refuse("bank", desk.demand(financing, 1)) == "financing.recourse_exceeded"
+    desk.do("bank", desk.collection(document, "bank"))
+    assert desk.claims(document, "bank") == [0]
+    assert desk.ledger.check_invariants() == []
+
+
+def test_only_a_suspended_demand_is_resumed(desk: Desk) -> None:
+    document, _ = overdue(desk)
+
+    def resume(context: Context) -> None:
+        receivable = desk.receivable(document)
+        desk.financing.keeper.recourses.resume(context, document, desk.accounts["bank"], receivable)
+
+    assert desk.faults(resume)
 
 
 def test_recourse_needs_a_settled_financing(desk: Desk) -> None:

@@ -63,6 +63,22 @@ def test_the_terms_of_a_receivable_are_the_facts_of_its_invoice(desk: Desk) -> N
     assert instrument.terms == digest(b"traco/financing/receivable/1", encode(facts))
 
 
+def test_no_more_of_a_receivable_can_be_issued_than_is_payable(desk: Desk) -> None:
+    document = desk.invoice()
+    desk.reserve(document, 600)
+    supply = desk.holding.keeper.supply(desk.state, desk.receivable(document).instrument)
+    assert supply is not None
+    assert (supply.outstanding, supply.cap) == (1_000, 1_000)
+
+
+def test_both_legs_of_a_reservation_refer_to_the_financing(desk: Desk) -> None:
+    financing = desk.reserve(desk.invoice(), 600)
+    deal = desk.get(financing).deal
+    assert deal is not None
+    batch = desk.settlement.keeper.require_open(desk.state, deal.batch)
+    assert [leg.reference for leg in batch.legs] == [financing, financing]
+
+
 def test_a_reserved_document_is_not_accepted_twice(desk: Desk) -> None:
     document = desk.invoice()
     second = desk.request(document, 400)

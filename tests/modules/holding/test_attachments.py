@@ -92,7 +92,7 @@ def test_what_is_attached_is_not_available_and_the_code_says_why(market: Market,
     redeem = Redeem(central, bank, market.cash, bailiff.a, 1, b"")
     assert market.refused("central bank", redeem) == "holding.attached"
     expires = market.ledger.time_ms + 60_000
-    hold = Hold(bank, bailiff.a, market.cash, 1, bank, expires, b"", bailiff.salt(1))
+    hold = Hold(bank, bailiff.a, market.cash, 1, central, expires, b"", bailiff.salt(1))
     assert market.refused("bank", hold) == "holding.attached"
     assert market.refused("bank", market.batch((bailiff.a, bailiff.b, 1))) == "holding.attached"
 

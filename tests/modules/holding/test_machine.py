@@ -41,6 +41,9 @@ class Model:
     def debits(self, account: bytes, party: str) -> bool:
         return bool(self.accounts[account]["debit"] == party)
 
+    def owns(self, account: bytes, party: str) -> bool:
+        return bool(self.accounts[account]["parties"][0] == party)
+
     def credits(self, account: bytes, party: str) -> bool:
         return self.accounts[account]["credit"] in (None, party)
 
@@ -212,6 +215,9 @@ class HoldingMachine(RuleBasedStateMachine):
                 model.usable(account)
                 and model.debits(account, party)
                 and life > BLOCK_MS
+                and not model.debits(account, executor)
+                and not model.debits(account, executor)
+                and not model.owns(account, executor)
                 and model.has(instrument, account, amount)
             ),
         ):

@@ -29,7 +29,7 @@ class Service:
     def __init__(self, log: RequestLog) -> None:
         self._service = FingerprintService(
             network=NETWORK, keys=[FingerprintKey(1, b"\x07" * 32)], signer=SIGNER, clock_ms=lambda: 0,
-            limit=RateLimit(100, 1), log=log,
+            limit=RateLimit(100, 1), overall=RateLimit(100, 1), log=log,
         )  # fmt: skip
 
     def fingerprints(

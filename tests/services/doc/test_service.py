@@ -78,6 +78,7 @@ def make(clock: Clock, log: RequestLog) -> Make:
             "signer": SIGNER,
             "clock_ms": clock,
             "limit": RateLimit(burst=3, interval_ms=1000),
+            "overall": RateLimit(burst=1_000, interval_ms=1),
             "log": log,
         }
         return FingerprintService(**{**settings, **changes})
@@ -168,6 +169,26 @@ def test_requests_beyond_the_burst_are_refused_until_a_token_is_back(make: Make,
 def test_callers_do_not_use_up_each_others_tokens(make: Make) -> None:
     service = make(limit=RateLimit(burst=1, interval_ms=1000))
     service.key_fields("one bank", FIELDS, COMMITMENT, False)
+    assert service.key_fields("another bank", FIELDS, COMMITMENT, False).statement.network == NETWORK
+
+
+def test_callers_with_ever_new_names_share_one_limit(make: Make, clock: Clock) -> None:
+    service = make(overall=RateLimit(burst=5, interval_ms=100))
+    for name in range(5):
+        service.key_fields(f"bank {name}", FIELDS, COMMITMENT, False)
+    error = refused(lambda: service.key_fields("bank 5", FIELDS, COMMITMENT, False))
+    assert (error.code, error.retry_after_ms) == ("fingerprint.rate_limited", 100)
+    clock.now_ms += 99
+    assert refused(lambda: service.key_fields("bank 6", FIELDS, COMMITMENT, False)).retry_after_ms == 1
+    clock.now_ms += 1
+    assert service.key_fields("bank 7", FIELDS, COMMITMENT, False).statement.network == NETWORK
+
+
+def test_what_all_callers_together_may_not_ask_costs_a_caller_nothing(make: Make, clock: Clock) -> None:
+    service = make(limit=RateLimit(burst=1, interval_ms=1_000), overall=RateLimit(burst=1, interval_ms=10))
+    service.key_fields("one bank", FIELDS, COMMITMENT, False)
+    refused(lambda: service.key_fields("another bank", FIELDS, COMMITMENT, False))
+    clock.now_ms += 10
     assert service.key_fields("another bank", FIELDS, COMMITMENT, False).statement.network == NETWORK
 
 

@@ -406,7 +406,7 @@ class RecourseEarly(Rejected):
 
 @dataclass(eq=False)
 class RecourseOpen(Rejected):
-    """A demand of this financing is open."""
+    """A demand of this financing, or for what the same account holds, is open."""
 
     code: ClassVar[str] = "financing.recourse_open"
     says: ClassVar[str] = "A demand under financing {financing} is open."
@@ -436,7 +436,7 @@ class RecourseExceeded(Rejected):
 
 @dataclass(eq=False)
 class RecourseAmount(Rejected):
-    """A demand is met whole, as far as the lender still has the receivable."""
+    """A demand is met whole, less what the debtor paid; a default as far as the lender still has the receivable."""
 
     code: ClassVar[str] = "financing.recourse_amount"
     says: ClassVar[str] = "The demand takes {amount}."

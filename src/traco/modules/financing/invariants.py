@@ -17,9 +17,10 @@ from traco.modules.financing.state import (
     Pool,
     Receivable,
     pool_hold,
+    recourse_hold,
     remainder_hold,
 )
-from traco.modules.holding.errors import HoldUnknown
+from traco.modules.holding.encumbrance_errors import HoldUnknown
 
 _ALL: Final = 2**62
 _PREFIX_BYTES: Final = 2
@@ -44,7 +45,10 @@ class Invariants:
     def whole_ledger(self, state: State, /) -> list[str]:
         """Every violation in the whole state, with where it was found."""
         found = []
-        for kind in (stored.financings, stored.offers, stored.receivables, stored.pools):
+        kinds = (
+            stored.financings, stored.offers, stored.receivables, stored.pools, stored.recourses, stored.demands,
+        )  # fmt: skip
+        for kind in kinds:
             for rest, _ in kind.scan(state, limit=_ALL):
                 broken = self._broken_at(state, kind.prefix + rest)
                 if broken is not None:
@@ -64,6 +68,11 @@ class Invariants:
             return self._broken_receivable(state, rest, stored.receivables.get(state, rest))
         if table == stored.POOLS:
             return self._broken_pool(state, rest, stored.pools.get(state, rest))
+        if table == stored.RECOURSES:
+            return self._broken_demand(state, rest)
+        if table == stored.DEMANDS:
+            listed = stored.demands.get(state, rest)
+            return None if listed is None else self._broken_demand(state, listed.financing, rest)
         return None
 
     def _broken_behind(self, state: State, held: Record | None) -> str | None:
@@ -116,6 +125,21 @@ class Invariants:
         hold = pool_hold(rest[:_ID_BYTES], int.from_bytes(rest[_ID_BYTES:], "big"))
         backed = _held(self._holdings, state, hold)
         return None if backed == (0 if record is None else record.amount) else "financing.pool"
+
+    def _broken_demand(self, state: State, financing: bytes, listed: bytes | None = None) -> str | None:
+        """What is demanded and not in default is held and listed, under its document and account; nothing else is."""
+        found, record = stored.recourses.get(state, financing), stored.financings.get(state, financing)
+        amount = 0 if found is None or found.defaulted else found.amount
+        if _held(self._holdings, state, recourse_hold(financing)) != amount:
+            return "financing.demand_held"
+        if record is None or record.deal is None:
+            return "financing.demand_listed"
+        place = record.document + record.deal.receivable_account
+        entry = stored.demands.get(state, place)
+        is_listed = entry is not None and entry.financing == financing
+        if is_listed != (amount > 0) or listed not in (None, place):
+            return "financing.demand_listed"
+        return None
 
 
 def _reserved_face(state: State, record: Receivable) -> int:

@@ -78,8 +78,8 @@ class Keeper:
         self._settlements = settlements
         self._documents = documents
         self.eligibility = Eligibility(parties, documents, holdings)
-        self.payments = Payments(holdings, documents)
         self.recourses = Recourses(holdings)
+        self.payments = Payments(holdings, documents, self.recourses)
 
     # reads
 

@@ -153,7 +153,9 @@ class Collect(PartyInstruction, frozen=True, tag="financing.collect/1"):
     """A holder takes what was paid for its receivable but could not be paid out, into ``cash_account``.
 
     The receivable in ``account`` is redeemed as far as it is available by now. ``source`` is the account for which it was
-    set aside: the same one, or one that the receivable has left since. Refused: account not controlled, nothing there.
+    set aside: the same one, or one that the receivable has left since. Whoever takes over an encumbered receivable collects
+    in the same transaction: what is left behind is divided again by the next payment. Refused: account not controlled,
+    nothing there.
     """
 
     document: Id
@@ -184,8 +186,9 @@ class Dilute(PartyInstruction, frozen=True, tag="financing.dilute/1"):
 class DemandRecourse(PartyInstruction, frozen=True, tag="financing.demand_recourse/1"):
     """A lender with recourse demands that the seller buys back ``amount`` (face) of an overdue receivable.
 
-    Refused: without recourse, not the lender, not overdue for long enough, a demand open, more than the lender
-    financed and still has available.
+    As much of the receivable is held in the lender's account until the demand is met, paid by the debtor, or in default.
+    Refused: without recourse, not the lender, not overdue for long enough, a demand open under this financing or on
+    this account, more than the lender financed and still has available.
     """
 
     financing: Id
@@ -195,7 +198,8 @@ class DemandRecourse(PartyInstruction, frozen=True, tag="financing.demand_recour
 class PayRecourse(PartyInstruction, frozen=True, tag="financing.pay_recourse/1"):
     """The seller meets a demand: ``amount`` of cash to the lender, as much of the receivable back, or neither.
 
-    ``amount`` is what was demanded, or less where the lender has less of the receivable left. A default can be made good too.
+    ``amount`` is what was demanded, less what the debtor paid since. A default can be made good too, as far as the lender
+    still has the receivable.
     """
 
     financing: Id

@@ -8,7 +8,7 @@ from traco.kernel.codec import Count, Record
 from traco.modules.settlement.parameters import ONE_DAY_MS
 
 YEAR_MS = 366 * ONE_DAY_MS
-MOST_HOLDERS = 200  # a payment emits up to five events per holder, a transaction 1024
+MOST_HOLDERS = 126  # a payment emits up to eight events per holder (three for a demand), a transaction 1024
 
 Duration = Annotated[int, msgspec.Meta(ge=1_000, le=YEAR_MS)]
 
@@ -26,4 +26,4 @@ class FinancingParameters(Record, frozen=True, tag=1):
     zone_minutes: Annotated[int, msgspec.Meta(ge=-14 * 60, le=14 * 60)] = 0
     recourse_days: Count = 30
     recourse_ms: Duration = 5 * ONE_DAY_MS
-    max_holders: Annotated[int, msgspec.Meta(ge=1, le=MOST_HOLDERS)] = 128
+    max_holders: Annotated[int, msgspec.Meta(ge=1, le=MOST_HOLDERS)] = 120

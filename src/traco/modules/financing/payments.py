@@ -1,7 +1,8 @@
 """Payment of receivables: pro rata redemption, what is set aside and collected, dilution, discharge.
 
 Whoever holds the receivable when money comes is paid. A part that cannot be paid out (the receivable is encumbered, or no
-account takes the cash) never stops the debtor: it stays on hold for the holder, who collects it.
+account takes the cash) never stops the debtor: it stays on hold for the holder, who collects it. Where the receivable
+leaves without it, the next payment divides it again: nobody gets ahead of other holders by moving.
 """
 
 from typing import Final
@@ -29,8 +30,9 @@ from traco.modules.financing.events import (
     PayoutSet,
     ReceivableRedeemed,
 )
-from traco.modules.financing.parameters import FinancingParameters
+from traco.modules.financing.parameters import MOST_HOLDERS, FinancingParameters
 from traco.modules.financing.ports import Documents, Holdings
+from traco.modules.financing.recourse import Recourses
 from traco.modules.financing.state import (
     EXECUTOR,
     AppliedNote,
@@ -49,9 +51,10 @@ POOLS_PER_COLLECTION: Final = 16
 class Payments:
     """What happens to a receivable from its first settlement to its discharge."""
 
-    def __init__(self, holdings: Holdings, documents: Documents) -> None:
+    def __init__(self, holdings: Holdings, documents: Documents, recourses: Recourses) -> None:
         self._holdings = holdings
         self._documents = documents
+        self._recourses = recourses
 
     def pay(
         self, context: Context, document: bytes, receivable: Receivable, payer: bytes, account: bytes,
@@ -171,8 +174,9 @@ class Payments:
     ) -> Receivable:  # fmt: skip
         """Pay ``amount`` to all holders pro rata by what of their holding is not paid yet; the receivable after it.
 
-        ``receivable`` counts the payment already. A payment of all that was unpaid needs no division: with more
-        holders than the limit it is set aside for all of them.
+        What was set aside for units that left is divided along; its cash is in the pools, so that the last ones
+        collect where ``amount`` is used up. ``receivable`` counts the payment already. A payment of all that was unpaid
+        needs no division: with more holders than the limit it is set aside for all of them.
         """
         state, limit = context.state, context.parameters(FinancingParameters).max_holders
         rows = self._holdings.holders(state, receivable.instrument, limit + 1)
@@ -181,19 +185,45 @@ class Payments:
                 raise TooManyHolders(limit)
             context.emit(PaymentSetAside(document, None, amount))
             return self._set_aside(context, document, receivable, account, amount)
+        divided = amount + self._take_back(state, document, receivable.instrument)
         weights = [self._weight(state, document, holder, row.owned) for holder, row in rows]
-        aside = 0
-        for (holder, row), part in zip(rows, apportion(amount, weights), strict=True):
-            now = min(part, row.available)
-            if now and not self._pay_out(context, document, receivable, payer, account, holder, now):
-                now = 0
-            if part > now:
-                self._set_deposit(
-                    state, document, holder, self._deposited(state, document, holder) + part - now
-                )
-                context.emit(PaymentSetAside(document, holder, part - now))
-                aside += part - now
-        return self._set_aside(context, document, receivable, account, aside) if aside else receivable
+        left = amount
+        for (holder, _), part in zip(rows, apportion(divided, weights), strict=True):
+            if part:
+                left -= self._serve(context, document, receivable, payer, account, holder, part, left)
+        return self._set_aside(context, document, receivable, account, left) if left else receivable
+
+    def _take_back(self, state: State, document: bytes, instrument: bytes) -> int:
+        """End what was set aside for units that have left their account since; how much it was.
+
+        After each division no account has more set aside than units: there are never more deposits than holders.
+        """
+        total = 0
+        for account, deposit in stored.deposits.scan(state, document, limit=MOST_HOLDERS):
+            kept = min(deposit.amount, self._holdings.holding(state, instrument, account).owned)
+            self._set_deposit(state, document, account, kept)
+            total += deposit.amount - kept
+        return total
+
+    def _serve(
+        self, context: Context, document: bytes, receivable: Receivable, payer: bytes, account: bytes,
+        holder: bytes, part: int, most: int,
+    ) -> int:  # fmt: skip
+        """Pay a holder its part out of at most ``most``, and set aside for it what remains; what was paid.
+
+        A demand under recourse is suspended meanwhile: the payment comes first, and reduces it.
+        """
+        state = context.state
+        demanded = self._recourses.suspend(context, document, holder)
+        now = min(part, most, self._holdings.holding(state, receivable.instrument, holder).available)
+        if now and not self._pay_out(context, document, receivable, payer, account, holder, now):
+            now = 0
+        if part > now:
+            self._set_deposit(state, document, holder, self._deposited(state, document, holder) + part - now)
+            context.emit(PaymentSetAside(document, holder, part - now))
+        if demanded:
+            self._recourses.resume(context, document, holder, receivable)
+        return now
 
     def _pay_out(
         self, context: Context, document: bytes, receivable: Receivable, payer: bytes, account: bytes,

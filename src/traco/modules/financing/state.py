@@ -9,6 +9,7 @@ pools         document id, number (8 bytes) -> ``Pool``: cash paid but not paid 
 deposits      document id, account -> ``Deposit``: for whom the pools are meant
 notes         credit note id -> ``AppliedNote``
 recourses     financing id -> ``Recourse``
+demands       document id, account -> ``Demand``: the open demand for what that account holds
 """
 
 from typing import Final, Literal
@@ -35,6 +36,7 @@ POOLS: Final = 0x06
 DEPOSITS: Final = 0x07
 NOTES: Final = 0x08
 RECOURSES: Final = 0x09
+DEMANDS: Final = 0x0A
 
 EXECUTOR: Final = digest(b"traco/financing/executor/1")[:16]
 """The executor of the holds that this module makes: no party's id."""
@@ -154,11 +156,20 @@ class AppliedNote(Record, frozen=True, tag=1):
 
 
 class Recourse(Record, frozen=True, tag=1):
-    """A demand of the lender on the seller, to be met before ``due_ms``; afterwards in default."""
+    """A demand of the lender on the seller, to be met before ``due_ms``; afterwards in default.
+
+    Until then ``amount`` of the receivable is held for the seller in the lender's account, under ``recourse_hold``.
+    """
 
     amount: PositiveAmount
     due_ms: TimeMs
     defaulted: bool
+
+
+class Demand(Record, frozen=True, tag=1):
+    """Under which financing what an account holds of a receivable is demanded to be bought back, until the default."""
+
+    financing: Id
 
 
 class Present(Record, frozen=True, tag=1):
@@ -174,6 +185,7 @@ pools: Final[Table[Pool]] = Table(PREFIX, POOLS, Pool)
 deposits: Final[Table[Deposit]] = Table(PREFIX, DEPOSITS, Deposit)
 notes: Final[Table[AppliedNote]] = Table(PREFIX, NOTES, AppliedNote)
 recourses: Final[Table[Recourse]] = Table(PREFIX, RECOURSES, Recourse)
+demands: Final[Table[Demand]] = Table(PREFIX, DEMANDS, Demand)
 
 
 def number_part(number: int) -> bytes:
@@ -189,6 +201,11 @@ def pool_hold(document: bytes, number: int) -> bytes:
 def remainder_hold(instrument: bytes) -> bytes:
     """The id (32 bytes) of the hold on what is issued and not yet financed."""
     return digest(b"traco/financing/remainder/1", instrument)
+
+
+def recourse_hold(financing: bytes) -> bytes:
+    """The id (32 bytes) of the hold on what a lender demands to be bought back."""
+    return digest(b"traco/financing/recourse/1", financing)
 
 
 def batch_salt(financing: bytes, offer: bytes) -> bytes:

@@ -12,7 +12,7 @@ from traco.kernel.codec import MAX_AMOUNT
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.holding.book import Book, check_accounts
-from traco.modules.holding.errors import (
+from traco.modules.holding.encumbrance_errors import (
     AttachmentExceeded,
     AttachmentExists,
     AttachmentUnknown,

@@ -4,19 +4,22 @@ from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.holding import messages
 from traco.modules.holding.book import accepts_credit_from, debit_controller
-from traco.modules.holding.errors import (
+from traco.modules.holding.encumbrance_errors import (
     AttachmentForeign,
+    ExecutorIsHolder,
+    HoldExpiryPast,
+    NotAuthority,
+    NotExecutor,
+    NotPledgee,
+)
+from traco.modules.holding.errors import (
     CreditNotControlled,
     DebitNotControlled,
-    HoldExpiryPast,
     InstrumentMismatch,
     KindNotAllowed,
     NotAccountParty,
-    NotAuthority,
-    NotExecutor,
     NotIssuer,
     NotOperator,
-    NotPledgee,
 )
 from traco.modules.holding.keeper import Keeper
 from traco.modules.holding.messages import InstrumentKind, attachment_id, hold_id, pledge_id
@@ -110,6 +113,9 @@ class Handlers:
         # authorise
         self._require_debit(context.state, message.party, message.account)
         # check, change, emit
+        owner = self._keeper.require_open_account(context.state, message.account).owner
+        if message.executor in (owner, message.party):  # who controls the debits is the acting party
+            raise ExecutorIsHolder(message.executor, message.account)
         if message.expires_ms == 0:  # only a module, which can end what it holds, holds without expiry
             raise HoldExpiryPast(0, context.block.time_ms)
         self._parties.require_active(context.state, message.executor)

@@ -185,6 +185,7 @@ class Hold(PartyInstruction, frozen=True, tag="holding.hold/1"):
     """Set an available amount aside for ``executor`` until ``expires_ms``; the id is ``hold_id``.
 
     While block time is below ``expires_ms`` only the executor disposes of it; then it returns to what is available.
+    Refused where the executor owns the account or controls its debits.
     """
 
     account: Id

@@ -6,6 +6,7 @@ from typing import Any
 from traco.kernel.due import KERNEL_PREFIX
 from traco.kernel.module import Context, Module
 from traco.modules.holding import errors, events, genesis, invariants, messages
+from traco.modules.holding.encumbrance_errors import ENCUMBRANCE_ERRORS
 from traco.modules.holding.encumbrances import HOLD_EXPIRY
 from traco.modules.holding.handlers import Handlers
 from traco.modules.holding.keeper import Keeper
@@ -59,11 +60,7 @@ class HoldingModule(Module):
             errors.ParentKindRefused, errors.ParentNotOwned, errors.AccountTooDeep,
             errors.DebitNotControlled, errors.CreditNotControlled, errors.InsufficientHolding,
             errors.HoldingAttached, errors.SameAccount, errors.TransferRefused,
-            errors.HoldExists, errors.HoldUnknown, errors.HoldExpiryPast, errors.HoldExpired,
-            errors.HoldExceeded, errors.NotExecutor, errors.PledgeExists, errors.PledgeUnknown,
-            errors.PledgeExceeded, errors.NotPledgee, errors.AttachmentExists,
-            errors.AttachmentUnknown, errors.AttachmentExceeded, errors.AttachmentForeign,
-            errors.NotAuthority, errors.TooManyAwaiting, errors.AwaitingExceeded,
+            *ENCUMBRANCE_ERRORS,
         )  # fmt: skip
         self.queries = Queries(self.keeper).declared()
         self.due = {HOLD_EXPIRY: self.keeper.encumbrances.expire_hold}

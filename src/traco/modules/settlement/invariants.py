@@ -9,7 +9,7 @@ from typing import Final
 from traco.kernel.codec import Record
 from traco.kernel.errors import InvariantBroken
 from traco.kernel.state import State, prefix_end
-from traco.modules.holding.errors import HoldUnknown
+from traco.modules.holding.encumbrance_errors import HoldUnknown
 from traco.modules.settlement.messages import OwnHolding
 from traco.modules.settlement.ports import Hold, Holds
 from traco.modules.settlement.state import BATCHES, Batch, hold_id

@@ -45,7 +45,7 @@ class Holds(Protocol):
     """The open holds."""
 
     def hold_of(self, state: State, hold: bytes) -> Hold:
-        """The open hold. Raises ``traco.modules.holding.errors.HoldUnknown``."""
+        """The open hold. Raises ``traco.modules.holding.encumbrance_errors.HoldUnknown``."""
 
 
 class Holdings(Protocol):

@@ -1,5 +1,6 @@
 """The fingerprint service's route: this node keys normalised invoice fields for those who may ask."""
 
+import asyncio
 from typing import Any, Final
 
 import msgspec
@@ -40,7 +41,10 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
     async def fingerprints(data: JSONBody[FingerprintRequest]) -> dict[str, Any]:
         try:
             commitment = bytes.fromhex(data.content_commitment)
-            signed = service.key_fields(data.caller, data.fields, commitment, data.register)
+            # in a thread: an answer waits for its line in the log to be on disk
+            signed = await asyncio.to_thread(
+                service.key_fields, data.caller, data.fields, commitment, data.register
+            )
         except FingerprintRefused as refused:
             raise Problem(_STATUS.get(refused.code, 400), refused.code, refused.detail) from None
         except (InvoiceUnreadable, ValueError) as error:

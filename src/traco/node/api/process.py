@@ -15,6 +15,7 @@ from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
 from traco.node.api.fingerprints import fingerprint_route
+from traco.node.api.patience import PatientProtocol
 from traco.node.api.reads import Reads
 from traco.node.directory import (
     FINGERPRINT_KEY,
@@ -32,6 +33,9 @@ from traco.services.doc.service import FingerprintService, RateLimit, RequestLog
 from traco.storage import SnapshotReader
 
 RATE: Final = RateLimit(burst=200, interval_ms=100)  # per caller: 200 at once, then ten a second
+OVERALL_RATE: Final = RateLimit(
+    burst=2_000, interval_ms=10
+)  # all callers: 2,000 at once, then a hundred a second
 SECRET_MESSAGE: Final = b"traco/fingerprint-secret/1/"
 MAX_REQUESTS: Final = 512  # at once; what comes beyond them is told to come back
 STOP_SECONDS: Final = 2  # for answers on their way when the node stops
@@ -97,7 +101,7 @@ def _serve(directory: Path, passphrase: str, connection: socket.socket, listener
         [fingerprints],
     )
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="on", ws="none", http="h11", proxy_headers=False,
+        app, log_config=None, access_log=False, lifespan="on", ws="none", http=PatientProtocol, proxy_headers=False,
         server_header=False, limit_concurrency=MAX_REQUESTS, timeout_graceful_shutdown=STOP_SECONDS,
     )  # fmt: skip
     server = ApiServer(config)
@@ -113,5 +117,5 @@ def _fingerprint_service(directory: Path, passphrase: str, network: bytes) -> Fi
     secret = hashlib.sha256(signer.sign(SECRET_MESSAGE + str(version).encode())).digest()
     return FingerprintService(
         network=network, keys=[FingerprintKey(version, secret)], signer=signer, clock_ms=wall_clock_ms,
-        limit=RATE, log=RequestLog(directory / FINGERPRINT_LOG),
+        limit=RATE, overall=OVERALL_RATE, log=RequestLog(directory / FINGERPRINT_LOG),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from traco.kernel.receipt import Receipt
 from traco.kernel.registry import Registry
 from traco.kernel.state import State
 from traco.kernel.transaction import Envelope, RawTransaction, transaction_id
+from traco.node.api.history import HistoryTree
 from traco.node.api.problems import REFUSALS, Problem, failure_text
 from traco.node.link import Sealed
 from traco.storage import ReadSnapshot, SnapshotReader
@@ -26,7 +27,7 @@ class Reads:
     def __init__(self, reader: SnapshotReader, registry: Registry) -> None:
         self._reader = reader
         self.registry = registry
-        self._history: list[bytes] = []  # leaf hashes of the history log, extended as it grows
+        self._history = HistoryTree()
         self.errors: dict[str, type[Any]] = {**REFUSALS, **registry.errors}
 
     @contextmanager
@@ -97,11 +98,11 @@ class Reads:
             last = snapshot.block(sealed.height)
             if block is None or last is None or block.record is None or place.height > sealed.height:
                 raise Problem(503, "receipt.not_yet", "seal and snapshot are of different blocks; try again")
-            self._history += snapshot.history_hashes(len(self._history), last.history_size)
+            self._history.extend(snapshot.history_hashes(self._history.size, last.history_size))
             raw = _transaction_of(block.envelopes, identity)
             return make_receipt(
                 snapshot.network, raw, snapshot.leaves(place.height), place.leaf, block.record,
-                self._history[: last.history_size], block.history_size - 1, last.state_root, sealed.seal,
+                self._history.proof(block.history_size - 1, last.history_size), last.state_root, sealed.seal,
             )  # fmt: skip
 
 

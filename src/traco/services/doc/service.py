@@ -29,6 +29,7 @@ MAXIMUM_CALLERS: Final = 10_000
 MAXIMUM_CALLER_LENGTH: Final = 128
 COMMITMENT_BYTES: Final = 32
 NETWORK_BYTES: Final = 32
+EVERYBODY: Final = ""  # no caller has this name
 
 
 class FingerprintRefused(Exception):
@@ -149,7 +150,9 @@ class FingerprintService:
     """Keys fields under the current key and, so that older registrations match too, under the previous ones.
 
     `keys` are the active keys, at most four; the highest version is the current one. `signer` holds the service's
-    signing key. `clock_ms` gives UTC milliseconds. Safe to call from several threads.
+    signing key. `clock_ms` gives UTC milliseconds. `limit` is for each caller by name, `overall` for all callers together:
+    names are free text until callers are authenticated, so only `overall` stops somebody who makes them up. Safe to call
+    from several threads.
     """
 
     def __init__(
@@ -160,6 +163,7 @@ class FingerprintService:
         signer: StatementSigner,
         clock_ms: Callable[[], int],
         limit: RateLimit,
+        overall: RateLimit,
         log: RequestLog,
     ) -> None:
         if len(network) != NETWORK_BYTES:
@@ -173,6 +177,7 @@ class FingerprintService:
         self._signer = signer
         self._clock_ms = clock_ms
         self._limiter = RateLimiter(limit)
+        self._overall = RateLimiter(overall, maximum_callers=1)
         self._log = log
         self._lock = threading.Lock()
 
@@ -190,6 +195,7 @@ class FingerprintService:
         with self._lock:
             now_ms = self._clock_ms()
             try:
+                self._overall.take(EVERYBODY, now_ms)
                 self._limiter.take(caller, now_ms)
                 signed = self._signed(fields, content_commitment)
             except FingerprintRefused as refused:

@@ -1,0 +1,49 @@
+"""The HTTP protocol of the interface: uvicorn's, with an end to its patience.
+
+uvicorn waits for ever for the first request of a connection, and for the rest of one that began. As connections are limited,
+a few hundred silent ones would lock everybody out.
+"""
+
+import asyncio
+from typing import ClassVar
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+
+class PatientProtocol(H11Protocol):
+    """Closes a connection that has sent no complete request header within ``header_seconds``.
+
+    The time runs from when the connection is made, and again from the first bytes that follow a complete request; more
+    bytes do not extend it. Bodies are the guard's (``BODY_SECONDS``), and silence between requests is uvicorn's.
+    """
+
+    header_seconds: ClassVar[float] = 10.0
+    _header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Start the time."""
+        super().connection_made(transport)
+        self._await_header()
+
+    def data_received(self, data: bytes) -> None:
+        """Stop the time where a request is complete, and start it where one has begun."""
+        super().data_received(data)
+        # uvicorn's annotation leaves out that there is no cycle before the first request
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
+            self._stop_waiting()
+        elif not self.transport.is_closing():
+            self._await_header()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the time."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_header(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None

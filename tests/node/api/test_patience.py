@@ -1,0 +1,140 @@
+"""Connections without a complete request header end; a loop's timers are turned by hand."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
+
+from traco.node.api.patience import PatientProtocol
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+HALF, REST = REQUEST[:20], REQUEST[20:]
+
+
+class Timer:
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at, self.call, self.over = at, call, False
+
+    def cancel(self) -> None:
+        self.over = True
+
+
+class Line(asyncio.Transport):
+    """A connection that remembers only whether it was closed."""
+
+    closed = False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def write(self, data: Any) -> None:
+        pass
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Connection:
+    """One connection on a real loop that runs what is ready; its time stands still but for ``wait``."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop, self.now = loop, 0.0
+        self.timers: list[Timer] = []
+        self.line = Line()
+        loop.call_later = self.call_later  # type: ignore[assignment,method-assign]
+        config = Config(answer, http=PatientProtocol, log_config=None, access_log=False, lifespan="off")
+        self.protocol = PatientProtocol(config, ServerState(), {}, loop)
+        self.protocol.connection_made(self.line)
+
+    def call_later(self, delay: float, call: Callable[[], None]) -> Timer:
+        self.timers.append(Timer(self.now + delay, call))
+        return self.timers[-1]
+
+    def send(self, data: bytes) -> None:
+        self.protocol.data_received(data)
+
+    def serve(self) -> None:
+        """Let the request's task run to its end."""
+        tasks = tuple(self.protocol.tasks)
+        if tasks:
+            self.loop.run_until_complete(asyncio.wait(tasks))
+
+    def wait(self, seconds: float) -> bool:
+        """Let time pass; whether the connection is closed."""
+        self.now += seconds
+        for timer in self.timers:
+            if not timer.over and timer.at <= self.now:
+                timer.over = True
+                timer.call()
+        return self.line.closed
+
+    def end(self) -> None:
+        """Cancel what is still being answered."""
+        for task in tuple(self.protocol.tasks):
+            task.cancel()
+        self.serve()
+        self.loop.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[Connection]:
+    made = Connection(asyncio.new_event_loop())
+    yield made
+    made.end()
+
+
+def test_a_silent_connection_is_closed_after_ten_seconds(connection: Connection) -> None:
+    assert not connection.wait(9.9)
+    assert connection.wait(0.1)
+
+
+def test_bytes_that_make_no_header_give_no_more_time(connection: Connection) -> None:
+    connection.send(HALF[:1])
+    connection.wait(9.9)
+    connection.send(HALF[1:])
+    assert connection.wait(0.1)
+
+
+def test_a_request_being_answered_has_the_time_it_takes(connection: Connection) -> None:
+    connection.send(HALF)
+    connection.wait(9)
+    connection.send(REST)
+    assert not connection.wait(100)
+
+
+def test_half_a_second_request_is_closed_after_ten_seconds(connection: Connection) -> None:
+    connection.send(REQUEST)
+    connection.serve()
+    connection.wait(4)
+    connection.send(HALF)
+    assert not connection.wait(9.9)
+    assert connection.wait(0.1)
+
+
+def test_silence_between_requests_is_closed_by_uvicorn(connection: Connection) -> None:
+    connection.send(REQUEST)
+    connection.serve()
+    assert not connection.wait(4.9)
+    assert connection.wait(0.1)
+
+
+def test_a_lost_connection_leaves_no_timer(connection: Connection) -> None:
+    connection.protocol.connection_lost(None)
+    assert [timer for timer in connection.timers if not timer.over] == []
