@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--holdings", type=int, default=LARGE, help="holdings of the large market")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--count", type=int, default=COUNT, help="transactions of one run")
-    parser.add_argument("--verifiers", type=int, default=2)
+    parser.add_argument("--verifiers", type=int, default=1)
     parser.add_argument("--part", choices=("market", "rest"), help=argparse.SUPPRESS)
     parser.add_argument("--directory", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -63,7 +63,7 @@ def init(
         Literal["development", "test", "production"], typer.Option(help="What the network is for.")
     ] = "development",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on the loopback address.")] = 7_470,
-    verifiers: Annotated[int, typer.Option(min=1, max=64, help="Processes that check signatures.")] = 2,
+    verifiers: Annotated[int, typer.Option(min=1, max=64, help="Processes that check signatures.")] = 1,
     name: Annotated[
         str, typer.Option("--operator-name", help="Your name for the founding member.")
     ] = "operator",

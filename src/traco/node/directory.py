@@ -54,7 +54,8 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     format: Literal["traco-node/1"] = "traco-node/1"
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # other addresses need authentication, which comes later
     port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 7_470
-    verifiers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
+    # one keeps up with the ledger process; a second one beside it only competes where there are two cores
+    verifiers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
 def create(

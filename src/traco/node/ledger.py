@@ -59,7 +59,7 @@ class LedgerNode:
 
     def __init__(
         self, directory: Path, genesis: bytes, member: bytes, node_key: EnvelopeSigner, seal_key: EnvelopeSigner,
-        alarm: Alarm, verifiers: int = 2, now_ms: Callable[[], int] = wall_clock_ms,
+        alarm: Alarm, verifiers: int = 1, now_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:  # fmt: skip
         founding: Genesis = parse_genesis(genesis)
         limits = founding.kernel_parameters()
