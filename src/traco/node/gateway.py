@@ -34,6 +34,8 @@ from traco.node.submission import Entry, GatewayStopped, Result, Status, Submiss
 __all__ = ["EnvelopeSigner", "FindReceipt", "Gateway", "GatewayStopped", "Result", "ScreeningPool", "Status"]
 
 BATCH: Final = 512  # transactions handed to a verifier at once
+TURNS: Final = 40  # of the event loop, at most, before a busy gateway packs
+FULL: Final = 4_000  # ready transactions that fill an envelope of ordinary ones
 AHEAD: Final = 24  # batches under verification: enough to keep the verifiers busy while a block is executed
 TRANSACTION_OVERHEAD: Final = 5  # bytes of a transaction's length in an envelope
 MAX_READY: Final = 20_000  # screened transactions waiting for an envelope; beyond it submitters wait
@@ -92,6 +94,7 @@ class Gateway:
         self._room.set()
         self._slots = asyncio.Semaphore(AHEAD)
         self._stopped = False
+        self._busy = False  # the last envelope was a large one
 
     def recover(self) -> int:
         """Offer again what the outbox holds; how many envelopes. Call before ``run``. Raises ``OutboxFailed``."""
@@ -165,12 +168,23 @@ class Gateway:
         try:
             while True:
                 await self._await_work()
-                await asyncio.sleep(0)  # whatever has arrived meanwhile goes into this envelope
+                await self._gather()
                 self._pack()
                 if self._engine.wants_block():
                     self._make_block()
         finally:
             self._stop()
+
+    async def _gather(self) -> None:
+        """Let what has arrived meanwhile come in: it goes into this envelope.
+
+        Answers of the verifiers that came during a block need several turns of the loop to be entered. Large envelopes
+        cost less per transaction; an idle ledger waits for one turn only.
+        """
+        for _ in range(TURNS if self._busy else 1):
+            await asyncio.sleep(0)
+            if len(self._ready) >= FULL:
+                return
 
     def _stop(self) -> None:
         """Tell everybody who waits that there will be no answer."""
@@ -204,6 +218,7 @@ class Gateway:
         if not self._ready:
             return
         keys = self._next_keys()
+        self._busy = len(keys) >= BATCH
         transactions = tuple(self._ready.pop(key) for key in keys)
         self._ready_bytes -= sum(map(len, transactions))
         self._set_room()

@@ -6,9 +6,11 @@ batches from a socket and answers in order; the pool hands a batch to the proces
 
 import asyncio
 import multiprocessing
+import queue
 import signal
 import socket
 import struct
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -38,18 +40,35 @@ def leave_signals_to_parent() -> None:
 
 
 def serve(make_screener: MakeScreener, connection: socket.socket) -> None:
-    """The life of a verifier process: until the other side closes."""
+    """The life of a verifier process: until the other side closes.
+
+    A thread takes batches off the socket, which holds only two: else this process would stand idle while the ledger
+    process executes a block and sends nothing.
+    """
     leave_signals_to_parent()
-    with connection, connection.makefile("rwb") as stream, suppress(ConnectionError):
+    batches: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
+    with connection, connection.makefile("wb") as answering, suppress(ConnectionError):
+        threading.Thread(target=_take_batches, args=(connection, batches), daemon=True).start()
         screener = make_screener()
-        while len(head := stream.read(_HEAD.size)) == _HEAD.size:
-            size, number = _HEAD.unpack(head)
-            payload = stream.read(size)
-            if len(payload) < size:
-                return  # the ledger process was killed while it wrote
+        while (batch := batches.get()) is not None:
+            number, payload = batch
             answers = encode(screener.screen(_BATCH.trusted(payload)))
-            stream.write(_HEAD.pack(len(answers), number) + answers)
-            stream.flush()
+            answering.write(_HEAD.pack(len(answers), number) + answers)
+            answering.flush()
+
+
+def _take_batches(connection: socket.socket, batches: "queue.SimpleQueue[tuple[int, bytes] | None]") -> None:
+    """Read batches until the socket ends, also in the middle of one: the ledger process was killed while it wrote."""
+    try:
+        with connection.makefile("rb") as stream, suppress(ConnectionError):
+            while len(head := stream.read(_HEAD.size)) == _HEAD.size:
+                size, number = _HEAD.unpack(head)
+                payload = stream.read(size)
+                if len(payload) < size:
+                    return
+                batches.put((number, payload))
+    finally:
+        batches.put(None)
 
 
 class VerifierDied(Halt):
