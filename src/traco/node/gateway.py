@@ -11,6 +11,7 @@ count, and the refusal of that must not become the answer to the rightful sender
 
 import asyncio
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
@@ -86,7 +87,8 @@ class Gateway:
         self._received: dict[bytes, Entry] = {}  # those in the outbox, by id
         self._ready: dict[bytes, bytes] = {}  # key -> transaction: screened, not yet in an envelope
         self._ready_bytes = 0
-        self._results: dict[bytes, Result] = {}
+        # ordered, because a plain dict finds its oldest entry by walking over all that were deleted before it
+        self._results: OrderedDict[bytes, Result] = OrderedDict()
         self._packed: dict[bytes, tuple[bytes, ...]] = {}  # envelope id -> keys of its transactions
         self._done: list[bytes] = []  # envelopes that are committed, to be forgotten with the next write
         self._work = asyncio.Event()
@@ -307,7 +309,7 @@ class Gateway:
     def _settle(self, key: bytes, result: Result) -> None:
         if result.status is not Status.REFUSED:  # a refused id is not used up: it may come again and succeed
             if len(self._results) >= REMEMBERED:
-                del self._results[next(iter(self._results))]
+                self._results.popitem(last=False)
             self._results[result.identity] = result
         entry = self._entries.pop(key, None)
         if entry is None:

@@ -1,5 +1,6 @@
 """Screening answers, remembered by the exact bytes they are about, so that no signature is checked twice."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
@@ -20,7 +21,8 @@ class Memory(Generic[A]):
     def __init__(self, limit: int, max_bytes: int = MAX_BYTES) -> None:
         self._limit = limit
         self._max_bytes = max_bytes
-        self._answers: dict[bytes, A] = {}
+        # a plain dict finds its oldest entry by walking over all that were deleted before it
+        self._answers: OrderedDict[bytes, A] = OrderedDict()
         self._bytes = 0
 
     def __len__(self) -> int:
@@ -36,8 +38,7 @@ class Memory(Generic[A]):
             self._bytes += len(raw)
         self._answers[raw] = answer
         while len(self._answers) > self._limit or self._bytes > self._max_bytes:
-            oldest = next(iter(self._answers))
-            del self._answers[oldest]
+            oldest, _ = self._answers.popitem(last=False)
             self._bytes -= len(oldest)
 
     def of(self, raw: bytes, ask: Callable[[bytes], A]) -> A:
