@@ -184,8 +184,10 @@ def _unsigned(desk: Desk, request: Request, time_ms: int) -> Intent:
 
 
 def _superfluous(desk: Desk, request: Request, time_ms: int) -> Intent:
-    keys = sorted([*desk.signers(request), Key(STRANGER).public])
-    return desk.sign(request, time_ms, kind="signature superfluous", signers=keys)
+    signers = desk.signers(request)
+    # a stranger's key, unless somebody registered a party with it
+    extra = next(key for key in (Key(STRANGER).public, *sorted(desk.keys)) if key not in signers)
+    return desk.sign(request, time_ms, kind="signature superfluous", signers=sorted([*signers, extra]))
 
 
 SPOILS: tuple[Spoil, ...] = (
