@@ -3,13 +3,19 @@
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from traco.client.results import NodeProblem, TransactionFailed, TransactionResult
 from traco.demo.cast import Cast, Organisation
 from traco.modules.document.messages import BUYER, SELLER, NamedParty
 from traco.services.doc.fingerprint import rule_of
-from traco.services.doc.invoice import Invoice, InvoiceUnreadable, not_financeable_because, warnings
+from traco.services.doc.invoice import (
+    Invoice,
+    InvoiceUnreadable,
+    TradeParty,
+    not_financeable_because,
+    warnings,
+)
 from traco.services.doc.normalise import normal_text
 from traco.services.doc.reader import read_invoice
 from traco.services.doc.registration import Registration, prepare
@@ -97,8 +103,8 @@ class Importer:
         except (TransactionFailed, NodeProblem) as failed:
             return Paper(path, content, invoice, None, None, None, "refused", (failed.code,))
 
-    def _organisation(self, trader: object) -> Organisation:
-        organisation, new = self._cast.named(trader)  # type: ignore[arg-type]
+    def _organisation(self, trader: TradeParty) -> Organisation:
+        organisation, new = self._cast.named(trader)
         if new:
             self.registered.append(organisation.name)
         return organisation
@@ -143,8 +149,8 @@ def outcome_of(result: TransactionResult) -> tuple[str, tuple[str, ...]]:
     return outcome, tuple(_match_text(match) for match in matches[:2])
 
 
-def _match_text(match: dict[str, object]) -> str:
-    positions: Iterable[int] = match["positions"]  # type: ignore[assignment]
+def _match_text(match: Mapping[str, Any]) -> str:
+    positions: Iterable[int] = match["positions"]
     strength = str(match["strength"])
     agreed = sorted({rule_of(strength, position) for position in positions})
     if strength == "exact":

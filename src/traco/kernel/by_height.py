@@ -53,11 +53,13 @@ class HeightTable(Generic[R]):
         if version is None:
             return None
         if version.since <= height:
-            return version.record  # type: ignore[no-any-return]
+            now: R = version.record
+            return now
         after = height.to_bytes(8, "big")
         for _, old in self._replaced.scan(state, *parts, after=after, limit=1):
             if old.since <= height:
-                return old.record  # type: ignore[no-any-return]
+                then: R = old.record
+                return then
         return None
 
     def scan(self, state: State, *parts: bytes, after: bytes = b"", limit: int) -> list[tuple[bytes, R]]:
