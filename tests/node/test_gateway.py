@@ -398,14 +398,16 @@ def test_what_was_committed_is_not_ordered_again_after_a_crash_before_forgetting
         raw = office.add()
         async with office.running():
             await office.gateway.submit([raw])
-        assert len(office.outbox.pending()) == 1  # forgotten with the next write only
+            left = office.outbox.pending()  # forgotten with the next write, or an orderly stop
+        assert len(left) == 1
+        office.outbox.put(left)  # as a crash before either would have left it
         other = again(office)
         assert not other.engine.wants_block()
         async with other.running():
             await other.gateway.submit([other.add("b")])
         assert len(ordered(other)) == 2
         assert other.total() == 1
-        assert len(other.outbox.pending()) == 1
+        assert other.outbox.pending() == []
         other.outbox.close()
 
     run(work())

@@ -33,3 +33,17 @@ def test_a_gateway_that_is_stopped_in_the_moment_work_arrives_stops(tmp_path: Pa
     office = Office(tmp_path / "outbox.db", MemoryStore())
     with closing(office.outbox):
         asyncio.run(work(office))
+
+
+def test_an_orderly_stop_leaves_nothing_to_recover(tmp_path: Path) -> None:
+    async def work(office: Office) -> None:
+        blocks = asyncio.create_task(office.gateway.run())
+        results = await office.gateway.submit([office.add()])
+        assert [result.status for result in results] == ["final"]
+        blocks.cancel()
+        await asyncio.gather(blocks, return_exceptions=True)
+
+    office = Office(tmp_path / "outbox.db", MemoryStore())
+    with closing(office.outbox):
+        asyncio.run(work(office))
+        assert office.outbox.pending() == []

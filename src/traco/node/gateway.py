@@ -174,8 +174,17 @@ class Gateway:
                 self._pack()
                 if self._engine.wants_block():
                     self._make_block()
+        except asyncio.CancelledError:
+            self._forget_done()
+            raise
         finally:
             self._stop()
+
+    def _forget_done(self) -> None:
+        """After an orderly stop there is nothing to recover."""
+        if self._done:
+            self._outbox.put([], self._done)
+            self._done.clear()
 
     async def _gather(self) -> None:
         """Let what has arrived meanwhile come in: it goes into this envelope.

@@ -73,5 +73,8 @@ class Outbox:
             raise OutboxFailed(f"the outbox cannot be read: {error}") from error
 
     def close(self) -> None:
-        """Close the file."""
-        self._connection.close()
+        """Close the file. Raises ``OutboxFailed``."""
+        try:
+            self._connection.close()
+        except apsw.Error as error:
+            raise OutboxFailed(f"the outbox cannot be closed: {error}") from error
