@@ -28,12 +28,6 @@ def smallest_units(text: str, decimals: int) -> int:
     return amount
 
 
-def readable(amount: int, decimals: int) -> str:
-    """The amount with its decimals."""
-    digits = str(amount).rjust(decimals + 1, "0")
-    return f"{digits[:-decimals]}.{digits[-decimals:]}" if decimals else digits
-
-
 def instrument_of(session: Reading, text: str) -> tuple[bytes, dict[str, Any]]:
     """The id and the record of an instrument given by name or id. Raises ``CommandProblem`` where there is none."""
     identity = session.identity(text, "instrument")

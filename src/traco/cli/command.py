@@ -69,8 +69,12 @@ class Local:
             problem = problem_of(error)
             if problem is not None:
                 raise CommandProblem(
-                    problem.exit_code, problem.code, problem.detail, problem.fields
+                    problem.exit_code, problem.code, self.wording(problem.detail), problem.fields
                 ) from error
+
+    def wording(self, detail: str) -> str:
+        """What a problem's text becomes for whoever reads it."""
+        return detail
 
     def close(self) -> None:
         """Release what the session opened."""

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from traco.cli.amounts import readable
+from traco.cli.amounts import smallest_units
 from traco.cli.command import command, group
 from traco.cli.files import read_bounded, write_file
 from traco.cli.invoices import Slip, check_file, prepare
+from traco.cli.people import readable
 from traco.cli.problems import unusable
 from traco.cli.session import Acting, Reading
 from traco.client.results import TransactionResult
@@ -89,7 +90,7 @@ def register(
 
 
 def _payable(amount: int, currency: str) -> str:
-    return f"{'-' if amount < 0 else ''}{readable(abs(amount), EXPONENTS[currency])} {currency}"
+    return f"{readable(amount, EXPONENTS[currency])} {currency}"
 
 
 def _show_registration(session: Acting, result: TransactionResult, made: dict[str, Any]) -> None:
@@ -141,13 +142,23 @@ def check_given_file(session: Acting, file: Path, slip: Path, document: str = ""
 def confirm(
     session: Acting,
     document: DocumentArgument,
-    amount: Annotated[
-        int | None, typer.Option(help="Confirm only so much, in the currency's smallest unit.")
-    ] = None,
+    amount: Annotated[str, typer.Option(help="Confirm only so much, in the invoice's currency.")] = "",
 ) -> None:
     """Confirm a document, by the buyer or another party named in it."""
     identity, party = session.identity(document, "document"), session.actor()
-    session.show_result(party.transact(ConfirmDocument(party.id, identity, amount)), document=identity)
+    units = smallest_units(amount, EXPONENTS[_currency(session, identity, document)]) if amount else None
+    session.show_result(party.transact(ConfirmDocument(party.id, identity, units)), document=identity)
+
+
+def _currency(session: Reading, identity: bytes, text: str) -> str:
+    """The currency of a registered document. Raises ``CommandProblem`` where its amount is not disclosed."""
+    view = session.require(session.client.query("document.get", document=identity), "document", text)
+    payable = view["record"]["payable"]
+    if payable is None:
+        raise unusable(
+            "doc.amount", "The amount of the document is not disclosed; confirm it without --amount."
+        )
+    return str(payable["currency"])
 
 
 @command(app, "dispute", examples=["traco doc dispute @invoice --reason goods_missing --as @buyer"])
@@ -185,10 +196,13 @@ def status(session: Reading, document: DocumentArgument) -> None:
     identity = session.identity(document, "document")
     view = session.require(session.client.query("document.get", document=identity), "document", document)
     matches = session.client.query("document.matches", document=identity)
-    session.output.record({
-        "id": identity.hex(), "confirmed": view["confirmed"], **view["record"],
+    shown = {
+        "confirmed": view["confirmed"], **view["record"],
         "matches": [_match(match) for match in matches["found"]], "more_matches": matches["truncated"],
-    })  # fmt: skip
+    }  # fmt: skip
+    if not session.output.as_json:
+        shown = session.people({**shown, "payable": shown["payable"] and _payable(**shown["payable"])})
+    session.output.record({"id": identity.hex(), **shown})
 
 
 @command(app, "list", examples=["traco doc list @seller"])

@@ -75,7 +75,7 @@ def request(
     financing = financing_id(seller.id, message.salt)
     result = seller.transact(message)
     session.remember(plain, "financing", financing)
-    session.show_result(result, financing=financing, name=f"@{plain}")
+    session.show_result(result, instrument.hex(), financing=financing, name=f"@{plain}")
 
 
 def _payable(session: Reading, document: bytes, text: str) -> int:
@@ -145,7 +145,7 @@ def offer(
     made = offer_id(lender.id, salt)
     result = lender.transact(message)
     session.remember(plain, "offer", made)
-    session.show_result(result, offer=made, name=f"@{plain}", financing=identity)
+    session.show_result(result, record["cash"], offer=made, name=f"@{plain}", financing=identity)
 
 
 def _price(price: str, discount: str, decimals: int) -> FixedPrice | Discount:
@@ -199,7 +199,8 @@ def accept(
         seller.id, identity, chosen, bytes.fromhex(record["cash"]), terms["price"],
         session.identity(cash_account, "account"), session.identity(receivable_account, "account"),
     )  # fmt: skip
-    session.show_result(seller.transact(message), financing=identity, offer=chosen, price=terms["price"])
+    result = seller.transact(message)
+    session.show_result(result, record["cash"], financing=identity, offer=chosen, price=terms["price"])
 
 
 @command(app, "withdraw-offer", examples=["traco finance withdraw-offer @deal @bid --as @bank-a"])
@@ -244,7 +245,7 @@ def pay(
         session.identity(account, "account"),
         reference_bytes(reference),
     )
-    session.show_result(debtor.transact(message), document=identity)
+    session.show_result(debtor.transact(message), instrument.hex(), document=identity)
 
 
 @command(
@@ -273,7 +274,7 @@ def dilute(
         units,
         session.identity(account, "account"),
     )
-    session.show_result(seller.transact(message), document=identity)
+    session.show_result(seller.transact(message), instrument.hex(), document=identity)
 
 
 @command(
@@ -322,7 +323,8 @@ def demand_recourse(session: Acting, financing: FinancingArgument, amount: Amoun
     lender, identity = session.actor(), session.identity(financing, "financing")
     cash = _financing(session, identity, financing)["record"]["cash"]
     _, units = amount_of(session, cash, amount)
-    session.show_result(lender.transact(DemandRecourse(lender.id, identity, units)), financing=identity)
+    result = lender.transact(DemandRecourse(lender.id, identity, units))
+    session.show_result(result, cash, financing=identity)
 
 
 @command(
@@ -343,19 +345,25 @@ def pay_recourse(
         seller.id, identity, cash, units, session.identity(cash_account, "account"),
         session.identity(receivable_account, "account"),
     )  # fmt: skip
-    session.show_result(seller.transact(message), financing=identity)
+    session.show_result(seller.transact(message), cash.hex(), financing=identity)
 
 
 @command(app, "show", examples=["traco finance show @deal"])
 def show(session: Reading, financing: FinancingArgument) -> None:
-    """Show a financing: the request, its offers, what was agreed, a demand for recourse."""
+    """Show a financing: the request, its offers, what was agreed, a demand for recourse.
+
+    Amounts in JSON are in the smallest unit.
+    """
     identity = session.identity(financing, "financing")
     view = _financing(session, identity, financing)
     offers = session.client.query("financing.offers", financing=identity)
-    session.output.record({
-        "id": identity.hex(), **view["record"], "discharged": view["discharged"], "recourse": view["recourse"],
+    shown = {
+        **view["record"], "discharged": view["discharged"], "recourse": view["recourse"],
         "offers": [{"id": row["id"], "name_here": session.names.name_of(row["id"]), **row["record"]} for row in offers],
-    })  # fmt: skip
+    }  # fmt: skip
+    if not session.output.as_json:
+        shown = session.people(shown)
+    session.output.record({"id": identity.hex(), **shown})
 
 
 def _financing(session: Reading, identity: bytes, text: str) -> dict[str, Any]:
@@ -372,7 +380,12 @@ def status(session: Reading, document: DocumentArgument) -> None:
     view = session.require(session.client.query("financing.status", document=identity), "document", document)
     receivable = session.client.query("financing.receivable", document=identity)
     financings = session.client.query("financing.by_document", document=identity)
-    session.output.record({
+    shown = {
         **view, "receivable": receivable,
         "financings": [{"id": each["id"], "discharged": each["discharged"], **each["record"]} for each in financings],
-    })  # fmt: skip
+    }  # fmt: skip
+    if session.output.as_json:
+        session.output.record(shown)
+        return
+    cash = next((each["record"]["cash"] for each in financings), "")
+    session.output.record({"id": identity.hex(), **session.people(shown, cash)})

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from traco.cli.amounts import amount_of, readable
+from traco.cli.amounts import amount_of
 from traco.cli.command import command, group
 from traco.cli.instrument import InstrumentArgument
+from traco.cli.people import readable
 from traco.cli.problems import unusable
 from traco.cli.session import Acting, Reading
 from traco.modules.holding.messages import CloseAccount, Issue, OpenAccount, Redeem, Transfer

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from traco.cli.amounts import instrument_of, readable, smallest_units
+from traco.cli.amounts import instrument_of, smallest_units
 from traco.cli.command import command, group
+from traco.cli.people import readable
 from traco.cli.session import Acting, Reading
 from traco.modules.holding.messages import CloseInstrument, CreateInstrument
 from traco.modules.holding.state import UNCAPPED, InstrumentKind, instrument_id

@@ -1,5 +1,6 @@
 """What commands that talk to a node have at hand: names, a client, and signers of the acting party."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,7 @@ from traco.cli.command import HOME, JSON, Local, Shared
 from traco.cli.files import write_file
 from traco.cli.names import AddressBook, Entry, Kind, as_id, check_name
 from traco.cli.passphrases import Passphrases
+from traco.cli.people import People, Unit
 from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
 from traco.client.keystore import KeyEntry, KeyStore
 from traco.client.results import OutcomeUnknown, TransactionResult
@@ -22,6 +24,7 @@ from traco.kernel.identifiers import LEI_LENGTH
 from traco.kernel.instruction import Instruction
 
 ID_BYTES = 16
+_ID = re.compile(rf"\b[0-9a-f]{{{2 * ID_BYTES}}}\b")
 PAUSES = (0.2, 1.0)
 """Waits in seconds before asking a node again: people do not like to wait long for an error."""
 
@@ -81,6 +84,12 @@ class WithNames(Local):
         self.home = home.expanduser()
         self.names = AddressBook.open(self.home)
 
+    def wording(self, detail: str) -> str:
+        """The text with names for the ids that have one; programs get the ids."""
+        if self.output.as_json:
+            return detail
+        return _ID.sub(lambda found: self.names.name_of(found[0]) or found[0], detail)
+
 
 class WithKeys(WithNames):
     """Has names and passphrases, and no node."""
@@ -101,6 +110,7 @@ class Reading(WithNames):
         super().__init__(home=home, json=json)
         address = url or self.names.url or DEFAULT_URL
         self.client = LedgerClient(address, self.names.network, transport=Transport(address, pauses=PAUSES))
+        self._units: dict[str, Unit | None] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -135,6 +145,25 @@ class Reading(WithNames):
     def named(self, identity: str) -> str:
         """An id in hex as people read it: the name where there is one."""
         return self.names.name_of(identity) or identity
+
+    def people(self, value: Any, counted_in: str = "") -> Any:
+        """A record as people read it. ``counted_in``: the instrument (id in hex) where the record names none."""
+        return People(self.names.name_of, self._unit_of).read(
+            value, self._unit_of(counted_in) if counted_in else None
+        )
+
+    def _unit_of(self, text: str) -> Unit | None:
+        """The unit of an instrument (id in hex), asked once; None for anything else."""
+        if text not in self._units:
+            self._units[text] = self._ask_unit(text)
+        return self._units[text]
+
+    def _ask_unit(self, text: str) -> Unit | None:
+        identity = as_id(text, ID_BYTES)
+        if identity is None:
+            return None
+        record = self.client.query("holding.instrument", instrument=identity)
+        return None if record is None else Unit(record["decimals"], record["code"])
 
     def free_name(self, name: str) -> str:
         """The name without ``@``, for something about to be made. Raises ``CommandProblem`` where it is taken."""
@@ -212,22 +241,22 @@ class Acting(Reading):
         self.show_result(result, **made)
         return result
 
-    def show_result(self, result: TransactionResult, **made: Any) -> None:
-        """Show what became of a transaction. Ids in ``made`` may be bytes."""
+    def show_result(self, result: TransactionResult, counted_in: str = "", **made: Any) -> None:
+        """Show what became of a transaction. Ids in ``made`` may be bytes; ``counted_in`` as in ``people``."""
         shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in made.items()}
         form = result.form()
-        self.output.record({**shown, "transaction": form.pop("id"), **form} if self.output.as_json else {
-            **shown, "transaction": result.identity.hex(), "status": result.status, "height": result.height,
-            "events": [_brief(self._with_names(event)) for event in result.events],
+        if self.output.as_json:
+            self.output.record({**shown, "transaction": form.pop("id"), **form})
+            return
+        self.output.record({
+            **{name: self._made(name, value, counted_in) for name, value in shown.items()}, "transaction": result.identity.hex(),
+            "status": result.status, "height": result.height,
+            "events": [_brief(self.people(event, counted_in)) for event in result.events],
         })  # fmt: skip
 
-    def _with_names(self, value: Any) -> Any:
-        """The same with every id that has a name here replaced by it."""
-        if isinstance(value, dict):
-            return {name: self._with_names(inner) for name, inner in value.items()}
-        if isinstance(value, list):
-            return [self._with_names(inner) for inner in value]
-        return self.named(value) if isinstance(value, str) and len(value) == 2 * ID_BYTES else value
+    def _made(self, name: str, value: Any, counted_in: str) -> Any:
+        """What a command made: its amounts as people read them, its ids as they are, to be copied."""
+        return value if isinstance(value, str) else self.people({name: value}, counted_in)[name]
 
 
 def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:

@@ -143,6 +143,11 @@ def show(session: Reading, batch: BatchArgument) -> None:
     session.output.note(
         f"batch {identity.hex()}: {record['status']}{', complete' if view['complete'] else ''}"
     )
+    if not record["legs"]:
+        session.output.note(
+            f"Its {record['size']} legs are in the receipts; on the ledger an ended batch keeps its status only."
+        )
+        return
     rows = [_shown(session, record, index) for index in range(len(record["legs"]))]
     session.output.rows(
         "legs", rows, ("leg", "sender", "receiver", "instrument", "amount", "allocated", "approved")
@@ -150,9 +155,7 @@ def show(session: Reading, batch: BatchArgument) -> None:
 
 
 def _shown(session: Reading, record: dict[str, Any], index: int) -> dict[str, Any]:
-    leg = record["legs"][index]
-    named = {field: session.named(leg[field]) for field in ("sender", "receiver", "instrument")}
     return {
-        "leg": index, **named, "amount": leg["amount"], "allocated": record["allocations"][index] is not None,
+        "leg": index, **session.people(record["legs"][index]), "allocated": record["allocations"][index] is not None,
         "approved": record["approvals"][index] is not None,
     }  # fmt: skip
