@@ -1,6 +1,7 @@
 """Tortures the whole ledger: a simulation with crashes and power cuts, real processes killed, other hash seeds.
 
     model        what ought to be, in dictionaries; knows instructions, nothing of the kernel
+    actions_...  what parties ask for, a table of actions for each module; model_... has the handlers that go with it
     requests     random business of all kinds, right and wrong, as signed transactions
     checker      compares every committed block with the model and with an undisturbed ledger in memory
     simulation   one seed, one ledger on a simulated disk, disturbed between and within all its steps

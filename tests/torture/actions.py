@@ -76,28 +76,31 @@ def reference(desk: Desk) -> bytes:
     return desk.rng.randbytes(desk.rng.choice((0, 4, 64)))
 
 
-def register(desk: Desk) -> tuple[Instruction, ...]:
+def _registration(desk: Desk, member: bytes, salt: bytes) -> RegisterParty:
     """A new party, with one key or two of three; sometimes with a key that somebody has."""
     count = desk.rng.choice((1, 1, 3))
     names = [f"trader {len(desk.keys)} {desk.rng.getrandbits(32)}" for _ in range(count)]
     keys = [desk.new_key(name) for name in names]
-    if desk.rng.random() < ODD:
+    if desk.rng.random() < ODD / 2:
         keys[0] = desk.rng.choice(list(desk.keys))
-    member = desk.world.ids["council"] if desk.rng.random() > ODD else party(desk)
     policy = Policy(rules=(PolicyRule("*", 2),)) if count == 3 else Policy()
     entries = tuple(PartyKey(key, ALL_ROLES) for key in dict.fromkeys(keys))
-    return (RegisterParty(member, desk.salt(), "organisation", entries, names[0], policy=policy),)
+    return RegisterParty(member, salt, "organisation", entries, names[0], policy=policy)
+
+
+def register(desk: Desk) -> tuple[Instruction, ...]:
+    """A new party without an account."""
+    member = desk.world.ids["council"] if desk.rng.random() > ODD else party(desk)
+    return (_registration(desk, member, desk.salt()),)
 
 
 def newcomer(desk: Desk) -> tuple[Instruction, ...]:
     """A party, its account and its first money, in one transaction of three parties."""
-    name = f"newcomer {desk.rng.getrandbits(64)}"
     member, central, salt = desk.world.ids["council"], desk.world.ids["central"], desk.salt()
     owner = derive_id("party", member, salt)
-    entry = PartyKey(desk.new_key(name), ALL_ROLES)
     opened = derive_id("account", central, salt)
     return (
-        RegisterParty(member, salt, "organisation", (entry,), name),
+        _registration(desk, member, salt),
         m.OpenAccount(central, owner, AccountKind.CLIENT, DebitControl.OWNER, CreditControl.OPEN, None, salt),
         m.Issue(central, instrument(desk), opened, desk.rng.randint(1, 5_000), b"welcome"),
     )
@@ -158,15 +161,23 @@ def issue(desk: Desk) -> tuple[Instruction, ...]:
     """New value."""
     found = instrument(desk)
     row = desk.books.instruments.get(found)
-    operator = row["operators"][0] if row and desk.rng.random() > ODD else party(desk)
+    operator = _operator(desk, row)
     return (m.Issue(operator, found, account(desk), desk.rng.randint(1, 20_000), reference(desk)),)
+
+
+def _operator(desk: Desk, row: dict[str, Any] | None) -> bytes:
+    """Who may issue an instrument, mostly; a receivable has nobody."""
+    if row is None or not row["operators"] or desk.rng.random() < ODD:
+        return party(desk)
+    found: bytes = row["operators"][0]
+    return found
 
 
 def redeem(desk: Desk) -> tuple[Instruction, ...]:
     """Value taken back."""
     place = funded(desk)
     row = desk.books.instruments.get(place[0])
-    operator = row["operators"][0] if row and desk.rng.random() > ODD else party(desk)
+    operator = _operator(desk, row)
     holder = controller(desk, place[1])
     return (m.Redeem(operator, holder, *place, amount(desk, place), reference(desk)),)
 

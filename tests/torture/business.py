@@ -3,10 +3,12 @@
 from torture.actions import BASIC, Weighted
 from torture.actions_claims import CLAIMS
 from torture.actions_document import DOCUMENTS
+from torture.actions_financing import FINANCING
+from torture.actions_keys import KEYS
 from torture.actions_settlement import SETTLEMENT
 from torture.requests import Desk, Request
 
-ACTIONS: Weighted = {**BASIC, **CLAIMS, **SETTLEMENT, **DOCUMENTS}
+ACTIONS: Weighted = {**BASIC, **CLAIMS, **SETTLEMENT, **DOCUMENTS, **FINANCING, **KEYS}
 KINDS = tuple(ACTIONS)
 WEIGHTS = tuple(weight for weight, _ in ACTIONS.values())
 

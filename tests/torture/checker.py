@@ -3,6 +3,7 @@
 from typing import Any
 
 from support.memory_store import MemoryStore
+from torture.checker_financing import compare_financing
 from torture.model import EnvelopeIntent, Expected, Intent
 from torture.model_holding import encumbered
 from torture.report import Counts, Difference
@@ -10,6 +11,7 @@ from torture.requests import Desk
 from torture.world import World
 from traco.kernel.application import Application
 from traco.kernel.codec import Codec
+from traco.kernel.kernel_module import ProposalQuery
 from traco.kernel.receipt import Receipt
 from traco.kernel.store import CommittedBlock
 from traco.kernel.transaction import Envelope, envelope_id
@@ -21,7 +23,7 @@ from traco.modules.holding.queries import (
     EncumbranceQuery,
     InstrumentQuery,
 )
-from traco.modules.party.queries import GetParty
+from traco.modules.party.queries import GetMemberOfNode, GetParty, GetRecovery
 from traco.modules.settlement.queries import GetBatch
 from traco.node.gateway import Result, Status
 from traco.storage.rows import StoredBlock
@@ -143,6 +145,11 @@ class Checker:
             for raw in envelope.transactions:
                 self.counts[f"kind: {self.desk.intents[raw].kind}"] += 1
         ordered = {envelope.identity for envelope in envelopes}
+        done = {line.identity for line in expected.lines if not line.code}
+        for intent in (self.desk.intents[raw] for envelope in envelopes for raw in envelope.transactions):
+            if intent.identity in done:
+                done.discard(intent.identity)
+                self.counts[f"kind: {intent.kind}, done"] += 1
         for line in expected.lines:
             if line.identity not in ordered:
                 self.counts[f"outcome: {line.code or 'success'}"] += 1
@@ -159,14 +166,17 @@ class Checker:
             )
         self._compare_holdings(application)
         self._compare_claims(application)
+        compare_financing(self.books, application, self._same)
         for identity, party in self.books.parties.items():
             stored = application.query("party.get", GetParty(identity))
+            keys = tuple((entry.key, entry.roles) for entry in stored.party.keys)
             self._same(
                 "party",
                 identity,
-                (stored.party.status, stored.party.roles),
-                (party["status"], party["roles"]),
+                (stored.party.status, stored.party.roles, keys, stored.party.policy),
+                (party["status"], party["roles"], party["keys"], party["policy"]),
             )
+        self._compare_waiting(application)
         if self.height % INVARIANTS_EVERY == 0:
             self.check_invariants(application)
 
@@ -205,6 +215,24 @@ class Checker:
             expected = (record["issued"], record["redeemed"])
             self._same("supply", instrument, (supply.issued, supply.redeemed), expected)
         self.counts["work: balances compared"] += rows
+
+    def _compare_waiting(self, application: Application) -> None:
+        """Recoveries and proposals."""
+        for subject in self.books.parties:
+            recovery, row = (
+                application.query("party.recovery", GetRecovery(subject)),
+                self.books.recoveries.get(subject),
+            )
+            found = None if recovery is None else (recovery.sponsor, recovery.due_ms)
+            wanted = None if row is None else (row["sponsor"], row["due"])
+            self._same("recovery of", subject, found, wanted)
+        for key in self.books.nodes:
+            member = application.query("party.of_node", GetMemberOfNode(key))
+            self._same("node", key, None if member is None else member, self.books.member_of_node(key))
+        for proposal, row in self.books.proposals.items():
+            stored = application.query("kernel.proposal", ProposalQuery(proposal))
+            shown = None if stored is None else (stored.party, stored.expires_ms, stored.approvals)
+            self._same("proposal", proposal, shown, (row["party"], row["expires"], row["approvals"]))
 
     def _compare_claims(self, application: Application) -> None:
         books = self.books

@@ -7,14 +7,19 @@ both levels is a snapshot.
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from traco.kernel.codec import derive_id
-from traco.modules.party.messages import RegisterParty, SetStatus
+from traco.modules.party.messages import CancelRecovery
 
 Table = dict[bytes, dict[str, Any]]
 Handler = Callable[["Books", Any, int], None]
+KeyEntry = tuple[bytes, tuple[str, ...]]  # a key and its roles
 
 WINDOW_MS = 600_000
 DUE_BUDGET = 3
+TABLES = (
+    "parameters", "nodes", "parties", "instruments", "accounts", "holds", "pledges", "attachments", "batches", "documents",
+    "financings", "offers", "receivables", "payouts", "pools", "deposits", "notes", "recourses",
+    "recoveries", "proposals",
+)  # fmt: skip
 
 
 class RefusedByModel(Exception):
@@ -37,6 +42,13 @@ class Intent(NamedTuple):
     valid_until: int
     instructions: tuple[Any, ...]
     signers: tuple[bytes, ...]
+
+
+class Needed(NamedTuple):
+    """Which keys count for an instruction, and how many of them must sign."""
+
+    keys: tuple[bytes, ...]
+    threshold: int
 
 
 class EnvelopeIntent(NamedTuple):
@@ -78,11 +90,14 @@ class Books:
 
     def __init__(self, network: bytes, nodes: dict[bytes, bytes], handlers: dict[type[Any], Handler]) -> None:
         self.network = network
-        self.nodes = nodes  # node key -> member
+        self.nodes: Table = {key: {"member": member} for key, member in nodes.items()}
         self.handlers = handlers
         self.due: list[Callable[[Books], list[tuple[int, str, bytes]]]] = []
         self.expire: dict[str, Callable[[Books, bytes], None]] = {}
+        self.consequences: dict[str, Callable[[Books, bytes], None]] = {}
+        self.time_ms = 0  # of the block that runs
         self.used: dict[bytes, int] = {}
+        self.parameters: Table = {}  # by owner
         self.parties: Table = {}
         self.instruments: Table = {}
         self.accounts: Table = {}
@@ -92,22 +107,37 @@ class Books:
         self.attachments: Table = {}
         self.batches: Table = {}
         self.documents: Table = {}
+        self.financings: Table = {}
+        self.offers: Table = {}  # by financing and offer
+        self.receivables: Table = {}  # by document
+        self.payouts: Table = {}  # by account
+        self.pools: Table = {}  # by document and number
+        self.deposits: Table = {}  # by document and account
+        self.notes: Table = {}
+        self.recourses: Table = {}  # by financing
+        self.recoveries: Table = {}  # by subject
+        self.proposals: Table = {}
+        self.council: tuple[bytes, ...] = ()
+        self.signers: tuple[bytes, ...] = ()  # of the transaction that runs
+        # what encoded operations, and records of parameters with their owners, say; whoever encodes them adds them
+        self.operations: dict[bytes, tuple[Any, ...]] = {}
+        self.records: dict[bytes, tuple[str, dict[str, Any]]] = {}
 
     def snapshot(self) -> tuple[Any, ...]:
         """Everything that a transaction may change."""
-        tables = (
-            self.parties, self.instruments, self.accounts, self.holds, self.pledges, self.attachments, self.batches,
-            self.documents,
-        )  # fmt: skip
+        tables: tuple[Table, ...] = tuple(getattr(self, name) for name in TABLES)
         return tuple({key: dict(row) for key, row in table.items()} for table in tables), dict(self.available)
 
     def restore(self, snapshot: tuple[Any, ...]) -> None:
         """Return to a snapshot, which must not be used again."""
         tables, self.available = snapshot
-        (
-            self.parties, self.instruments, self.accounts, self.holds, self.pledges, self.attachments, self.batches,
-            self.documents,
-        ) = tables  # fmt: skip
+        for name, table in zip(TABLES, tables, strict=True):
+            setattr(self, name, table)
+
+    def limit(self, owner: str, name: str) -> int:
+        """A parameter in force."""
+        found: int = self.parameters[owner.encode()][name]
+        return found
 
     # blocks
 
@@ -115,6 +145,7 @@ class Books:
         self, time_ms: int, envelopes: list[EnvelopeIntent], intents: dict[bytes, Intent]
     ) -> Expected:
         """Do what a block does; what it ought to contain."""
+        self.time_ms = time_ms
         due = self._run_due(time_ms)
         lines: list[Line] = []
         refusals: list[ExpectedRefusal] = []
@@ -138,7 +169,7 @@ class Books:
         queue = sorted(item for source in self.due for item in source(self))
         # the ledger orders the kinds that fall due at one time by length, then by name
         queue.sort(key=lambda item: (item[0], len(item[1]), item[1], item[2]))
-        items = [item for item in queue[:DUE_BUDGET] if item[0] <= time_ms]
+        items = [item for item in queue[: self.limit("kernel", "due_budget")] if item[0] <= time_ms]
         for _, kind, key in items:
             self.expire[kind](self, key)
         return len(items)
@@ -148,9 +179,15 @@ class Books:
             return "transaction.expired"
         if envelope.valid_until > time_ms + WINDOW_MS:
             return "transaction.too_far_ahead"
-        if self.nodes.get(envelope.node) != envelope.member:
+        member = self.member_of_node(envelope.node)
+        if member is None or member != envelope.member:
             return "envelope.node_unknown"
         return "transaction.duplicate" if envelope.identity in self.used else ""
+
+    def member_of_node(self, key: bytes) -> bytes | None:
+        """The active member that runs a node."""
+        member = self.nodes.get(key, {"member": b""})["member"]
+        return member if self.parties.get(member, {}).get("status") == "active" else None
 
     def _refusal_code(self, intent: Intent, time_ms: int) -> str:
         if intent.network != self.network:
@@ -172,20 +209,23 @@ class Books:
                 party = self.parties.get(actor)
                 if party is None:
                     return "transaction.party_unknown"
-                found = [key for key in intent.signers if key in party["keys"]]
-                if len(found) < party["threshold"]:
+                wanted = needed_keys(party, instruction)
+                found = [key for key in intent.signers if key in wanted.keys]
+                if len(found) < wanted.threshold:
                     return "transaction.signature_missing"
-                if len(found) == party["threshold"]:
+                if len(found) == wanted.threshold:
                     needed += found
         return "" if all(key in needed for key in intent.signers) else "transaction.signature_superfluous"
 
     def _run(self, intent: Intent, time_ms: int) -> str:
         self.used[intent.identity] = intent.valid_until
+        self.signers = intent.signers
         before = self.snapshot()
         try:
             for instruction in intent.instructions:
                 for actor in instruction.actors():
-                    self.require_active(actor)
+                    if not self._defends_itself(actor, instruction):
+                        self.require_active(actor)
             for instruction in intent.instructions:
                 self.handlers[type(instruction)](self, instruction, time_ms)
         except RefusedByModel as refused:
@@ -194,6 +234,11 @@ class Books:
         return ""
 
     # parties
+
+    def _defends_itself(self, party: bytes, instruction: Any) -> bool:
+        """A suspended party may still stop a recovery of its own keys."""
+        own = isinstance(instruction, CancelRecovery) and instruction.subject == party
+        return own and self.parties[party]["status"] == "suspended"
 
     def require_active(self, party: bytes) -> dict[str, Any]:
         """The party, which is active."""
@@ -210,30 +255,22 @@ def require(condition: bool, code: str) -> None:
         raise RefusedByModel(code)
 
 
-def register(books: Books, message: RegisterParty, time_ms: int) -> None:
-    """A member vouches for a new party."""
-    require(books.require_active(message.party)["member"], "party.not_member")
-    party = derive_id("party", message.party, message.salt)
-    require(party not in books.parties, "party.exists")
-    keys = tuple(entry.key for entry in message.keys)
-    taken = [key for row in books.parties.values() if row["status"] != "closed" for key in row["keys"]]
-    require(not any(key in taken for key in keys), "party.key_taken")
-    threshold = message.policy.rules[0].threshold if message.policy.rules else 1
-    books.parties[party] = {
-        "keys": keys, "threshold": threshold, "status": "active", "member": False, "sponsor": message.party, "roles": (),
-    }  # fmt: skip
-
-
-def set_status(books: Books, message: SetStatus, time_ms: int) -> None:
-    """A member suspends, reactivates or closes a party that it vouches for."""
-    require(books.require_active(message.party)["member"], "party.not_member")
-    subject = books.parties.get(message.subject)
-    require(subject is not None, "party.not_found")
-    assert subject is not None
-    require(subject["sponsor"] == message.party != message.subject, "party.not_sponsor")
-    require(subject["status"] != "closed", "party.closed")
-    require(subject["status"] != message.status, "party.status_unchanged")
-    subject["status"] = message.status
-
-
-PARTY_HANDLERS: dict[type[Any], Handler] = {RegisterParty: register, SetStatus: set_status}
+def needed_keys(party: dict[str, Any], instruction: Any) -> Needed:
+    """What a party's keys and policy ask for."""
+    signing = tuple(key for key, roles in party["keys"] if "sign" in roles)
+    administering = tuple(key for key, roles in party["keys"] if "administer" in roles)
+    policy, kind = party["policy"], instruction.policy_class
+    if kind == "administer":
+        return Needed(administering, policy.administer_threshold)
+    if kind == "approve":
+        return Needed(tuple(sorted({*signing, *administering})), 1)
+    at_risk = instruction.amount_at_risk()
+    for rule in policy.rules:
+        fits = rule.policy_class in ("*", kind)
+        if fits and rule.band is not None:
+            fits = (
+                at_risk is not None and at_risk[0] == rule.band.instrument and at_risk[1] <= rule.band.up_to
+            )
+        if fits:
+            return Needed(signing, rule.threshold)
+    return Needed(signing, 1)

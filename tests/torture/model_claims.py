@@ -4,7 +4,6 @@ from typing import Any
 
 from torture.model import Books, Handler, require
 from torture.model_holding import (
-    MAX_AWAITING,
     arrive,
     check_movement,
     controls_credit,
@@ -78,7 +77,7 @@ def attach(books: Books, message: m.Attach, time_ms: int) -> None:
             (row["instrument"], row["account"]) == place and row["found"] < row["amount"]
             for row in books.attachments.values()
         )
-        require(awaiting < MAX_AWAITING, "holding.too_many_awaiting")
+        require(awaiting < books.limit("holding", "max_awaiting"), "holding.too_many_awaiting")
     if found:
         books.available[place] -= found
     books.attachments[key] = {

@@ -31,7 +31,8 @@ def standing(books: Books, document: bytes) -> dict[str, Any]:
 def own(books: Books, party: bytes, document: bytes) -> dict[str, Any]:
     """A standing document of the party."""
     require(known(books, document)["registrant"] == party, "document.not_registrant")
-    return standing(books, document)
+    require(standing(books, document)["financing"] is None, "document.financed")
+    return books.documents[document]
 
 
 def in_role(row: dict[str, Any], role: str) -> bytes | None:
@@ -46,6 +47,19 @@ def parts(row: dict[str, Any]) -> list[tuple[str, bytes]]:
         found.append(("exact", prints.exact))
         found += [("strong", each) for each in prints.strong] + [("weak", each) for each in prints.weak]
     return list(dict.fromkeys(found))
+
+
+def financed_twin(books: Books, found_by: tuple[Any, ...]) -> bytes | None:
+    """The financed document with the same facts."""
+    for prints in found_by:
+        same = sorted(
+            (row["registrant"], document)
+            for document, row in books.documents.items()
+            if row["financing"] is not None and ("exact", prints.exact) in parts(row)
+        )
+        if same:
+            return same[0][1]
+    return None
 
 
 def register(books: Books, message: m.RegisterDocument, time_ms: int) -> None:
@@ -68,12 +82,13 @@ def register(books: Books, message: m.RegisterDocument, time_ms: int) -> None:
         require(own(books, message.party, message.amends)["kind"] == message.kind, "document.kind_differs")
     credited = _check_references(books, message)
     stated = message.statement.statement.fingerprints
+    require(financed_twin(books, stated) is None, "document.already_financed")
     duplicate_of = _own_exact(books, message, stated[0].exact)
     row = {
         "registrant": message.party, "kind": message.kind, "roles": message.roles, "payable": message.payable,
         "commitment": message.content_commitment, "stated": stated, "inherited": (), "credits": credited,
         "status": "registered" if duplicate_of is None else "duplicate", "duplicate_of": duplicate_of,
-        "confirmations": (), "disputes": (), "indexed": False,
+        "confirmations": (), "disputes": (), "indexed": False, "due_date": message.due_date, "financing": None,
     }  # fmt: skip
     books.documents[document] = row
     if duplicate_of is None:

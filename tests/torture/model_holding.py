@@ -7,7 +7,6 @@ from traco.kernel.codec import derive_id, digest
 from traco.modules.holding import messages as m
 
 HOLD_EXPIRY = "holding.hold_expiry"
-MAX_AWAITING = 16
 MAX_DEPTH = 8
 POOLS = ("omnibus", "nominee")
 
@@ -51,6 +50,12 @@ def encumbered(books: Books, instrument: bytes, account: bytes) -> dict[str, int
     }
 
 
+def owned(books: Books, instrument: bytes, account: bytes) -> int:
+    """What an account owns: available or not."""
+    rest = encumbered(books, instrument, account)
+    return books.available.get((instrument, account), 0) + rest["held"] + rest["pledged"] + rest["attached"]
+
+
 def take(books: Books, instrument: bytes, account: bytes, amount: int) -> None:
     """Take from what is available."""
     if books.available.get((instrument, account), 0) < amount:
@@ -88,7 +93,8 @@ def create_instrument(books: Books, message: m.CreateInstrument, time_ms: int) -
         books.require_active(operator)
     books.instruments[instrument] = {
         "issuer": message.party, "operators": message.operators, "closed": False, "cap": message.cap,
-        "issued": 0, "redeemed": 0,
+        "issued": 0, "redeemed": 0, "kind": message.kind.value, "currency": message.currency,
+        "decimals": message.decimals,
     }  # fmt: skip
 
 
@@ -157,8 +163,15 @@ def redeem(books: Books, message: m.Redeem, time_ms: int) -> None:
     found = open_instrument(books, message.instrument)
     require(message.party in found["operators"], "holding.not_operator")
     require(open_account(books, message.account)["debit"] == message.holder, "holding.debit_not_controlled")
-    take(books, message.instrument, message.account, message.amount)
-    found["redeemed"] += message.amount
+    retire(books, message.instrument, message.account, message.amount)
+
+
+def retire(books: Books, instrument: bytes, account: bytes, amount: int) -> None:
+    """Available value ceases to exist."""
+    found = open_instrument(books, instrument)
+    open_account(books, account)
+    take(books, instrument, account, amount)
+    found["redeemed"] += amount
 
 
 def transfer(books: Books, message: m.Transfer, time_ms: int) -> None:
@@ -166,9 +179,16 @@ def transfer(books: Books, message: m.Transfer, time_ms: int) -> None:
     require(open_account(books, message.sender)["debit"] == message.party, "holding.debit_not_controlled")
     open_account(books, message.receiver)
     require(controls_credit(books, message.receiver, message.party), "holding.credit_not_controlled")
-    check_movement(books, message.instrument, message.sender, message.receiver)
-    take(books, message.instrument, message.sender, message.amount)
-    arrive(books, message.instrument, message.receiver, message.amount)
+    move(books, message.instrument, message.sender, message.receiver, message.amount)
+
+
+def move(books: Books, instrument: bytes, sender: bytes, receiver: bytes, amount: int) -> None:
+    """Available value moved between accounts."""
+    open_account(books, sender)
+    open_account(books, receiver)
+    check_movement(books, instrument, sender, receiver)
+    take(books, instrument, sender, amount)
+    arrive(books, instrument, receiver, amount)
 
 
 def place_hold(books: Books, hold: bytes, row: dict[str, Any], time_ms: int) -> None:

@@ -16,7 +16,7 @@ from traco.kernel.codec import derive_id
 from traco.modules.settlement import messages as m
 
 DEADLINE = "settlement.expiry"
-MAX_LEGS, MAX_SETTLERS, MAX_CHAIN = 64, 8, 8
+MAX_SETTLERS, MAX_CHAIN = 8, 8
 MAX_LIFE_MS = 30 * 86_400_000
 
 
@@ -43,7 +43,7 @@ def create(books: Books, message: m.CreateBatch, time_ms: int) -> None:
     """A new batch."""
     batch = derive_id("batch", message.party, message.salt)
     require(batch not in books.batches, "settlement.batch_exists")
-    require(1 <= len(message.legs) <= MAX_LEGS, "settlement.legs_exceeded")
+    require(1 <= len(message.legs) <= books.limit("settlement", "max_legs"), "settlement.legs_exceeded")
     different = len(dict.fromkeys(message.settlers)) == len(message.settlers) <= MAX_SETTLERS
     require(different and message.auto != bool(message.settlers), "settlement.settlers_wrong")
     require(time_ms < message.deadline_ms <= time_ms + MAX_LIFE_MS, "settlement.deadline_wrong")
@@ -58,7 +58,7 @@ def create(books: Books, message: m.CreateBatch, time_ms: int) -> None:
     books.batches[batch] = {
         "requestor": message.party, "status": "open", "deadline": message.deadline_ms, "legs": message.legs,
         "settlers": message.settlers, "auto": message.auto, "allocations": nothing, "approvals": nothing,
-        "terms": m.terms_hash(message.legs, message.settlers, message.auto, message.deadline_ms),
+        "terms": m.terms_hash(message.legs, message.settlers, message.auto, message.deadline_ms), "financing": None,
     }  # fmt: skip
 
 
@@ -175,16 +175,25 @@ def withdraw(books: Books, message: m.Withdraw, time_ms: int) -> None:
     row = open_batch(books, message.batch)
     require(not is_complete(row) or time_ms >= row["deadline"], "settlement.irrevocable")
     legs, allocations, approvals = row["legs"], list(row["allocations"]), list(row["approvals"])
-    found = False
-    for leg in range(len(legs)):
-        part, consent = allocations[leg], approvals[leg]
-        if consent is not None and _may_approve(books, message.party, legs[leg], consent):
-            approvals[leg], found = None, True
-        if part is not None and _may_allocate(books, message.party, legs[leg], part):
-            allocations[leg], found = None, True
-            if isinstance(part, m.OwnHolding):
-                end_hold(books, hold_of(message.batch, leg))
-    require(found, "settlement.nothing_withdrawn")
+    approved = [
+        leg
+        for leg, consent in enumerate(approvals)
+        if consent is not None and _may_approve(books, message.party, legs[leg], consent)
+    ]
+    allocated = [
+        leg
+        for leg, part in enumerate(allocations)
+        if part is not None and _may_allocate(books, message.party, legs[leg], part)
+    ]
+    require(bool(approved or allocated), "settlement.nothing_withdrawn")
+    # what a module counts on stays until the batch has ended
+    require(not allocated or row["financing"] is None, "settlement.bound_by_module")
+    for leg in approved:
+        approvals[leg] = None
+    for leg in allocated:
+        if isinstance(allocations[leg], m.OwnHolding):
+            end_hold(books, hold_of(message.batch, leg))
+        allocations[leg] = None
     row["allocations"], row["approvals"] = tuple(allocations), tuple(approvals)
 
 
@@ -205,25 +214,30 @@ def _settle(books: Books, batch: bytes, row: dict[str, Any], time_ms: int) -> No
             while isinstance(approval, m.PassedOn):
                 approval = row["approvals"][approval.leg]
             spend_hold(books, hold_of(batch, leg), approval.account, row["legs"][leg].amount, True, time_ms)
+    if row["financing"] is not None:
+        books.consequences["settled"](books, row["financing"])
 
 
 def cancel(books: Books, message: m.Cancel, time_ms: int) -> None:
     """The requestor ends a batch."""
     require(open_batch(books, message.batch)["requestor"] == message.party, "settlement.not_requestor")
-    _release(books, message.batch, "cancelled")
+    release(books, message.batch, "cancelled")
 
 
 def expire(books: Books, batch: bytes) -> None:
     """A deadline has come."""
-    _release(books, batch, "expired")
+    release(books, batch, "expired")
 
 
-def _release(books: Books, batch: bytes, status: str) -> None:
+def release(books: Books, batch: bytes, status: str) -> None:
+    """An open batch ends, and everything held for it returns."""
     row = books.batches[batch]
     row["status"] = status
     for leg, allocation in enumerate(row["allocations"]):
         if isinstance(allocation, m.OwnHolding):
             end_hold(books, hold_of(batch, leg))
+    if row["financing"] is not None:
+        books.consequences["released"](books, row["financing"])
 
 
 def batches_due(books: Books) -> list[tuple[int, str, bytes]]:

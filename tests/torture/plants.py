@@ -9,6 +9,13 @@ from unittest.mock import patch
 
 import apsw
 
+from torture.plants_business import (
+    discharge_overpaid,
+    mark_lost_at_release,
+    one_approval_is_enough,
+    remainder_to_the_smallest,
+    removed_key_signs,
+)
 from traco.kernel.execution import Execution
 from traco.kernel.module import Context
 from traco.kernel.statetree import StateTree
@@ -149,4 +156,9 @@ PLANTS: dict[str, Plant] = {
     "early_acknowledgement": Plant("acknowledged before it is durable", early_acknowledgement),
     "used_id_lost": Plant("a used id is lost at a restart", used_id_lost),
     "abandoned_block_stays": Plant("a replaced block leaves traces", abandoned_block_stays),
+    "discharge_overpaid": Plant("who is paid last gets a unit too much", discharge_overpaid),
+    "remainder_to_the_smallest": Plant("what division leaves goes to others", remainder_to_the_smallest),
+    "mark_lost_at_release": Plant("a release makes a financed invoice free", mark_lost_at_release),
+    "removed_key_signs": Plant("a removed key still signs", removed_key_signs),
+    "one_approval_is_enough": Plant("a proposal runs with one approval", one_approval_is_enough),
 }

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from support.ledger import Key
-from torture.model import WINDOW_MS, Books, Intent
+from torture.model import WINDOW_MS, Books, Intent, needed_keys
 from torture.world import NODE, World
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import Instruction
+from traco.kernel.operations import Approve
 from traco.kernel.transaction import (
     Body,
     Envelope,
@@ -42,9 +43,11 @@ class Desk:
     def __init__(self, world: World, books: Books, rng: random.Random) -> None:
         self.world, self.books, self.rng = world, books, rng
         self.intents: dict[bytes, Intent] = {}
+        self.seen: dict[bytes, dict[bytes, None]] = {}  # the keys that a party ever had
+        self.nodes: list[bytes] = []  # that were registered some time, for whatever member
         self.time_ms = 0  # what the parties take for the time
         self.keys: dict[bytes, Key] = {}  # by public key
-        for name in (*world.ids, STRANGER):
+        for name in (*world.ids, *(f"{name} node" for name in world.ids), STRANGER):
             self.new_key(name)
 
     def new_key(self, name: str) -> bytes:
@@ -71,8 +74,17 @@ class Desk:
             for actor in instruction.actors():
                 party = self.books.parties.get(actor)
                 if party is not None:
-                    needed.update(dict.fromkeys(sorted(party["keys"])[: party["threshold"]]))
+                    wanted = needed_keys(party, instruction)
+                    self.seen.setdefault(actor, {}).update(dict.fromkeys(key for key, _ in party["keys"]))
+                    fresh = self._fresh_first(instruction, sorted(wanted.keys))
+                    needed.update(dict.fromkeys(fresh[: wanted.threshold]))
         return sorted(needed)
+
+    def _fresh_first(self, instruction: Instruction, keys: list[bytes]) -> list[bytes]:
+        """Keys that have not approved a proposal yet, before those that have."""
+        asked = instruction.proposal if isinstance(instruction, Approve) else b""
+        done = self.books.proposals.get(asked, {"approvals": ()})["approvals"]
+        return sorted(keys, key=lambda key: key in done)
 
     def sign(
         self, request: Request, time_ms: int, *, kind: str = "", flaw: str = "", network: bytes = b"",
@@ -93,13 +105,13 @@ class Desk:
             request.instructions, tuple(keys),
         )  # fmt: skip
 
-    def envelope(self, transactions: Sequence[bytes], time_ms: int, node: str = NODE) -> bytes:
-        """An envelope that does not come from the gateway: of another node, or of somebody who is none."""
+    def envelope(self, transactions: Sequence[bytes], time_ms: int, key: Key | None = None) -> bytes:
+        """An envelope of the member that does not come from the gateway; ``key``: not signed by its first node."""
         member = self.world.member
         body = EnvelopeBody(
             self.world.network, ROOT, member, time_ms + 60_000, self.salt(), tuple(transactions)
         )
-        key = Key(node)
+        key = key or Key(NODE)
         return encode(Envelope(body, key.signature(envelope_signing_message(envelope_id(body), key.public))))
 
 
@@ -183,6 +195,21 @@ def _unsigned(desk: Desk, request: Request, time_ms: int) -> Intent:
     return desk.sign(request, time_ms, kind="signature missing", signers=desk.signers(request)[1:])
 
 
+def _removed(desk: Desk, request: Request, time_ms: int) -> Intent:
+    """Signed with a key that the party does not have any more, in the place of another or besides; plain where there is none."""
+    signers = desk.signers(request)
+    actors = [
+        actor for each in request.instructions for actor in each.actors() if actor in desk.books.parties
+    ]
+    held = {actor: [key for key, _ in desk.books.parties[actor]["keys"]] for actor in actors}
+    former = [key for actor in actors for key in desk.seen[actor] if key not in held[actor]]
+    if not former:
+        return desk.sign(request, time_ms)
+    others = signers[1:] if desk.rng.random() < 0.7 else signers
+    keys = sorted({*others, desk.rng.choice(former)})
+    return desk.sign(request, time_ms, kind="removed key", signers=keys)
+
+
 def _superfluous(desk: Desk, request: Request, time_ms: int) -> Intent:
     signers = desk.signers(request)
     # a stranger's key, unless somebody registered a party with it
@@ -192,5 +219,5 @@ def _superfluous(desk: Desk, request: Request, time_ms: int) -> Intent:
 
 SPOILS: tuple[Spoil, ...] = (
     _garbage, _truncated, _trailing, _not_canonical, _forged, _disordered, _unknown_instruction, _other_network,
-    _other_ledger, _expired, _expiring, _too_far_ahead, _unsigned, _superfluous,
+    _removed, _removed, _other_ledger, _expired, _expiring, _too_far_ahead, _unsigned, _superfluous,
 )  # fmt: skip

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from unittest.mock import patch
 
 from faults import CutMode, Disk, Operation, PowerCut, SimulatedVFS
+from support.ledger import Key
 from torture.actions import founding_business
 from torture.business import random_request
 from torture.checker import Checker
@@ -263,10 +264,15 @@ class Simulation:
         honest = self.desk.envelope(raws, time_ms)
         offers = {
             NODE: (honest, ""),
-            STRANGER: (self.desk.envelope(raws, time_ms, STRANGER), "envelope.node_unknown"),
+            STRANGER: (self.desk.envelope(raws, time_ms, Key(STRANGER)), "envelope.node_unknown"),
             "garbage": (honest[:-1], "transaction.malformed"),
             "late": (self.desk.envelope(raws, time_ms - 60_000), "transaction.expired"),
         }
+        if self.desk.nodes:
+            other = self.rng.choice(self.desk.nodes)
+            known = self.checker.books.member_of_node(other) == self.world.member
+            sealed = self.desk.envelope(raws, time_ms, self.desk.keys[other])
+            offers["other node"] = (sealed, "" if known else "envelope.node_unknown")
         for envelope, expected in offers.values():
             failure = node.engine.offer_foreign(envelope)
             code = "" if failure is None else failure.code

@@ -13,6 +13,15 @@ def test_disturbed_ledger_does_what_the_model_says(number: int) -> None:
     assert (counts["disturbance: node started"], counts["work: transactions compared"] > 100) == (8, True)
 
 
+def test_random_business_gets_as_far_as_payment_and_approval() -> None:
+    counts = Counts()
+    for number in range(5):
+        Simulation(f"far {number}", counts, lives=10).run()
+    kinds = ("finance at once", "affirm reservation", "pay", "collect", "dilute", "change keys", "approve")
+    never = [kind for kind in kinds if not counts[f"kind: {kind}, done"]]
+    assert never == []
+
+
 def test_what_the_disturbed_ledger_stored_is_what_its_blocks_give() -> None:
     counts = Counts()
     simulation = Simulation("audited", counts, lives=6)
