@@ -24,7 +24,12 @@ class Text(Record, frozen=True, tag=1):
     value: str
 
 
+class Listed(Record, frozen=True, tag=1):
+    values: tuple[int, ...]
+
+
 NUMBERS: Table[Number] = Table(0xE0, 1, Number)
+LISTS: Table[Listed] = Table(0xE0, 3, Listed)
 KEYS = [bytes(key) for key in ([0], [1], [1, 0], [1, 1], [1, 0xFF], [2], [0xFF], [0xFF, 0xFF])]
 keys = st.sampled_from(KEYS)
 
@@ -224,7 +229,42 @@ def test_the_decoded_records_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> No
     assert tree.reads == 4
 
 
-def test_a_record_changed_by_the_block_is_decoded_anew() -> None:
+def test_the_limit_of_decoded_records_takes_nothing_that_the_block_wrote(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(state_file, "DECODED_LIMIT", 2)
+    tree = StateTree()
+    tree.apply({NUMBERS.key(bytes([key])): encode(Number(key)) for key in range(9)})
+    state = State(tree)
+    NUMBERS.put(state, Number(70), b"\0")
+    mark = state.mark()
+    NUMBERS.put(state, Number(71), b"\1")
+    NUMBERS.delete(state, b"\2")
+    for key in range(3, 9):
+        assert NUMBERS.get(state, bytes([key])) == Number(key)
+    assert [NUMBERS.get(state, bytes([key])) for key in range(3)] == [Number(70), Number(71), None]
+    state.rollback(mark)
+    assert [NUMBERS.get(state, bytes([key])) for key in range(3)] == [Number(70), Number(1), Number(2)]
+
+
+def test_what_a_block_wrote_reads_at_once_as_it_will_read_back() -> None:
+    state = fresh()
+    LISTS.put(state, Listed([1, 2]), b"a")  # type: ignore[arg-type]
+    assert LISTS.get(state, b"a") == Listed((1, 2))
+
+
+def test_what_a_block_wrote_is_not_decoded_again_after_it() -> None:
+    tree = Counting()
+    state = State(tree)
+    NUMBERS.put(state, Number(1), b"a")
+    tree.apply(state.changes())
+    reads = tree.reads
+    state.reset(committed=True)
+    assert NUMBERS.get(state, b"a") == Number(1)
+    assert tree.reads == reads
+
+
+def test_a_record_changed_by_the_block_is_current_after_it() -> None:
     tree = StateTree()
     tree.apply({NUMBERS.key(b"a"): encode(Number(1)), NUMBERS.key(b"b"): encode(Number(1))})
     state = State(tree)

@@ -924,6 +924,28 @@ def test_parts_that_do_not_fit_together_are_refused(changes: dict[str, Any], par
     assert str(caught.value) == part
 
 
+@pytest.mark.parametrize(("keys", "values"), [([], []), ([b""], []), ([b"", b"a"], [b""])])
+def test_lists_by_slot_that_do_not_fit_together_are_refused(keys: list[bytes], values: list[bytes]) -> None:
+    with pytest.raises(InconsistentState) as caught:
+        StateTree.restore_slots(keys, values)
+    assert str(caught.value) == "number of slots"
+
+
+def test_lists_by_slot_give_the_tree_of_the_rows() -> None:
+    tree = StateTree.restore_slots(
+        [b"", b"a", b"b", b"", b"d", b""], [b"", b"1", b"2", b"", b"4", b""], 3, CHAIN
+    )
+    assert tree.root() == StateTree.restore(ROWS, 6, 3, CHAIN).root()
+
+
+def test_several_slots_have_the_contents_and_leaves_of_each() -> None:
+    tree = tree_of(numbered(1, 2, 3), without(2))
+    slots = [3, 0, 2]
+    single = [tree.content(slot) for slot in slots]
+    assert tree.contents(slots) == [content[:4] for content in single]
+    assert tree.leaf_hashes_at(slots) == b"".join(content.leaf_hash for content in single)
+
+
 def test_longest_key_comes_back() -> None:
     tree = tree_of({LONGEST: b"v"})
     assert StateTree.restore(**stored(tree)).get(LONGEST) == b"v"

@@ -305,6 +305,8 @@ def test_a_store_that_cannot_be_resumed_is_damaged(tmp_path: Path, statement: st
         "UPDATE head SET slot_count = 4611686018427387904",
         "UPDATE head SET first_empty = 1",
         "DELETE FROM state WHERE slot = 3",
+        "UPDATE state SET slot = 0 WHERE slot = 3",
+        "UPDATE state SET slot = -1 WHERE slot = 3",
         "UPDATE state SET key = x'020100000000' WHERE slot = 3",
         "UPDATE leaf_tile SET tile = tile + 9",
         "DELETE FROM state",

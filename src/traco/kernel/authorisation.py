@@ -24,12 +24,13 @@ def authorise(
             requirement = authority.requirement(state, party, instruction)
             if requirement is None:
                 raise PartyUnknown(party)
-            threshold = max(1, requirement.threshold)
+            threshold = requirement.threshold if requirement.threshold > 1 else 1
             found = [key for key in signers if key in requirement.keys]
             if len(found) < threshold:
                 raise SignatureMissing(party, threshold, len(found))
             if len(found) == threshold:
-                needed.update(dict.fromkeys(found))
+                for key in found:
+                    needed[key] = None
     for key in signers:
         if key not in needed:
             raise SignatureSuperfluous(key)

@@ -1,7 +1,6 @@
 """Executes one block against the state: upgrades, due items, then envelopes in order. Collects leaves and answers."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from traco.kernel.authorisation import authorise
@@ -123,7 +122,7 @@ class BlockExecution:
         envelope, identity = screened.envelope, screened.identity
         if envelope is None:
             return self._refuse_envelope(index, identity, screened.refusal)
-        failure = self._executor.refusal(identity, lambda: self._check_envelope(raw, envelope, identity))
+        failure = self._executor.refusal(identity, self._check_envelope, raw, envelope, identity)
         if failure is not None:
             return self._refuse_envelope(index, identity, failure)
         body = envelope.body
@@ -163,8 +162,7 @@ class BlockExecution:
         if screened.refusal is not None:
             return Answer(screened.identity, -1, screened.refusal)
         body = self._registry.transaction.trusted(raw).body
-        check = partial(self._check_transaction, raw, body, screened)
-        failure = self._executor.refusal(screened.identity, check)
+        failure = self._executor.refusal(screened.identity, self._check_transaction, raw, body, screened)
         if failure is not None:
             return Answer(screened.identity, -1, failure)
         self._used.add(screened.identity, body.valid_until)

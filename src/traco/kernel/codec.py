@@ -4,6 +4,7 @@ Records are msgspec structs written as MessagePack arrays. Whatever is decoded m
 bytes, so that one meaning has one form; golden vectors under ``tests/vectors`` pin that form.
 """
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Annotated, Any, Final, Generic, TypeVar
 
@@ -48,17 +49,20 @@ class NotCanonical(ValueError):
 
 
 class Codec(Generic[T]):
-    """Strict decoder of one type."""
+    """Strict decoder of one type.
 
-    __slots__ = ("_decoder",)
+    ``trusted`` is as ``decode``, for bytes this ledger wrote itself: the form is not checked again.
+    """
+
+    __slots__ = ("trusted",)
 
     def __init__(self, kind: Any) -> None:
-        self._decoder: msgspec.msgpack.Decoder[T] = msgspec.msgpack.Decoder(kind)
+        self.trusted: Final[Callable[[bytes], T]] = msgspec.msgpack.Decoder(kind).decode
 
     def decode(self, raw: bytes) -> T:
         """The value of ``raw``. Raises ``msgspec.DecodeError`` or ``NotCanonical``, both ``ValueError``."""
         try:
-            value = self._decoder.decode(raw)
+            value = self.trusted(raw)
             canonical = encode(value)
         except RecursionError:
             # where this happens depends on the caller's stack: the same answer as for bytes that do not decode
@@ -66,10 +70,6 @@ class Codec(Generic[T]):
         if canonical != raw:
             raise NotCanonical("another encoding of the same value exists")
         return value
-
-    def trusted(self, raw: bytes) -> T:
-        """As ``decode``, for bytes this ledger wrote itself: the form is not checked again."""
-        return self._decoder.decode(raw)
 
 
 def digest(tag: bytes, *parts: bytes) -> bytes:

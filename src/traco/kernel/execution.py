@@ -44,27 +44,25 @@ class Outcome(NamedTuple):
     receipt: bytes
 
 
-class Progress(NamedTuple):
-    """How far a transaction has come, and where it returns to if it fails now."""
-
-    step: int
-    mark: int  # of the undo journal
-    charges: int  # events that survive a failure
-
-
 class Execution:
-    """The context of one transaction (see ``module.Context``)."""
+    """The context of one transaction (see ``module.Context``).
+
+    ``step``, ``mark`` and ``charges`` say how far it has come and where it returns to if it fails now: to this mark of the
+    undo journal, keeping so many of its events.
+    """
 
     __slots__ = (
         "_limits",
         "_parameters",
         "_registry",
         "block",
+        "charges",
         "depth",
         "events",
-        "progress",
+        "mark",
         "signers",
         "state",
+        "step",
         "transaction",
     )
 
@@ -80,7 +78,9 @@ class Execution:
         self.transaction = transaction
         self.signers = signers
         self.depth = 0
-        self.progress = Progress(0, state.mark(), 0)
+        self.step = 0
+        self.mark = state.mark()
+        self.charges = 0
         self.events: list[Event] = []
 
     def emit(self, event: Event) -> None:
@@ -166,13 +166,13 @@ class Executor:
         self._alarm = alarm
         self._limits = parameters.get(state, KernelParameters)
 
-    def refusal(self, identity: bytes, check: Callable[[], None]) -> Failure | None:
-        """Why ``check`` refuses a transaction or envelope before it runs, if it does.
+    def refusal(self, identity: bytes, check: Callable[..., None], *arguments: Any) -> Failure | None:
+        """Why ``check`` with these arguments refuses a transaction or envelope before it runs, if it does.
 
         A check asks modules (the authority, an instruction's actors), so a bug there must not stop every node either: the
         transaction is refused with ``kernel.fault``, without a leaf.
         """
-        error = _attempt(check)
+        error = _attempt(check, *arguments)
         if error is None or isinstance(error, Refused):
             return None if error is None else error.failure()
         self._alarm("kernel.fault", identity, error)
@@ -186,37 +186,39 @@ class Executor:
         Charges made on admission, and their events, survive a rejection by what follows.
         """
         context = self._context(identity, signers)
+        return self._outcome(context, self._admit_and_execute, instructions)
 
-        def admit_and_execute() -> None:
-            context.progress = Progress(ADMISSION_STEP, context.progress.mark, 0)
-            context.admit(instructions)
-            charged, charges = self._state.mark(), len(context.events)
-            handlers = self._registry.handlers
-            for step, instruction in enumerate(instructions):
-                context.progress = Progress(step, charged, charges)
-                handlers[type(instruction)](context, instruction)
-
-        return self._outcome(context, admit_and_execute)
+    def _admit_and_execute(self, context: Execution, instructions: Sequence[Instruction]) -> None:
+        context.step = ADMISSION_STEP
+        context.admit(instructions)
+        context.mark, context.charges = self._state.mark(), len(context.events)
+        handlers = self._registry.handlers
+        for step, instruction in enumerate(instructions):
+            context.step = step
+            handlers[type(instruction)](context, instruction)
 
     def run_due(self, identity: bytes, item: DueItem) -> Outcome:
         """Run a due item as a kernel transaction. It leaves the queue whatever becomes of it."""
         unschedule(self._state, item)
         context = self._context(identity, ())
-        return self._outcome(context, lambda: self._registry.due[item.kind](context, item.key))
+        return self._outcome(context, self._run_due_item, item)
 
-    def _outcome(self, context: Execution, action: Callable[[], None]) -> Outcome:
-        """Run ``action``, check the invariants, write the receipt; on failure roll back as far as it had come."""
-        start = context.progress.mark
-        result = _attempt(self._run_and_conclude, context, action, start)
+    def _run_due_item(self, context: Execution, item: DueItem) -> None:
+        self._registry.due[item.kind](context, item.key)
+
+    def _outcome(self, context: Execution, action: Callable[[Execution, T], None], subject: T) -> Outcome:
+        """Run ``action`` on ``subject``, check the invariants, write the receipt; on failure roll back as far as it had come."""
+        start = context.mark
+        result = _attempt(self._run_and_conclude, context, action, subject)
         if isinstance(result, bytes):
             return Outcome(None, result)
         if isinstance(result, Rejected):
             failure = self._failure(context, result)
         else:
             self._alarm("kernel.fault", context.transaction, result)
-            failure = KernelFault(context.progress.step).failure()
-        self._state.rollback(context.progress.mark)
-        events = tuple(context.events[: context.progress.charges])
+            failure = KernelFault(context.step).failure()
+        self._state.rollback(context.mark)
+        events = tuple(context.events[: context.charges])
         try:
             return Outcome(failure, encode(Receipt(context.transaction, failure, events)))
         except (OverflowError, TypeError, ValueError) as error:  # what admission emitted cannot be written
@@ -225,9 +227,12 @@ class Executor:
         failure = KernelFault(ADMISSION_STEP).failure()
         return Outcome(failure, encode(Receipt(context.transaction, failure, ())))
 
-    def _run_and_conclude(self, context: Execution, action: Callable[[], None], start: int) -> bytes:
-        action()
-        context.progress = context.progress._replace(step=INVARIANT_STEP)
+    def _run_and_conclude(
+        self, context: Execution, action: Callable[[Execution, T], None], subject: T
+    ) -> bytes:
+        start = context.mark
+        action(context, subject)
+        context.step = INVARIANT_STEP
         self._check_invariants(start)
         return encode(Receipt(context.transaction, None, tuple(context.events)))
 
@@ -247,7 +252,7 @@ class Executor:
 
     def _failure(self, context: Execution, rejection: Rejected) -> Failure:
         """The failure as it stands in the receipt; a broken invariant, or fields no receipt can carry, are faults."""
-        step = context.progress.step
+        step = context.step
         try:
             failure = rejection.failure()
             if not all(type(value) in (bool, int, str, bytes) for _, value in failure.fields):

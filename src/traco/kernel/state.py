@@ -1,7 +1,8 @@
 """Reading and changing the state: one overlay with marks over the committed tree, and typed tables on it.
 
-The overlay keeps decoded records, so that an account touched by every transaction of a block is decoded once. A mark
-is a position in the undo journal: block, transaction, admission and nested operations are all marks of one journal.
+Records are kept decoded, whether read or written, so that an account touched by every transaction of a block is decoded
+once; what was written is kept as it reads back, so that it stays good when the block is committed. A mark is a position
+in the undo journal: block, transaction, admission and nested operations are all marks of one journal.
 """
 
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from traco.kernel.errors import RecordTooLarge
 from traco.kernel.stateproof import MAX_KEY_BYTES
 
 MAX_VALUE_BYTES: Final = 262_144
-DECODED_LIMIT: Final = 20_000  # decoded committed records kept between blocks; a cache, never consensus
+DECODED_LIMIT: Final = 20_000  # records kept beside those that the block wrote; a cache, never consensus
 
 R = TypeVar("R", bound=Record)
 
@@ -29,16 +30,15 @@ class StateReader(Protocol):
         """The keys in [start, stop), ascending."""
 
 
-class _Missing:
-    """Marks a key that the overlay has not touched."""
+class _Unwritten:
+    """Stands for the encoding of a key that the block has not written."""
 
 
-_MISSING: Final = _Missing()
+_UNWRITTEN: Final = _Unwritten()
 
 
-# What a write replaced: the key, whether the overlay had it before, its record and its encoding. A plain tuple,
-# because every write makes one.
-_Undo = tuple[bytes, bool, Record | None, bytes | None]
+# What a write replaced: the key, its record and its encoding. A plain tuple, because every write makes one.
+_Undo = tuple[bytes, Record | None, bytes | _Unwritten | None]
 
 
 class State:
@@ -46,27 +46,27 @@ class State:
 
     def __init__(self, committed: StateReader) -> None:
         self._committed = committed
-        self._decoded: dict[bytes, Record] = {}
+        # Current records of keys that the block wrote (None: deleted), and of some others that were read.
         self._records: dict[bytes, Record | None] = {}
-        self._encoded: dict[bytes, bytes | None] = {}
+        self._encoded: dict[bytes, bytes | None] = {}  # of keys that the block wrote
         self._journal: list[_Undo] = []
         self._created: SortedSet = SortedSet()
 
     def record(self, key: bytes, codec: Codec[R]) -> R | None:
         """The record at ``key``, or None."""
-        found = self._records.get(key, _MISSING)
-        if found is not _MISSING:
-            return found  # type: ignore[return-value]
-        cached = self._decoded.get(key)
-        if cached is not None:
-            return cached  # type: ignore[return-value]
+        found = self._records.get(key)
+        if found is None and key not in self._encoded:
+            return self._read(key, codec)
+        return found  # type: ignore[return-value]
+
+    def _read(self, key: bytes, codec: Codec[R]) -> R | None:
+        """The committed record, which is kept from now on."""
         raw = self._committed.get(key)
         if raw is None:
             return None
-        record = codec.trusted(raw)
-        if len(self._decoded) >= DECODED_LIMIT:
-            self._decoded.clear()
-        self._decoded[key] = record
+        if len(self._records) >= DECODED_LIMIT + len(self._encoded):
+            self._records = {written: self._records[written] for written in self._encoded}
+        record = self._records[key] = codec.trusted(raw)
         return record
 
     def committed_record(self, key: bytes, codec: Codec[R]) -> R | None:
@@ -84,8 +84,7 @@ class State:
         raw = encode(record)
         if len(raw) > MAX_VALUE_BYTES:
             raise RecordTooLarge(len(raw), MAX_VALUE_BYTES)
-        codec.trusted(raw)
-        self._write(key, record, raw, codec)
+        self._write(key, codec.trusted(raw), raw, codec)
 
     def delete(self, key: bytes, codec: Codec[Any]) -> None:
         """Remove ``key``; nothing happens if it is absent."""
@@ -93,13 +92,13 @@ class State:
             self._write(key, None, None, codec)
 
     def _write(self, key: bytes, record: Record | None, raw: bytes | None, codec: Codec[Any]) -> None:
-        previous = self._records.get(key, _MISSING)
-        touched = previous is not _MISSING
-        if not touched:
-            previous = self.record(key, codec)
+        previous = self._records.get(key)
+        replaced = self._encoded.get(key, _UNWRITTEN)
+        if previous is None and replaced is _UNWRITTEN:
+            previous = self._read(key, codec)
             if previous is None:
                 self._created.add(key)
-        self._journal.append((key, touched, previous, self._encoded.get(key)))  # type: ignore[arg-type]
+        self._journal.append((key, previous, replaced))
         self._records[key] = record
         self._encoded[key] = raw
 
@@ -110,19 +109,20 @@ class State:
     def rollback(self, mark: int) -> None:
         """Undo everything since ``mark``."""
         while len(self._journal) > mark:
-            key, touched, record, raw = self._journal.pop()
-            if touched:
-                self._records[key] = record
-                self._encoded[key] = raw
-            else:
+            key, record, replaced = self._journal.pop()
+            self._records[key] = record
+            if not isinstance(replaced, _Unwritten):
+                self._encoded[key] = replaced
+                continue
+            del self._encoded[key]
+            if record is None:
                 del self._records[key]
-                del self._encoded[key]
                 self._created.discard(key)
 
     def before(self, mark: int) -> dict[bytes, Record | None]:
         """Each key written since ``mark``, with the record it held at ``mark``."""
         held: dict[bytes, Record | None] = {}
-        for key, _, record, _ in self._journal[mark:]:
+        for key, record, _ in self._journal[mark:]:
             if key not in held:
                 held[key] = record
         return held
@@ -135,7 +135,7 @@ class State:
         """The present keys in [start, stop), ascending; the caller must not change keys of the range meanwhile."""
         created = self._created.irange(start, stop, inclusive=(True, False))
         for key in _merged(self._committed.range(start, stop), created):
-            if self._records.get(key, _MISSING) is not None:
+            if self._encoded.get(key, _UNWRITTEN) is not None:
                 yield key
 
     def changes(self) -> dict[bytes, bytes | None]:
@@ -145,11 +145,11 @@ class State:
     def reset(self, committed: bool) -> None:
         """Forget the overlay: its changes are in the tree now, or were taken out of it again."""
         if committed:
-            for key in self._records:
-                self._decoded.pop(key, None)
+            for key, raw in self._encoded.items():
+                if raw is None:
+                    del self._records[key]
         else:
-            self._decoded.clear()  # may hold what was read from a block that is abandoned
-        self._records.clear()
+            self._records.clear()  # may hold what was read from a block that is abandoned
         self._encoded.clear()
         self._journal.clear()
         self._created.clear()

@@ -14,9 +14,10 @@ Not for storing anything: `storage` keeps keys, values and leaf hashes and hands
       InconsistentState  what a store gave back is not a state that this tree can have been in
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from hashlib import sha256
 from itertools import pairwise
+from types import NoneType
 from typing import NamedTuple, Self
 
 from sortedcontainers import SortedList
@@ -119,14 +120,34 @@ class StateTree:
         have everything hashed again. Raises InconsistentState when the parts do not fit together.
         """
         _consistent(1 <= slot_count <= MAX_SLOT_COUNT, "number of slots")
+        keys = [b""] * slot_count
+        values = keys.copy()
+        for slot, key, value in rows:
+            if not 0 <= slot < slot_count or keys[slot] or not (key or slot == HEAD_SLOT):
+                raise InconsistentState(f"row of slot {slot}")
+            keys[slot] = key
+            values[slot] = value
+        return cls.restore_slots(keys, values, first_empty, next_empty, leaf_hashes)
+
+    @classmethod
+    def restore_slots(
+        cls,
+        keys: list[bytes],
+        values: list[bytes],
+        first_empty: int = END_OF_CHAIN,
+        next_empty: Mapping[int, int] | None = None,
+        leaf_hashes: bytes | None = None,
+    ) -> Self:
+        """As `restore`, from lists by slot that the tree keeps; empty slots and the head have empty strings."""
+        _consistent(bool(keys) and len(keys) == len(values), "number of slots")
         if leaf_hashes is not None:
-            _consistent(len(leaf_hashes) == slot_count * HASH_BYTES, "number of leaf hashes")
+            _consistent(len(leaf_hashes) == len(keys) * HASH_BYTES, "number of leaf hashes")
         tree = cls()
-        tree._place(rows, slot_count)
+        tree._place(keys, values)
         tree._chain(first_empty, dict(next_empty or {}))
         tree._link()
         if leaf_hashes is None:
-            leaf_hashes = b"".join(map(tree._leaf, range(slot_count)))
+            leaf_hashes = b"".join(map(tree._leaf, range(len(keys))))
         tree._build(leaf_hashes)
         return tree
 
@@ -170,6 +191,16 @@ class StateTree:
         leaf = bytes(self._levels[0][start : start + HASH_BYTES])
         return SlotContent(slot, self._keys[slot], self._values[slot], self._next_empty.get(slot), leaf)
 
+    def contents(self, slots: Iterable[int]) -> list[tuple[int, bytes, bytes, int | None]]:
+        """As `content`, without leaf hashes, of several slots that exist: for a store, after each block."""
+        keys, values, next_empty = self._keys, self._values, self._next_empty.get
+        return [(slot, keys[slot], values[slot], next_empty(slot)) for slot in slots]
+
+    def leaf_hashes_at(self, slots: Iterable[int]) -> bytes:
+        """Hashes of these slots, which exist, one after the other."""
+        leaves = self._levels[0]
+        return b"".join([leaves[slot * HASH_BYTES : (slot + 1) * HASH_BYTES] for slot in slots])
+
     def leaf_hashes(self, start: int, stop: int) -> bytes:
         """Hashes of the slots from `start` up to but without `stop` or the last slot, one after the other."""
         return bytes(self._levels[0][start * HASH_BYTES : min(stop, self.slot_count) * HASH_BYTES])
@@ -185,24 +216,25 @@ class StateTree:
         the changes, not on their order in the mapping. Deleting an absent key and setting a key to the value
         that it has change nothing. Raises ValueError, before any change, for what is no key or no value.
         """
+        _check_keys(changes)
+        if not set(map(type, changes.values())) <= {bytes, NoneType}:
+            raise ValueError("a value is bytes")
         deleted: list[bytes] = []
         added: list[tuple[bytes, bytes]] = []
-        updated: list[tuple[int, bytes]] = []
+        before: dict[int, _Before] = {}
+        self._sizes_before = (self.slot_count, self._first_empty)
+        slots, keys, values, next_keys = self._slots, self._keys, self._values, self._next_keys
         for key, value in changes.items():
-            _check_change(key, value)
-            slot = self._slots.get(key)
+            slot = slots.get(key)
             if slot is None:
                 if value is not None:
                     added.append((key, value))
             elif value is None:
                 deleted.append(key)
-            elif value != self._values[slot]:
-                updated.append((slot, value))
-        before = self._before = {}
-        self._sizes_before = (self.slot_count, self._first_empty)
-        for slot, value in updated:
-            self._remember(slot, before)
-            self._values[slot] = value
+            elif value != values[slot]:
+                before[slot] = keys[slot], values[slot], next_keys[slot], None
+                values[slot] = value
+        self._before = before
         for key in sorted(deleted):
             self._delete(key, before)
         if added:
@@ -246,7 +278,7 @@ class StateTree:
 
     def prove(self, key: bytes) -> StateProof:
         """Proof that the key has its value, or that it has none. Raises ValueError for what is no key."""
-        _check_change(key, None)
+        _check_keys((key,))
         slot = self._slots.get(key)
         if slot is None:
             slot = self._slot_before(key)
@@ -344,14 +376,15 @@ class StateTree:
 
     def _rehash(self, slots: list[int]) -> None:
         """Hash the leaves of these slots, in ascending order, and once every node above them."""
-        # Writing through a view is twice as fast as assigning to a slice. The views end with this call: while
-        # one exists, the levels cannot grow.
-        levels = [memoryview(level) for level in self._levels]
+        # Writing through a view is twice as fast as assigning to a slice; reading through one is slower. The views
+        # end with this call: while one exists, the levels cannot grow.
+        leaf, leaves = self._leaf, memoryview(self._levels[0])
         for slot in slots:
             start = slot * HASH_BYTES
-            levels[0][start : start + HASH_BYTES] = self._leaf(slot)
+            leaves[start : start + HASH_BYTES] = leaf(slot)
         dirty = slots
-        for children, parents in pairwise(levels):
+        for children, level in pairwise(self._levels):
+            parents = memoryview(level)
             dirty = list(dict.fromkeys([index // ARITY for index in dirty]))
             for index in dirty:
                 group = index * GROUP_BYTES
@@ -371,21 +404,13 @@ class StateTree:
 
     # Coming back from a store
 
-    def _place(self, rows: Iterable[tuple[int, bytes, bytes]], slot_count: int) -> None:
-        keys = [b""] * slot_count
-        values = keys.copy()
-        slots: dict[bytes, int] = {}
-        for slot, key, value in rows:
-            if not 0 <= slot < slot_count or keys[slot] or not (key or slot == HEAD_SLOT):
-                raise InconsistentState(f"row of slot {slot}")
-            keys[slot] = key
-            values[slot] = value
-            slots[key] = slot
+    def _place(self, keys: list[bytes], values: list[bytes]) -> None:
+        slots = dict(zip(keys, range(len(keys)), strict=True))
         slots.pop(b"", None)
         _consistent(set(map(type, keys)) == {bytes} == set(map(type, values)), "key or value of another type")
         _consistent(keys[HEAD_SLOT] == b"" == values[HEAD_SLOT], "head")
         _consistent(max(map(len, keys)) <= MAX_KEY_BYTES, "key too long")
-        _consistent(len(slots) == slot_count - keys.count(b""), "key in two slots")
+        _consistent(len(slots) == len(keys) - keys.count(b""), "key in two slots")
         self._keys, self._values, self._slots = keys, values, slots
 
     def _chain(self, first_empty: int, next_empty: dict[int, int]) -> None:
@@ -413,9 +438,8 @@ def _consistent(holds: bool, part: str) -> None:
         raise InconsistentState(part)
 
 
-def _check_change(key: bytes, value: bytes | None) -> None:
+def _check_keys(keys: Collection[bytes]) -> None:
     # Subclasses of bytes could compare in their own way; mutable buffers could change after being hashed.
-    if type(key) is not bytes or not 1 <= len(key) <= MAX_KEY_BYTES:
+    lengths = [len(key) for key in keys if type(key) is bytes]
+    if len(lengths) < len(keys) or (lengths and not 1 <= min(lengths) <= max(lengths) <= MAX_KEY_BYTES):
         raise ValueError(f"a key is 1 to {MAX_KEY_BYTES} bytes")
-    if value is not None and type(value) is not bytes:
-        raise ValueError("a value is bytes")

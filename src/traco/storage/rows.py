@@ -14,6 +14,8 @@ from traco.kernel.store import CommittedBlock, Refusal
 from traco.storage.schema import PREFIX_BYTES
 
 LINK_BYTES: Final = 8
+SLOT_DIGITS: Final = 12
+"""Where the slot ends in a packed row."""
 
 _RECEIPT_ID: Final = slice(4, 4 + HASH_BYTES)
 """Where an encoded receipt has the id that it is of: behind array, version and length."""
@@ -169,19 +171,23 @@ def pack_row(slot: int, key: bytes, value: bytes) -> bytes:
 
 def unpack_row(row: bytes) -> SlotRow:
     """The content of a slot from ``pack_row``. Raises ``ValueError``."""
-    end = 15 + int(row[12:15])
-    return SlotRow(int(row[:12]), row[15:end], row[end:])
+    return SlotRow(int(row[:SLOT_DIGITS]), *unpack_content(row))
+
+
+def unpack_content(row: bytes) -> tuple[bytes, bytes]:
+    """Key and value from ``pack_row``, without the slot. Raises ``ValueError``."""
+    end = 15 + int(row[SLOT_DIGITS:15])
+    return row[15:end], row[end:]
 
 
 def delta_of(block: CommittedBlock, tree: StateTree) -> Delta:
     """What a block changed; the tree has its changes applied."""
-    rows, leaves = [], []
-    for slot in block.touched:
-        _, key, value, next_empty, leaf = tree.content(slot)
-        rows.append(pack_row(slot, key, value if next_empty is None else encode_link(next_empty)))
-        leaves.append(leaf)
+    rows = [
+        pack_row(slot, key, value if next_empty is None else encode_link(next_empty))
+        for slot, key, value, next_empty in tree.contents(block.touched)
+    ]
     deleted = sorted([key for key, value in block.changes.items() if value is None])
-    return Delta(tuple(rows), b"".join(leaves), tuple(deleted), id_prefixes(block))
+    return Delta(tuple(rows), tree.leaf_hashes_at(block.touched), tuple(deleted), id_prefixes(block))
 
 
 def id_prefixes(block: CommittedBlock) -> bytes:

@@ -13,7 +13,7 @@ import apsw
 from traco.kernel.stateproof import HEAD_SLOT
 from traco.kernel.statetree import StateTree
 from traco.storage.index import Location
-from traco.storage.rows import Delta, entry_location, index_entries
+from traco.storage.rows import SLOT_DIGITS, Delta, entry_location, index_entries
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS, TILE_SLOTS
 
 _SLOT: Final = "CAST(substr(value, 1, 12) AS INTEGER)"
@@ -51,7 +51,7 @@ class Pending:
     def add(self, delta: Delta, height: int) -> None:
         """What the block of this height changed."""
         for row in delta.rows:
-            slot = int(row[:12])
+            slot = int(row[:SLOT_DIGITS])
             self._rows[slot // TILE_SLOTS % SWEEP_BLOCKS][slot] = row
         for entry in index_entries(delta.id_prefixes, height):
             # Each turn takes one range of prefixes.

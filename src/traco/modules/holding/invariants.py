@@ -36,40 +36,31 @@ _ENCUMBERING: Final = (OpenHold, OpenPledge, OpenAttachment, BatchHold)
 
 # held, pledged, attached, bucket, incoming, awaited: as in ``Holding``
 _HELD, _PLEDGED, _ATTACHED, _BUCKET, _INCOMING, _AWAITED = range(6)
-_NONE: Final = (0, 0, 0, 0, 0, 0)
 
 
-def conservation(state: State, before: Mapping[bytes, Record | None]) -> None:
-    """Per instrument, what is owned changes as much as what is outstanding, which is what was issued less redeemed."""
-    change: dict[bytes, int] = {}
+def touched(state: State, before: Mapping[bytes, Record | None]) -> None:
+    """Check what a transaction wrote, in one pass because every transaction pays for it. Raises ``InvariantBroken``.
+
+    ``holding.conservation``: per instrument, what is owned changes as much as what is outstanding, which is what was
+    issued less redeemed. ``holding.encumbrances``: per holding, its encumbered parts change as much as the records of its
+    encumbrances do.
+    """
+    surplus: dict[bytes, int] = {}  # by instrument: how much more became owned than outstanding
+    parts: dict[bytes, list[int]] = {}  # by holding: how much more its encumbrances say than its parts
     for key, old in before.items():
         new = state.current(key)
         kind = type(new or old)
         if kind is Holding:
-            difference = _owned(new) - _owned(old)
+            instrument = key[2:18]
+            surplus[instrument] = surplus.get(instrument, 0) + _change_of_row(parts, key[2:], old, new)
         elif kind is Supply:
-            difference = _outstanding(old) - _outstanding(new)
-        else:
-            continue
-        instrument = key[2:18]
-        change[instrument] = change.get(instrument, 0) + difference
-    if any(change.values()):
-        raise InvariantBroken("holding.conservation")
-
-
-def encumbrances(state: State, before: Mapping[bytes, Record | None]) -> None:
-    """Per holding, its encumbered parts change as much as the records of its encumbrances do."""
-    parts: dict[bytes, list[int]] = {}
-    for key, old in before.items():
-        new = state.current(key)
-        kind = type(new or old)
-        if kind is Holding:
-            if _parts(old) != _parts(new):
-                _add_parts(parts, key[2:], old, -1)
-                _add_parts(parts, key[2:], new, 1)
+            instrument = key[2:]
+            surplus[instrument] = surplus.get(instrument, 0) + _outstanding(old) - _outstanding(new)
         elif kind in _ENCUMBERING:
-            _add_record(parts, old, 1)
-            _add_record(parts, new, -1)
+            _add_record(parts, old, -1)
+            _add_record(parts, new, 1)
+    if any(surplus.values()):
+        raise InvariantBroken("holding.conservation")
     for difference in parts.values():
         if any(difference):
             raise InvariantBroken("holding.encumbrances")
@@ -115,7 +106,7 @@ def all_encumbrances(state: State) -> list[str]:
             waiting.append(attachment.instrument + attachment.account + place)
     found = []
     for key, holding in HOLDINGS.scan(state, limit=_ALL):
-        _add_parts(parts, key, holding, -1)
+        _add_parts(parts, key, _parts(holding), -1)
         if holding == NOTHING:
             found.append(f"an empty row {key.hex()}")
     if sorted(waiting) != [key for key, _ in AWAITING.scan(state, limit=_ALL)]:
@@ -151,8 +142,18 @@ def all_accounts(state: State) -> list[str]:
     return found + [f"rows of the unknown account {account.hex()}" for account in orphans]
 
 
-def _owned(record: Record | None) -> int:
-    return record.owned if isinstance(record, Holding) else 0
+def _change_of_row(
+    parts: dict[bytes, list[int]], place: bytes, old: Record | None, new: Record | None
+) -> int:
+    """How much more is owned in a row than before; changes of its parts are taken off ``parts``."""
+    before = old if isinstance(old, Holding) else NOTHING
+    after = new if isinstance(new, Holding) else NOTHING
+    parts_before, parts_after = _parts(before), _parts(after)
+    if parts_before == parts_after:
+        return after.available - before.available
+    _add_parts(parts, place, parts_before, 1)
+    _add_parts(parts, place, parts_after, -1)
+    return after.owned - before.owned
 
 
 def _outstanding(record: Record | None) -> int:
@@ -168,14 +169,12 @@ def _add(parts: dict[bytes, list[int]], key: bytes, part: int, amount: int) -> N
     parts.setdefault(key, [0] * 6)[part] += amount
 
 
-def _parts(record: Record | None) -> tuple[int, ...]:
-    if not isinstance(record, Holding):
-        return _NONE
-    return record.held, record.pledged, record.attached, record.bucket, record.incoming, record.awaited
+def _parts(row: Holding) -> tuple[int, ...]:
+    return row.held, row.pledged, row.attached, row.bucket, row.incoming, row.awaited
 
 
-def _add_parts(parts: dict[bytes, list[int]], key: bytes, record: Record | None, sign: int) -> None:
-    for part, value in enumerate(_parts(record)):
+def _add_parts(parts: dict[bytes, list[int]], key: bytes, amounts: tuple[int, ...], sign: int) -> None:
+    for part, value in enumerate(amounts):
         if value:
             _add(parts, key, part, sign * value)
 

@@ -64,7 +64,7 @@ class HoldingModule(Module):
         )  # fmt: skip
         self.queries = Queries(self.keeper).declared()
         self.due = {HOLD_EXPIRY: self.keeper.encumbrances.expire_hold}
-        self.invariants = (invariants.conservation, invariants.encumbrances)
+        self.invariants = (invariants.touched,)
         self.ledger_invariants = (
             invariants.all_conserved,
             invariants.all_encumbrances,
