@@ -14,21 +14,21 @@ import msgspec
 
 from bench.load import CHUNK
 from bench.machine import percentile
-from bench.market import Market, describe, opened, signed
+from bench.market import Market, describe, opened, signed, signer
+from traco.client.access import make_token, new_grant
 from traco.client.keystore import Cost, KeyStore
 from traco.kernel.crypto import Scheme
 from traco.kernel.finality import verify_receipt
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.holding.messages import Transfer
+from traco.node.configuration import CONFIG_FILE, NodeConfig, encode_config
 from traco.node.directory import (
-    CONFIG_FILE,
     FINGERPRINT_KEY,
     FINGERPRINT_KEYS_FILE,
     GENESIS_FILE,
     KEYS_FILE,
     NODE_KEY,
     SEAL_KEY,
-    NodeConfig,
 )
 from traco.node.ledger import wall_clock_ms
 
@@ -41,13 +41,21 @@ def prepare(directory: Path) -> tuple[bytes, int]:
     """Make a filled directory one that a node can be started in."""
     genesis, accounts = opened(directory)
     (directory / GENESIS_FILE).write_bytes(genesis)
-    (directory / CONFIG_FILE).write_bytes(msgspec.json.encode(NodeConfig(port=PORT)))
+    (directory / CONFIG_FILE).write_bytes(encode_config(NodeConfig(port=PORT)))
     for file, names in ((KEYS_FILE, (NODE_KEY, SEAL_KEY)), (FINGERPRINT_KEYS_FILE, (FINGERPRINT_KEY,))):
         (directory / file).unlink(missing_ok=True)
         with KeyStore.create(directory / file, PASSPHRASE, CHEAP) as keys:
             for name in names:
                 keys.add(name, Scheme.ED25519, seed(name), (name,))
     return genesis, accounts
+
+
+def token_of(market: Market, owner: int = 0) -> str:
+    """An access token of an owner, who may submit; the market's network is one that answers nobody without."""
+    grant = new_grant(
+        market.network, signer("node").public_key, market.owners[owner], "submit", wall_clock_ms()
+    )
+    return make_token(grant, market.signers[owner])
 
 
 def seed(name: str) -> bytes:
@@ -84,6 +92,7 @@ async def measure(directory: Path, idle: int, seconds: float) -> dict[str, float
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", timeout=60) as client:
             await _ready(client, node)
+            client.headers["authorization"] = f"Bearer {token_of(market)}"
             load = Load(market)
             return {
                 **await _idle(client, load, idle), **await _many(client, load, seconds),
