@@ -99,6 +99,15 @@ export function money(amount, instrumentId) {
   return shown;
 }
 
+/** As `money`, without the code: for columns that are all of one instrument. */
+export function digits(amount, instrumentId) {
+  const shown = h("span", { class: "money" }, String(amount));
+  instrumentOf(instrumentId).then((record) => {
+    if (record) shown.replaceChildren(decimal(amount, record.decimals));
+  });
+  return shown;
+}
+
 /** The instrument that the amounts of an instruction or event are of, or a promise of it: its own, or that of its financing or document. */
 function unitOf(record) {
   if (record.instrument ?? record.cash) return record.instrument ?? record.cash;
@@ -114,9 +123,9 @@ export function reference(hex) {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(raw);
     // control characters would not be seen
-    return /^[^\p{C}]+$/u.test(text) ? text : h("code", null, hex);
+    return /^[^\p{C}]+$/u.test(text) ? text : h("code", { title: hex }, short(hex));
   } catch {
-    return h("code", null, hex);
+    return h("code", { title: hex }, short(hex));
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { facts, fill, h, section, table } from "../dom.js";
 import { find, get, query } from "../node.js";
-import { account as accountLink, badge, code, instrument as instrumentLink, instrumentOf, link, money, moment, party, reference } from "../readable.js";
+import { account as accountLink, badge, code, digits, instrument as instrumentLink, instrumentOf, link, money, moment, party, reference } from "../readable.js";
 import { field, say, word } from "../words.js";
 import { optional } from "./optional.js";
 
@@ -24,7 +24,7 @@ export async function account(id) {
     section(say("holdings"), table(say("holdings"), [
       { title: say("instrument"), cell: (row) => instrumentLink(row.instrument) },
       { title: say("owned"), kind: "number", cell: (row) => money(owned(row.holding), row.instrument) },
-      ...PARTS.map((part) => ({ title: field(part), kind: "number", cell: (row) => money(row.holding[part], row.instrument) })),
+      ...PARTS.map((part) => ({ title: field(part), kind: "number", cell: (row) => digits(row.holding[part], row.instrument) })),
     ], rows, say("nothing"))),
     rows.length ? section(say("statement"), await statementForm(id, rows)) : null];
 }
@@ -65,8 +65,8 @@ async function statement(result, id, instrument, fromMs, toMs, after = null) {
       { title: say("transaction"), cell: (row) => link("tx", row.transaction) },
       { title: say("counterparty"), cell: (row) => (row.counter_account ? accountLink(row.counter_account) : word(row.cause)) },
       { title: say("reference"), cell: (row) => reference(row.reference) },
-      { title: say("amount"), kind: "number", cell: (row) => money(row.amount, instrument) },
-      { title: say("balance"), kind: "number", cell: (row) => money(row.balance, instrument) },
+      { title: say("amount"), kind: "number", cell: (row) => digits(row.amount, instrument) },
+      { title: say("balance"), kind: "number", cell: (row) => digits(row.balance, instrument) },
     ], page.items, say("no_movements")),
     page.next ? h("button", { type: "button", onclick: () => statement(result, id, instrument, fromMs, toMs, page.next) }, say("more")) : null);
 }

@@ -3,7 +3,7 @@
 import { facts, h, section, table } from "../dom.js";
 import { get } from "../node.js";
 import { badge, code, link, moment } from "../readable.js";
-import { say } from "../words.js";
+import { say, word } from "../words.js";
 
 const PAGE = 50;
 
@@ -17,7 +17,7 @@ export function blockTable(items) {
 }
 
 export async function blocks(id, signal, parameters) {
-  const page = await get("/v1/blocks", { limit: PAGE, order: "newest", after: parameters.get("after") });
+  const page = await get("/v1/blocks", { limit: PAGE, before: parameters.get("after") });
   return [h("h1", null, say("blocks")), blockTable(page.items), more("blocks", page.next)];
 }
 
@@ -26,20 +26,23 @@ export function more(path, next) {
   return next === null ? null : h("p", { class: "more" }, h("a", { href: `#/${path}?after=${encodeURIComponent(next)}` }, say("more")));
 }
 
-export async function block(id) {
-  const found = await get(`/v1/blocks/${encodeURIComponent(id)}`);
+export async function block(id, signal, parameters) {
+  const found = await get(`/v1/blocks/${encodeURIComponent(id)}`, { first: parameters.get("first") });
   const height = Number(found.height);
   return [h("h1", null, `${say("block")} ${height}`),
     h("p", { class: "steps" }, height > 0 ? link("block", height - 1, `← ${height - 1}`) : null, " ", link("block", height + 1, `${height + 1} →`)),
     facts([[say("time"), moment(found.time_ms)], [say("app_hash"), code(found.app_hash)], [say("state_root"), code(found.state_root)]]),
     section(say("transactions"), table(say("transactions"), [
-      { title: say("place"), kind: "number", cell: (row) => row.place },
+      { title: say("place"), kind: "number", cell: (row) => row.leaf },
       { title: say("id"), cell: (row) => link("tx", row.id) },
+      { title: say("kind"), cell: (row) => (row.visible ? word(row.kind) : "–") },
       { title: say("outcome"), cell: (row) => outcome(row) },
-    ], found.leaves.map((leaf, place) => ({ place, ...leaf })), say("no_transactions")))];
+      { title: say("events"), kind: "number", cell: (row) => (row.visible ? row.events.length : "–") },
+    ], found.leaves, say("no_transactions"))),
+    found.next === null ? null : h("p", { class: "more" }, h("a", { href: `#/block/${height}?first=${found.next}` }, say("more")))];
 }
 
 function outcome(row) {
-  if (row.visible === false) return h("span", { class: "empty" }, say("not_yours"));
+  if (!row.visible) return h("span", { class: "empty" }, say("not_yours"));
   return row.failure ? [badge("rejected"), " ", h("code", null, row.failure)] : badge("final");
 }

@@ -1,7 +1,7 @@
 // Instruments: all of them, and one with its totals and holders.
 
 import { facts, h, section, table } from "../dom.js";
-import { find, query } from "../node.js";
+import { find, get, query } from "../node.js";
 import { account, badge, code, link, money, party } from "../readable.js";
 import { field, say, word } from "../words.js";
 import { more } from "./blocks.js";
@@ -12,15 +12,14 @@ import { optional } from "./optional.js";
 const PAGE = 100;
 
 export async function instruments(id, signal, parameters) {
-  const rows = await query("holding.list_instruments", { limit: PAGE, after: parameters.get("after") ?? "" });
-  const next = rows.length === PAGE ? rows.at(-1).id : null;
+  const page = await get("/v1/instruments", { limit: PAGE, after: parameters.get("after") });
   return [h("h1", null, say("instruments")), table(say("instruments"), [
     { title: say("code"), cell: (row) => link("instrument", row.id, row.instrument.code) },
     { title: say("kind"), cell: (row) => word(row.instrument.kind) },
     { title: say("currency"), cell: (row) => row.instrument.currency ?? "–" },
     { title: field("issuer"), cell: (row) => party(row.instrument.issuer) },
     { title: say("status"), cell: (row) => badge(row.instrument.closed ? "closed" : "active") },
-  ], rows, say("nothing")), more("instruments", next)];
+  ], page.items, say("nothing")), more("instruments", page.next)];
 }
 
 export async function instrument(id) {

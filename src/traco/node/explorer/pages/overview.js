@@ -33,7 +33,7 @@ async function refresh(standing, latest) {
 
 async function recent() {
   try {
-    return await get("/v1/blocks", { limit: SHOWN_BLOCKS, order: "newest" });
+    return await get("/v1/blocks", { limit: SHOWN_BLOCKS });
   } catch (error) {
     if (error instanceof NodeError && error.status === 401) return null;
     throw error;
@@ -50,7 +50,7 @@ async function watch(events, pulse, changed, signal) {
   let height = "";
   while (!signal.aborted) {
     try {
-      await follow(position || "latest", (kind, at, data) => {
+      await follow(position, (kind, at, data) => {
         fill(pulse, say("live_now"));
         position = at || position;
         if (kind !== "ledger") return;

@@ -12,15 +12,14 @@ import { optional } from "./optional.js";
 const PAGE = 100;
 
 export async function parties(id, signal, parameters) {
-  const { parties: views } = await query("party.list", { limit: PAGE, after: parameters.get("after") || null });
-  const next = views.length === PAGE ? views.at(-1).id : null;
+  const page = await get("/v1/parties", { limit: PAGE, after: parameters.get("after") });
   return [h("h1", null, say("parties")), table(say("parties"), [
     { title: say("name"), cell: (row) => link("party", row.id, row.party.name ?? undefined) },
     { title: say("kind"), cell: (row) => word(row.party.kind) },
     { title: say("status"), cell: (row) => badge(row.party.status) },
     { title: say("identifiers"), cell: (row) => row.party.identifiers.map((one) => `${one.scheme}:${one.value}`).join(", ") },
     { title: say("roles"), cell: (row) => row.party.roles.map(word).join(", ") },
-  ], views, say("nothing")), more("parties", next)];
+  ], page.items, say("nothing")), more("parties", page.next)];
 }
 
 export async function party(id) {

@@ -3,13 +3,14 @@
 import { facts, h, section } from "../dom.js";
 import { bytes, get } from "../node.js";
 import { badge, code, link, moment, statement } from "../readable.js";
-import { say } from "../words.js";
+import { say, word } from "../words.js";
 
 export async function transaction(id) {
   const found = await get(`/v1/transactions/${encodeURIComponent(id)}`);
   const ended = found.status === "final" || found.status === "rejected";
   return [h("h1", null, say("transaction")),
-    facts([[say("id"), code(found.id)], [say("status"), badge(found.status)],
+    facts([[say("id"), code(found.id)], [say("kind"), found.kind ? word(found.kind) : null], [say("status"), badge(found.status)],
+      [say("time"), found.time_ms ? moment(found.time_ms) : null],
       [say("block"), ended ? link("block", found.height, found.height) : null], [say("place"), ended ? found.leaf : null],
       [say("valid_until"), found.valid_until ? moment(found.valid_until) : null],
       [say("signers"), found.signers?.length ? h("ul", { class: "plain" }, found.signers.map((key) => h("li", null, code(key)))) : null]]),
