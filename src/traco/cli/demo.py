@@ -1,6 +1,8 @@
 """``traco demo``: an invoice financed and settled, end to end, on one machine."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -29,16 +31,12 @@ def demo(
 ) -> None:
     """Run the ten steps of the demonstration against a real node on the loopback address."""
     _check(invoices)
-    _clear(directory)
+    make_room(directory)
     stage = Stage()
     story = Story(directory, invoices, stage)
-    try:
+    with telling():
         story.tell()
-    except NothingToFinance as nothing:
-        raise CommandProblem(ExitCode.NEGATIVE, "demo.nothing_to_finance", str(nothing)) from None
-    except DemoFailed as failed:
-        raise CommandProblem(ExitCode.NEGATIVE, "demo.failed", str(failed)) from None
-    _write_names(directory, story)
+    write_names(directory, story)
     stage.end([
         f"The data is in {directory}/: genesis.json, {RECEIPT}, the node's directory, everybody's keys and names.",
         "Try next, after  . .venv/bin/activate",
@@ -51,6 +49,17 @@ def demo(
         "With electronic invoices of your own:  make demo INVOICES=folder",
         "A network of your own, by hand:        docs/first-transaction.md",
     ])  # fmt: skip
+
+
+@contextmanager
+def telling() -> Iterator[None]:
+    """What a demonstration ends with where it cannot go on. Raises ``CommandProblem``."""
+    try:
+        yield
+    except NothingToFinance as nothing:
+        raise CommandProblem(ExitCode.NEGATIVE, "demo.nothing_to_finance", str(nothing)) from None
+    except DemoFailed as failed:
+        raise CommandProblem(ExitCode.NEGATIVE, "demo.failed", str(failed)) from None
 
 
 def _check(invoices: Path) -> None:
@@ -66,7 +75,7 @@ def _check(invoices: Path) -> None:
         )
 
 
-def _clear(directory: Path) -> None:
+def make_room(directory: Path) -> None:
     """Make the directory empty: only one that an earlier demonstration made is deleted."""
     if directory.exists() and any(directory.iterdir()) and not (directory / MARK).exists():
         raise CommandProblem(
@@ -79,7 +88,7 @@ def _clear(directory: Path) -> None:
     (directory / MARK).touch()
 
 
-def _write_names(directory: Path, story: Story) -> None:
+def write_names(directory: Path, story: Story) -> None:
     """An address book, so that one can go on where the demonstration ended, as any of its organisations."""
     cast, deal = story.cast, story.deal
     if cast is None or deal is None:

@@ -10,10 +10,10 @@ from typing import Final
 
 from traco.client.keystore import KeyStore
 from traco.client.results import ClientError
-from traco.client.sdk import LedgerClient, Party
-from traco.client.transport import Transport
+from traco.client.sdk import LedgerClient, Party, Patience
 from traco.demo.stage import DemoFailed
-from traco.node.directory import KEYS_FILE, MEMBER_KEY, NodeConfig, create, founding_member, read_genesis
+from traco.node.configuration import NodeConfig
+from traco.node.directory import KEYS_FILE, MEMBER_KEY, create, founding_member, read_genesis
 from traco.node.ledger import wall_clock_ms
 
 NODE: Final = "node"
@@ -55,7 +55,7 @@ class DemoNetwork:
             self._process = subprocess.Popen(  # noqa: S603
                 command(*arguments), stdout=out, stderr=out, stdin=subprocess.DEVNULL
             )
-        client = LedgerClient(self.url, transport=Transport(self.url, pauses=()))
+        client = LedgerClient(self.url, patience=Patience(pauses=()))
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline and self._process.poll() is None:
             try:
@@ -79,6 +79,13 @@ class DemoNetwork:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def kill(self) -> None:
+        """End the node as a power cut would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
 
     def operator(self, client: LedgerClient) -> Party:
         """The founding member, acting with the key that its node's key store holds."""

@@ -24,12 +24,13 @@ class NothingToFinance(Exception):
 
 
 class Stage:
-    """Prints to standard output."""
+    """Prints to standard output; ``quiet``: nothing, for what others show. ``steps``: how many there will be."""
 
-    def __init__(self) -> None:
+    def __init__(self, steps: int = STEPS, *, quiet: bool = False) -> None:
         terminal = Console(highlight=False, emoji=False)
+        self._steps = steps
         self._width = max(NARROWEST, min(WIDEST, terminal.width)) if terminal.is_terminal else WIDEST
-        self._console = Console(highlight=False, emoji=False, width=self._width)
+        self._console = Console(highlight=False, emoji=False, width=self._width, quiet=quiet)
         self._begun = time.monotonic()
         self._step = 0
 
@@ -37,7 +38,7 @@ class Stage:
         """Begin the next numbered step."""
         self._step += 1
         elapsed = time.monotonic() - self._begun
-        number, after = f"{self._step:2}/{STEPS}  ", f"  {elapsed:.1f} s"
+        number, after = f"{self._step:2}/{self._steps}  ", f"  {elapsed:.1f} s"
         first, *more = textwrap.wrap(shown(title), self._width - len(number) - len(after))
         rest = "".join(f"\n{INDENT}{line}" for line in more)
         self._console.print(Text.assemble("\n", (number + first, "bold"), (after, "dim"), (rest, "bold")))
@@ -46,6 +47,11 @@ class Stage:
         """A line of the step; a longer one goes on below itself."""
         for line in textwrap.wrap(shown(text), self._width - len(INDENT), break_on_hyphens=False):
             self._console.print(INDENT + line, markup=False, soft_wrap=True)
+
+    def quote(self, text: str) -> None:
+        """What another program printed, line by line as it stands."""
+        for line in text.rstrip().splitlines():
+            self._console.out(INDENT + shown(line), highlight=False)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """A small table."""

@@ -31,7 +31,7 @@ class Story:
 
     def __init__(self, directory: Path, invoices: Path, stage: Stage) -> None:
         self._directory, self._invoices, self._stage = directory, invoices, stage
-        self._network = DemoNetwork(directory)
+        self.network = DemoNetwork(directory)
         self.cast: Cast | None = None
         self.deal: trade.Deal | None = None
         self._second_bank: Organisation | None = None
@@ -43,14 +43,14 @@ class Story:
         """
         self._stage.step("A network is founded and its node started")
         try:
-            with self._network.start() as client:
+            with self.network.start() as client:
                 self._stage.say(
                     f"network {client.network.hex()[:16]}..., embedded engine, REST on {client.url}"
                 )
                 settlement = self._business(client)
                 self._proof(client, settlement)
         finally:
-            self._network.stop()
+            self.network.stop()
         self._audit()
 
     def roles(self) -> list[tuple[str, Organisation]]:
@@ -67,9 +67,7 @@ class Story:
         return [(name, one) for name, one in (*played, *banks) if one is not None]
 
     def _business(self, client: LedgerClient) -> bytes:
-        cast = Cast(
-            client, self._network.operator(client), self._directory / "keys", self._network.passphrase
-        )
+        cast = Cast(client, self.network.operator(client), self._directory / "keys", self.network.passphrase)
         self.cast = cast
         banks = self._organisations(cast)
         self._second_bank = banks[1]
@@ -298,7 +296,7 @@ class Story:
 
     def _audit(self) -> None:
         self._stage.step("The node stops; the ledger is re-executed, every root compared")
-        audited = run("node", "audit", str(self._network.node_directory), "--json")
+        audited = run("node", "audit", str(self.network.node_directory), "--json")
         expect(
             audited.returncode == 0, f"re-execution gives the same ledger: {audited.stderr or audited.stdout}"
         )
