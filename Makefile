@@ -55,6 +55,11 @@ demo: venv ## Run the ten steps of the demonstration; INVOICES=folder takes your
 	@mkdir -p build
 	$(BIN)/traco demo --dir build/demo $(if $(INVOICES),--invoices "$(INVOICES)")
 
+.PHONY: demo-node
+demo-node: venv ## Show a node's daily life: explorer, reports, backup, destruction, restore
+	@mkdir -p build
+	$(BIN)/traco demo-node --dir build/demo-node
+
 ## Check
 
 .PHONY: check test
@@ -88,6 +93,11 @@ torture-selftest: venv-dev ## Plant known faults and see that torture finds ever
 bench: venv-dev ## Measure speed and size: a table, and build/bench.json
 	@mkdir -p build
 	$(PY) -m bench --output build/bench.json
+
+.PHONY: bench-node
+bench-node: venv-dev ## Measure a whole node: REST, projections, statements, restore, start; build/bench-node.json
+	@mkdir -p build
+	$(PY) -m bench.node --output build/bench-node.json
 
 ## Others
 

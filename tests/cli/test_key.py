@@ -1,10 +1,13 @@
+import sys
 from pathlib import Path
 
 import pytest
 
 from support.command_line import PASSPHRASE, CommandLine
+from support.keyrings import fake_keyring
 from traco.cli.problems import ExitCode
 from traco.client.keystore import KeyStore
+from traco.client.signer import P256Signer
 
 
 def private(path: Path, text: str, mode: int = 0o600) -> Path:
@@ -116,3 +119,61 @@ def test_what_cannot_be_a_name_is_refused(traco: CommandLine, name: str) -> None
 
 def test_passphrases_are_no_options(traco: CommandLine) -> None:
     assert traco("key", "create", "seller", "--passphrase", "x").code == ExitCode.USAGE
+
+
+PROGRAM = """
+import json, sys
+from traco.client.signer import P256Signer
+signer, request = P256Signer.from_seed(bytes(range(32))), json.load(sys.stdin)
+key = {"public_key": signer.public_key.hex()}
+print(json.dumps({"signature": signer.sign(bytes.fromhex(request["message"])).hex()} if "message" in request else key))
+"""
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> list[str]:
+    file = tmp_path / "program.py"
+    file.write_text(PROGRAM)
+    return [sys.executable, str(file)]
+
+
+def test_a_key_in_the_keyring_belongs_to_a_name_like_a_key_store(traco: CommandLine) -> None:
+    with fake_keyring() as kept:
+        document = traco("key", "keyring", "bank", "--json").document
+        assert list(kept.kept) == [("traco", "bank/main")]
+        assert traco("key", "list", "bank", "--json").document["keys"] == document["keys"]
+        assert traco("key", "export", "bank").out == Path(document["public_keys"]).read_text()
+        traco("key", "keyring", "bank", "--key", "second", "--role", "sign")
+        assert len(traco("key", "list", "bank", "--json").document["keys"]) == 2
+
+
+def test_without_a_keyring_nothing_is_made(traco: CommandLine) -> None:
+    with fake_keyring() as kept:
+        kept.is_locked = True
+        printed = traco("key", "keyring", "bank", "--json")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.KEYS, "signer.keyring_failed")
+    assert not (traco.home / "keys" / "bank.signers").exists()
+
+
+def test_a_program_s_key_belongs_to_a_name_like_a_key_store(traco: CommandLine, program: list[str]) -> None:
+    document = traco("key", "command", "bank", "--json", "--", *program).document
+    key = P256Signer.from_seed(bytes(range(32))).public_key.hex()
+    assert [(each["scheme"], each["public_key"]) for each in document["keys"]] == [("p256", key)]
+    assert traco("key", "list", "@bank", "--json").document["keys"] == document["keys"]
+
+
+def test_a_program_that_has_no_key_is_refused(traco: CommandLine) -> None:
+    printed = traco("key", "command", "bank", "--json", "--", sys.executable, "-c", "print()")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.KEYS, "signer.command_answer")
+
+
+def test_a_name_with_a_key_store_gets_no_other_keys(traco: CommandLine, program: list[str]) -> None:
+    traco("key", "create", "bank")
+    printed = traco("key", "command", "bank", "--json", "--", *program)
+    assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, "keystore.exists")
+
+
+def test_a_name_with_keys_elsewhere_gets_no_key_store(traco: CommandLine, program: list[str]) -> None:
+    traco("key", "command", "bank", "--", *program)
+    printed = traco("key", "create", "bank", "--json")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.KEYS, "keystore.exists")

@@ -5,19 +5,27 @@ from traco.cli.problems import MEANINGS, ExitCode, problem_of
 from traco.client.forms import FormInvalid
 from traco.client.keystore import KeyStoreError
 from traco.client.results import (
+    AddressRefused,
     Failure,
     NodeProblem,
     NodeUnreachable,
+    NotFinalYet,
+    NotFound,
     OtherNetwork,
+    OutcomesUnknown,
     OutcomeUnknown,
+    TimedOut,
     TransactionRefused,
     TransactionRejected,
     TransactionResult,
 )
+from traco.client.signers.errors import SignerError
 from traco.kernel.errors import Halt, TooLarge
 from traco.kernel.finality import ReceiptInvalid
 from traco.kernel.identifiers import IdentifierInvalid
+from traco.node.configuration import ConfigurationInvalid
 from traco.node.directory import NodeDirectoryError
+from traco.projections.errors import AddressInvalid
 from traco.services.doc import ContentMismatch, InvoiceUnreadable
 from traco.storage import DiskFull
 
@@ -27,9 +35,15 @@ ERRORS: list[tuple[Exception, ExitCode, str]] = [
     (TransactionRefused(RESULT), ExitCode.REFUSED, "a.b"),
     (NodeUnreachable("url", "why"), ExitCode.NODE, "node.unreachable"),
     (OutcomeUnknown("url", "why", bytes(32), b""), ExitCode.NODE, "transaction.outcome_unknown"),
+    (OutcomesUnknown("url", "why", (), (b"",)), ExitCode.NODE, "transaction.outcomes_unknown"),
+    (NotFinalYet(bytes(32), 1.0, None), ExitCode.NODE, "transaction.not_final_yet"),
+    (AddressRefused("client.insecure_address", "No."), ExitCode.INPUT, "client.insecure_address"),
+    (SignerError("signer.key_unknown", "No."), ExitCode.KEYS, "signer.key_unknown"),
     (OtherNetwork(b"a", b"b"), ExitCode.NODE, "node.other_network"),
     (KeyStoreError("keystore.closed"), ExitCode.KEYS, "keystore.closed"),
     (NodeDirectoryError("node.incomplete", "No."), ExitCode.HALTED, "node.incomplete"),
+    (ConfigurationInvalid("node.config_invalid", ["No."]), ExitCode.HALTED, "node.config_invalid"),
+    (AddressInvalid("No."), ExitCode.HALTED, "projections.address_invalid"),
     (ReceiptInvalid("receipt.seal", "No."), ExitCode.NEGATIVE, "receipt.seal"),
     (ContentMismatch(), ExitCode.NEGATIVE, "content.mismatch"),
     (InvoiceUnreadable("invoice.empty", "No."), ExitCode.INPUT, "invoice.empty"),
@@ -61,6 +75,13 @@ def test_a_problem_of_a_node_is_judged_by_its_status(status: int, exit_code: Exi
     problem = problem_of(NodeProblem(status, "x.y", "No.", {"last": 7}))
     assert problem is not None
     assert (problem.exit_code, problem.document()["last"]) == (exit_code, 7)
+
+
+def test_a_kind_of_an_error_is_judged_like_the_error() -> None:
+    timed_out, not_found = problem_of(TimedOut("url", 1.0, "why")), problem_of(NotFound(404, "x.y", "No."))
+    assert timed_out is not None
+    assert not_found is not None
+    assert (timed_out.exit_code, not_found.exit_code) == (ExitCode.NODE, ExitCode.NEGATIVE)
 
 
 @pytest.mark.parametrize(

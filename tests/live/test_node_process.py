@@ -32,11 +32,11 @@ def is_free(url: str) -> bool:
 
 
 def test_a_killed_api_process_comes_back_and_sigterm_stops_all_in_order(node: Running) -> None:
-    verifier, api = node.children()
+    verifier, api = node.child("traco-verifier"), node.child("traco-api")
     os.kill(api, signal.SIGKILL)
     node.ready()
-    assert node.children()[0] == verifier
-    assert node.children()[1] != api
+    assert node.child("traco-verifier") == verifier
+    assert node.child("traco-api") != api
     assert "the API process ended with code -9" in node.log()
     children = node.children()
     node.process.terminate()
@@ -74,13 +74,13 @@ def test_after_kill_9_nothing_is_left_behind_and_it_starts_again(
         with Running(*place) as second:
             assert second.ends() == 7
             assert f"in use by process {again.process.pid}" in " ".join(second.said().split())
-            assert second.log().count("CRITICAL") == 1
+            assert "CRITICAL" not in second.log()  # the log is the running node's
 
 
 def test_the_death_of_a_verifier_stops_the_node_with_a_message(place: tuple[Path, str]) -> None:
     with Running(*place) as node:
         node.ready()
-        verifier, api = node.children()
+        verifier, api = node.child("traco-verifier"), node.child("traco-api")
         os.kill(verifier, signal.SIGKILL)
         assert node.ends() == 7
         assert "a verifier process ended" in node.said()

@@ -14,8 +14,8 @@ from traco.kernel.application import Application
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import network_id, parse_genesis, write_genesis
 from traco.modules.composition import compose
+from traco.node.configuration import CONFIG_FILE, NodeConfig, read_config
 from traco.node.directory import (
-    CONFIG_FILE,
     FINGERPRINT_KEY,
     FINGERPRINT_KEYS_FILE,
     GENESIS_FILE,
@@ -24,11 +24,9 @@ from traco.node.directory import (
     MEMBER_KEY,
     NODE_KEY,
     SEAL_KEY,
-    NodeConfig,
     NodeDirectoryError,
     create,
     founding_member,
-    read_config,
     read_genesis,
     require_complete,
 )
@@ -108,18 +106,6 @@ def test_the_configuration_is_read_back(tmp_path: Path) -> None:
     assert read_config(tmp_path / "node") == NodeConfig(port=1, verifiers=64, host="::1")
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"", b"{", b"[]", b'{"port": 70000}', b'{"port": -1}', b'{"verifiers": 0}', b'{"verifiers": 65}', b'{"host": "0.0.0.0"}',
-        b'{"format": "traco-node/2"}', b'{"unknown": 1}', b"\xff", b"[" * 100_000,
-    ],
-)  # fmt: skip
-def test_a_configuration_that_is_none_is_refused(tmp_path: Path, raw: bytes) -> None:
-    (tmp_path / CONFIG_FILE).write_bytes(raw)
-    refused("node.config_invalid", read_config, tmp_path)
-
-
 @pytest.mark.parametrize("raw", [b"", b"{}", b"\xff", b"[" * 100_000])
 def test_a_genesis_that_is_none_is_refused(tmp_path: Path, raw: bytes) -> None:
     (tmp_path / GENESIS_FILE).write_bytes(raw)
@@ -138,7 +124,6 @@ def test_a_genesis_without_a_founding_member_is_refused(tmp_path: Path, modules:
 
 def test_a_missing_directory_is_said_to_be_incomplete(tmp_path: Path) -> None:
     refused("node.incomplete", read_genesis, tmp_path / "missing")
-    refused("node.incomplete", read_config, tmp_path / "missing")
 
 
 @pytest.mark.parametrize("name", [GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE])

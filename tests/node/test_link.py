@@ -30,7 +30,9 @@ def sealed(office: Office) -> Sealed:
 def run(office: Office, work: Work, on_gone: Callable[[], None] = lambda: None) -> None:
     async def linked() -> None:
         near, far = socket.socketpair()
-        serving = asyncio.create_task(LedgerEnd(office.gateway, lambda: sealed(office)).serve(near))
+        serving = asyncio.create_task(
+            LedgerEnd(office.gateway, lambda: sealed(office), office.figures).serve(near)
+        )
         api = ApiEnd(on_gone)
         await api.connect(far)
         try:
@@ -145,3 +147,30 @@ def test_an_api_end_that_is_not_connected_has_no_ledger() -> None:
         await api.close()
 
     asyncio.run(work())
+
+
+def test_the_next_block_is_told_when_it_is_made(office: Office) -> None:
+    async def work(api: ApiEnd, serving: "asyncio.Task[None]") -> None:
+        waiting = asyncio.create_task(api.next_block(-1))
+        await api.seal()
+        assert not waiting.done()
+        async with office.running():
+            await api.submit((office.add(),), True)
+            assert await waiting == 1
+            assert await api.next_block(0) == 1
+            later = asyncio.create_task(api.next_block(1))
+            await api.submit((office.add(),), True)
+            assert await later == 2
+
+    run(office, work)
+
+
+def test_who_waits_for_a_block_is_told_that_there_will_be_none(office: Office) -> None:
+    async def work(api: ApiEnd, serving: "asyncio.Task[None]") -> None:
+        waiting = asyncio.create_task(api.next_block(-1))
+        await api.seal()
+        serving.cancel()
+        with pytest.raises(LedgerGone):
+            await waiting
+
+    run(office, work)

@@ -158,6 +158,8 @@ def test_the_leaf_of_an_upgrade_is_told_from_what_fell_due(log: CommittedLog, sn
     upgraded = block._replace(leaves=(leaf, *block.leaves))
     assert next(log.leaves(upgraded)).kind is LeafKind.UPGRADE
     assert log.leaf(upgraded, 0).kind is LeafKind.UPGRADE
+    second = block._replace(leaves=(leaf, leaf, *block.leaves))
+    assert log.leaf(second, 1).kind is LeafKind.DUE  # only the first leaf is ever that of an upgrade
     other = CommittedLog(REGISTRY, bytes(32))
     assert next(other.leaves(upgraded)).kind is LeafKind.DUE
 

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -16,26 +16,34 @@ from traco.client.signer import Signer
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
+from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
+from traco.node.api.inside import Inside
 from traco.node.api.process import _fingerprint_service
 from traco.node.api.reads import Reads
+from traco.node.api.reports import report_routes
+from traco.node.api.settings import AccessSettings
+from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
     LEDGER_FILE,
     MEMBER_KEY,
     NODE_KEY,
     SEAL_KEY,
-    NodeConfig,
     create,
     founding_member,
 )
 from traco.node.ledger import LedgerNode, wall_clock_ms
 from traco.node.link import ApiEnd, LedgerEnd
+from traco.node.projector import open_projections
+from traco.projections.database import ProjectionDatabase
+from traco.projections.projection import Projection
 from traco.storage import SnapshotReader
 
 CHEAP = Cost(memory_kib=8, passes=1, lanes=1)
 PASSPHRASE = "words for a test"
 URL = "http://127.0.0.1"
+Purpose = Literal["development", "test", "production"]
 
 
 class WholeNode(NamedTuple):
@@ -46,25 +54,36 @@ class WholeNode(NamedTuple):
     member: bytes
     signer: Signer
     app: Litestar
+    node: bytes  # the node's public key
+    reads: Reads
+    projections: ProjectionDatabase | None
+
+    def project(self) -> None:
+        """Bring the projections up to the ledger, which nothing does by itself here."""
+        assert self.projections is not None
+        Projection(self.reads.reader, self.reads.registry, self.projections).catch_up()
 
 
-def make_directory(directory: Path, port: int = 7_470) -> bytes:
+def make_directory(directory: Path, port: int = 7_470, purpose: Purpose = "development") -> bytes:
     """A node's directory with cheap keys; its genesis."""
     create(
-        directory, PASSPHRASE, name="Test", operator="Example Operator Ltd", purpose="test",
+        directory, PASSPHRASE, name="Test", operator="Example Operator Ltd", purpose=purpose,
         time_ms=wall_clock_ms(), config=NodeConfig(port=port, verifiers=1), cost=CHEAP,
     )  # fmt: skip
     return (directory / "genesis.json").read_bytes()
 
 
 @contextmanager
-def whole_node(directory: Path) -> Generator[WholeNode, None, None]:
-    """The node runs in the event loop of the application's own test client."""
-    genesis = make_directory(directory)
+def whole_node(
+    directory: Path, purpose: Purpose = "development", **access: Any
+) -> Generator[WholeNode, None, None]:
+    """The node runs in the event loop of the application's own test client; ``access``: of ``AccessSettings``,
+    or functions of the founding member's id."""
+    genesis = make_directory(directory, purpose=purpose)
     member = founding_member(genesis)
     with KeyStore.open(directory / KEYS_FILE, PASSPHRASE) as keys:
         node = LedgerNode(directory, genesis, member, keys.signer(NODE_KEY), keys.signer(SEAL_KEY), _alarm, 1)
-        signer = keys.signer(MEMBER_KEY)
+        signer, node_key = keys.signer(MEMBER_KEY), keys.signer(NODE_KEY).public_key
     founding, registry, link = parse_genesis(genesis), compose(), ApiEnd()
     network = network_id(founding)
     reader = SnapshotReader(directory / LEDGER_FILE, network)
@@ -73,7 +92,7 @@ def whole_node(directory: Path) -> Generator[WholeNode, None, None]:
     async def start() -> None:
         near, far = socket.socketpair()
         tasks.append(await node.start())
-        tasks.append(asyncio.create_task(LedgerEnd(node.gateway, node.sealed).serve(near)))
+        tasks.append(asyncio.create_task(LedgerEnd(node.gateway, node.sealed, node.figures).serve(near)))
         await link.connect(far)
 
     async def stop() -> None:
@@ -84,14 +103,28 @@ def whole_node(directory: Path) -> Generator[WholeNode, None, None]:
         await node.finish()
 
     service = _fingerprint_service(directory, PASSPHRASE, network)
+
+    def height() -> int:
+        with reads.snapshot() as snapshot:
+            return snapshot.height
+
+    config = NodeConfig()
+    projections = open_projections(directory, network, config)
+    inside = Inside(directory, config, link, height, projections)
+    concerns = Concerns(directory / CONCERNS_FILE, registry)
+    reads = Reads(reader, registry, concerns)
+    access = {name: value(member) if callable(value) else value for name, value in access.items()}
+    settings = AccessSettings(node=node_key, purpose=purpose, **{"operators": frozenset((member,)), **access})
     app = make_app(
-        link, Reads(reader, registry), registry, genesis, network, founding.kernel_parameters(), [start], [stop],
-        [fingerprint_route(service)],
+        link, reads, registry, genesis, network, founding.kernel_parameters(), [start],
+        [inside.stop, stop], [fingerprint_route(service), *inside.routes, *report_routes(reads, projections)],
+        access=settings,
     )  # fmt: skip
     try:
         with TestClient(app, base_url=URL, raise_server_exceptions=False) as client:
-            yield WholeNode(client, network, member, signer, app)
+            yield WholeNode(client, network, member, signer, app, node_key, reads, projections)
     finally:
+        concerns.close()
         reader.close()
         node.stop()
         service._log.close()

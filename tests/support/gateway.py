@@ -17,6 +17,7 @@ from traco.kernel.instruction import Instruction
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener, Screened, encode_transaction
 from traco.kernel.transaction import Body, signing_message, transaction_id
+from traco.node.figures import Figures, Meter
 from traco.node.gateway import Gateway
 from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
@@ -66,6 +67,7 @@ class Office:
         self.outbox = Outbox(path, vfs)
         self.pool = DirectPool(direct)
         self.finds = 0
+        self.meter = Meter()
         self.gateway = Gateway(
             self.engine,
             self.outbox,
@@ -75,6 +77,7 @@ class Office:
             MEMBER,
             NODE_SIGNER,
             self.find,
+            self.meter,
         )
         self.recovered = self.gateway.recover()
         self._salt = now_ms
@@ -87,6 +90,13 @@ class Office:
                 if leaf.identity == identity:
                     return block.height, index, _RECEIPT.trusted(leaf.receipt).failure
         return None
+
+    def figures(self) -> Figures:
+        """What the gateway counts."""
+        info = self.application.info()
+        return self.meter.figures(
+            info.height, info.time_ms, len(self.application.tree), self.recovered, self.gateway.occupancy()
+        )
 
     def sign(self, *instructions: Instruction, key: Key = ALICE, valid_ms: int = 60_000) -> bytes:
         """A signed transaction with a salt of its own."""

@@ -74,9 +74,20 @@ class Running:
         return answers[-1]
 
     def children(self) -> list[int]:
-        """Its processes, verifiers first, the API last."""
+        """Its processes."""
         listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return sorted(int(pid) for pid in listed if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text())
+
+    def child(self, name: str) -> int:
+        """Its process of that name, such as ``traco-api``, once it is there."""
+        found: list[int] = []
+
+        def is_there() -> bool:
+            found[:] = [pid for pid in self.children() if _name_of(pid) == name]
+            return bool(found)
+
+        wait_until(is_there)
+        return found[0]
 
     def ends(self) -> int:
         """Wait for its end; the exit code."""
@@ -89,6 +100,13 @@ class Running:
     def log(self) -> str:
         """Its log."""
         return (self.directory / "node.log").read_text()
+
+
+def _name_of(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

@@ -130,7 +130,11 @@ def group(help_text: str) -> typer.Typer:
 def single(help_text: str) -> typer.Typer:
     """A command at the top, such as ``traco verify``, to be declared with the same name."""
     return typer.Typer(
-        help=help_text, no_args_is_help=True, pretty_exceptions_show_locals=False, rich_markup_mode=None
+        help=help_text,
+        no_args_is_help=True,
+        pretty_exceptions_show_locals=False,
+        rich_markup_mode=None,
+        add_completion=False,  # the whole command has it
     )
 
 

@@ -18,6 +18,7 @@ from traco.cli.problems import MEANINGS, CommandProblem, ExitCode, Problem
 
 GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "node": ("traco.cli.node", "Make, run and check a node."),
+    "doctor": ("traco.cli.doctor", "Check a node's installation, and say what to do."),
     "key": ("traco.cli.key", "Keep signing keys in encrypted key stores."),
     "name": ("traco.cli.name", "Your own names for parties, accounts, instruments and documents."),
     "party": ("traco.cli.party", "Register parties and look them up."),
@@ -26,11 +27,13 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "settle": ("traco.cli.settle", "Batches of transfers that settle all or none."),
     "doc": ("traco.cli.doc", "Register invoices and follow them."),
     "finance": ("traco.cli.finance", "Finance registered invoices."),
+    "report": ("traco.cli.report", "Reports: statements, positions, financings, reconciliation."),
     "tx": ("traco.cli.tx", "Transactions: send, submit, look up."),
     "receipt": ("traco.cli.receipt", "Finality receipts: proofs that outlive the network."),
     "verify": ("traco.cli.verify", "Check a finality receipt with nothing but the genesis document."),
     "state": ("traco.cli.state", "Prove what is in a node's state, and what is not."),
     "demo": ("traco.cli.demo", "Show an invoice being financed and settled, end to end."),
+    "demo-node": ("traco.cli.demo_node", "Show a node's daily life: explorer, reports, backup, restore."),
 }
 
 # Typer has no public name for the base of what a wrong command line raises.

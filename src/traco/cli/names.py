@@ -14,6 +14,7 @@ from traco.client.private_file import FileChanged, NotPrivate, TooLarge, read_pr
 
 FILE: Final = "addresses.json"
 KEYS_FOLDER: Final = "keys"
+SIGNERS_SUFFIX: Final = ".signers"  # of files that `client.signers.signer_file` reads
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 Kind = Literal["party", "account", "instrument", "document", "batch", "financing", "offer", "request"]
@@ -23,7 +24,10 @@ _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a name stands for: an id in hex; for a party also its key store and which keys sign (empty: the only one)."""
+    """What a name stands for: an id in hex; for a party also its key store (or file of signers) and which keys sign.
+
+    Without ``keys`` it is the only one.
+    """
 
     kind: Kind
     id: str
@@ -119,11 +123,20 @@ class AddressBook:
         self._save(msgspec.structs.replace(self._book, names=names))
 
     def key_store(self, name: str) -> Path:
-        """The key store that belongs to a name: the one it names, else the one of that name in this home."""
+        """The key store that belongs to a name: the one it names, else the one of that name in this home.
+
+        Where keys of that name are in a keyring or behind a command, it is the file that says so.
+        """
         entry = self.find(name)
         if entry is not None and entry.keystore:
             return self.home / entry.keystore
-        return self.home / KEYS_FOLDER / f"{check_name(name)}.keys"
+        store = self.home / KEYS_FOLDER / f"{check_name(name)}.keys"
+        elsewhere = self.signer_file(name)
+        return elsewhere if elsewhere.exists() and not store.exists() else store
+
+    def signer_file(self, name: str) -> Path:
+        """The file that says where keys of a name are that no key store holds."""
+        return self.home / KEYS_FOLDER / f"{check_name(name)}{SIGNERS_SUFFIX}"
 
     def _save(self, book: _Book) -> None:
         content = msgspec.json.format(msgspec.json.encode(book), indent=2) + b"\n"

@@ -1,40 +1,39 @@
 """``traco node``: make, run, watch, stop and audit a node."""
 
-import logging
 import os
 import signal
+import ssl
 import sys
-import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
+from traco.cli import backup, projections
 from traco.cli.command import Local, command, group
 from traco.cli.names import Entry
-from traco.cli.output import Output
 from traco.cli.problems import CommandProblem, ExitCode
 from traco.cli.session import Reading, WithKeys, WithNames
-from traco.client.results import ClientError
 from traco.client.sdk import LedgerClient
-from traco.client.transport import Transport
-from traco.kernel.genesis import network_id
+from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.identifiers import check_lei
 from traco.node import directory as node_directory
 from traco.node.audit import Progress, audit
+from traco.node.configuration import SETTINGS, NodeConfig, read_config, read_configuration, shown
 from traco.node.directory import (
     KEYS_FILE,
     MEMBER_KEY,
     NODE_LOG,
-    PRIVATE_UMASK,
-    NodeConfig,
-    read_config,
     read_genesis,
 )
+from traco.node.link import Sealed
+from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
 from traco.node.supervisor import run_node
 from traco.storage import Difference, DirectoryLock, StoreLocked
 
@@ -43,6 +42,7 @@ app = group("Make, run and check a node.")
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The node's directory.", show_default=False)]
 POLL_SECONDS = 0.1
 STOP_SECONDS = 30.0
+READY_SECONDS = 30.0  # longer than health.stall_seconds, by default
 MAX_SHOWN = 96
 
 
@@ -90,41 +90,100 @@ def init(
     session.output.note(f"Start it with: traco node start {directory}")
 
 
-@command(app, "start", examples=["traco node start node --passphrase-file node.passphrase"])
-def start(session: WithKeys, directory: Directory) -> None:
+@command(
+    app,
+    "start",
+    examples=[
+        "traco node start node --passphrase-file node.passphrase",
+        "traco node start node --port 8443 --set log.format=json",
+    ],
+)
+def start(
+    session: WithKeys,
+    directory: Directory,
+    host: Annotated[str | None, typer.Option(help="IP address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any value of the configuration; repeat it for several."
+        ),
+    ] = None,
+) -> None:
     """Run a node until it is stopped (Ctrl-C, SIGTERM, or traco node stop). Its log is DIR/node.log.
 
-    Prints the address once the node answers.
+    Prints the address once the node answers. What is set here counts more than the environment (TRACO_NODE_...), and
+    that more than DIR/node.json; see traco node config.
     """
-    config = read_config(directory)
-    url = f"http://127.0.0.1:{config.port}" if config.host != "::1" else f"http://[::1]:{config.port}"
+    config = read_configuration(directory, flags=_flags(setting or [], host, port, log_level)).config
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
-    os.umask(PRIVATE_UMASK)  # before the log is opened
-    logging.basicConfig(
-        filename=directory / NODE_LOG,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
-    logging.getLogger("traco").setLevel(logging.INFO)
+    network = network_id(parse_genesis(read_genesis(directory)))
 
-    announcing = threading.Thread(target=_announce, args=(session.output, url), daemon=True)
-    announcing.start()
-    run_node(directory, passphrase)
-
-
-def _announce(output: Output, url: str) -> None:
-    """Print the address once the node answers. Ends with the process, if it never does."""
-    with LedgerClient(url, transport=Transport(url, pauses=())) as client:
-        while True:
-            try:
-                status = client.status()
-            except ClientError:
-                time.sleep(POLL_SECONDS)
-                continue
-            ready = {"url": url, "pid": os.getpid(), "network": status.network.hex(), "height": status.height}
-            output.document(ready, f"{url} is ready (height {status.height})")
+    def announce(sealed: Sealed) -> None:
+        ready = {"url": config.url, "pid": os.getpid(), "network": network.hex(), "height": sealed.height}
+        with suppress(OSError):  # nobody listens any more; the node goes on
+            session.output.document(ready, f"{config.url} is ready (height {sealed.height})")
             sys.stdout.flush()
-            return
+            tell_service_manager("READY=1")
+
+    run_node(directory, passphrase, config, announce)
+
+
+def _flags(setting: list[str], host: str | None, port: int | None, log_level: str | None) -> dict[str, str]:
+    """What the command line sets, by dotted names. Raises ``CommandProblem``."""
+    found: dict[str, str] = {}
+    for text in setting:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise CommandProblem(
+                ExitCode.USAGE, "usage.invalid", f"--set wants NAME=VALUE, not {name[:MAX_SHOWN]}"
+            )
+        found[name] = value
+    named = {"host": host, "port": port, "log.level": log_level}
+    return {**found, **{name: str(value) for name, value in named.items() if value is not None}}
+
+
+@command(
+    app, "config", examples=["traco node config node", "TRACO_NODE_PORT=8443 traco node config node --json"]
+)
+def config(session: Local, directory: Directory) -> None:
+    """Print every value of a node's configuration, where it comes from, and what it is.
+
+    The sources are: default, node.json, and an environment variable (TRACO_NODE_ and the name in capitals, with two
+    underscores for each dot). Flags of traco node start count more than all of them. Secrets are shown as "(set)".
+    """
+    values = read_configuration(directory).values
+    rows = [
+        {
+            "name": name,
+            "value": shown(name, chosen.value),
+            "source": chosen.source,
+            "variable": SETTINGS[name].variable,
+            "meaning": SETTINGS[name].description,
+        }
+        for name, chosen in values.items()
+    ]
+    session.output.rows("settings", rows, ("name", "value", "source", "meaning"))
+
+
+@command(
+    app, "systemd", examples=["traco node systemd node --passphrase-file /etc/traco/passphrase --user traco"]
+)
+def systemd(
+    session: Local,
+    directory: Directory,
+    passphrase_file: Annotated[
+        Path, typer.Option(help="File (mode 0600) that systemd hands to the node as a credential.")
+    ] = Path("/etc/traco/passphrase"),
+    user: Annotated[str, typer.Option(help="User that the node runs as.")] = "traco",
+) -> None:
+    """Print a systemd unit for a node, which gives it nothing that it does not need."""
+    try:
+        unit = systemd_unit(directory, passphrase_file, user)
+    except UnitInvalid as error:
+        raise CommandProblem(ExitCode.INPUT, "unit.invalid", str(error)) from None
+    session.output.document({"unit": unit}, unit)
 
 
 @command(app, "status", examples=["traco node status", "traco node status --directory node --json"])
@@ -134,14 +193,25 @@ def status(
         Path | None, typer.Option(metavar="DIR", help="Ask the node of this directory.")
     ] = None,
 ) -> None:
-    """Say where a running node's ledger stands."""
+    """Say where a running node's ledger stands; with --directory also whether the node is ready, and why not."""
+    more: dict[str, Any] = {}
     if directory is None:
         found, url = session.client.status(), session.client.url
     else:
-        url = f"http://127.0.0.1:{read_config(directory).port}"
-        with LedgerClient(url) as client:
+        config = read_config(directory)
+        url, authority = config.url, None if config.tls is None else directory / config.tls.certificate
+        with LedgerClient(url, ca_file=authority) as client:
             found = client.status()
-    session.output.record({"url": url, **found._asdict(), "network": found.network.hex()})
+            more = _readiness(url, authority)
+    session.output.record({"url": url, **found.form(), **more})
+
+
+def _readiness(url: str, authority: Path | None) -> dict[str, Any]:
+    """Whether a node is ready; where not, why."""
+    trusted = True if authority is None else ssl.create_default_context(cafile=authority)
+    with httpx.Client(verify=trusted, trust_env=False, timeout=READY_SECONDS) as http:
+        answer = http.get(f"{url}/v1/health/ready").json()
+    return {name: answer[name] for name in ("ready", "reasons", "warnings")}
 
 
 @command(app, "stop", examples=["traco node stop node"])
@@ -215,3 +285,7 @@ def _text(value: Any) -> str:
     """A column's value, cut where it is long."""
     text = value.hex() if isinstance(value, bytes) else str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}... ({len(text)})"
+
+
+backup.register(app)
+app.add_typer(projections.app, name="projections")

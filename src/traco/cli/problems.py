@@ -79,9 +79,15 @@ _BY_NAME: Mapping[str, ExitCode] = {
     "TransactionRefused": ExitCode.REFUSED,
     "NodeUnreachable": ExitCode.NODE,
     "OutcomeUnknown": ExitCode.NODE,
+    "OutcomesUnknown": ExitCode.NODE,
+    "NotFinalYet": ExitCode.NODE,
     "OtherNetwork": ExitCode.NODE,
+    "AddressRefused": ExitCode.INPUT,
+    "SignerError": ExitCode.KEYS,
     "KeyStoreError": ExitCode.KEYS,
     "NodeDirectoryError": ExitCode.HALTED,
+    "ConfigurationInvalid": ExitCode.HALTED,
+    "AddressInvalid": ExitCode.HALTED,
     "ReceiptInvalid": ExitCode.NEGATIVE,
     "ContentMismatch": ExitCode.NEGATIVE,
     "InvoiceUnreadable": ExitCode.INPUT,
@@ -96,7 +102,9 @@ def problem_of(error: Exception) -> Problem | None:
         return error.problem
     if isinstance(error, BrokenPipeError):
         return None
-    name = type(error).__name__
+    # of the class, or of the nearest one above that is known
+    names = [kind.__name__ for kind in type(error).__mro__]
+    name = next((name for name in names if name in _BY_NAME or name == "NodeProblem"), "")
     code = str(getattr(error, "code", "")) or _plain_code(error)
     detail = _detail(error, code)
     if name == "NodeProblem":

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, ClassVar
@@ -11,15 +12,16 @@ import typer
 
 from traco.cli.command import HOME, JSON, Local, Shared
 from traco.cli.files import write_file
-from traco.cli.names import AddressBook, Entry, Kind, as_id, check_name
+from traco.cli.names import SIGNERS_SUFFIX, AddressBook, Entry, Kind, as_id, check_name
 from traco.cli.passphrases import Passphrases
 from traco.cli.people import People, Unit
 from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
+from traco.cli.proving import access_of, proving_key
 from traco.client.keystore import KeyEntry, KeyStore
-from traco.client.results import OutcomeUnknown, TransactionResult
-from traco.client.sdk import DEFAULT_URL, LedgerClient, Party
+from traco.client.results import AddressRefused, OutcomeUnknown, TransactionResult
+from traco.client.sdk import DEFAULT_URL, Access, LedgerClient, Party, Patience
 from traco.client.signer import Signer
-from traco.client.transport import Transport
+from traco.client.signers.signer_file import SignerFile
 from traco.kernel.identifiers import LEI_LENGTH
 from traco.kernel.instruction import Instruction
 
@@ -54,7 +56,12 @@ PASSPHRASE_FILE = Shared(
 ACTING = Shared(
     "acting",
     Annotated[
-        str, typer.Option("--as", envvar="TRACO_PARTY", help="The acting party: a name, an id or an LEI.")
+        str,
+        typer.Option(
+            "--as",
+            envvar="TRACO_PARTY",
+            help="The acting party, or as whom to ask: a name, an id or an LEI.",
+        ),
     ],
     "",
 )
@@ -71,6 +78,20 @@ KEY = Shared(
         list[str], typer.Option("--key", help="Sign with this key; repeat it where several must sign.")
     ],
     [],
+)
+
+
+CA_FILE = Shared(
+    "ca_file",
+    Annotated[
+        Path | None,
+        typer.Option(
+            "--ca-file",
+            envvar="TRACO_CA_FILE",
+            help="Certificates of authorities to trust for https, not those of the system.",
+        ),
+    ],
+    None,
 )
 
 
@@ -104,12 +125,22 @@ class WithKeys(WithNames):
 class Reading(WithNames):
     """Asks a node."""
 
-    OPTIONS: ClassVar[tuple[Shared, ...]] = (URL, HOME, JSON)
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (ACTING, KEYSTORE, KEY, PASSPHRASE_FILE, CA_FILE, URL, HOME, JSON)
 
-    def __init__(self, *, url: str, home: Path, json: bool) -> None:
+    def __init__(
+        self, *, acting: str, keystore: Path | None, key: list[str], passphrase_file: Path | None, ca_file: Path | None,
+        url: str, home: Path, json: bool,
+    ) -> None:  # fmt: skip
         super().__init__(home=home, json=json)
+        self._acting, self._keystore, self._keys = acting, keystore, key
+        self.passphrases = Passphrases(passphrase_file)
         address = url or self.names.url or DEFAULT_URL
-        self.client = LedgerClient(address, self.names.network, transport=Transport(address, pauses=PAUSES))
+        try:
+            self.client = LedgerClient(
+                address, self.names.network, access=self._access(), ca_file=ca_file, patience=Patience(PAUSES)
+            )
+        except AddressRefused as error:
+            raise CommandProblem(ExitCode.INPUT, error.code, error.detail, error.fields) from None
         self._units: dict[str, Unit | None] = {}
 
     def close(self) -> None:
@@ -125,6 +156,35 @@ class Reading(WithNames):
             if kind == "party" and len(text) == LEI_LENGTH and text.isupper():
                 return self._party_by_lei(text)
         return bytes.fromhex(self.names.require(text, kind).id)
+
+    def _access(self) -> Access | None:
+        """The access of ``--as``, used where the node wants a token. An LEI says nothing yet: the ledger knows whose it is."""
+        named = self.names.find(self._acting)
+        party = as_id(named.id if named else self._acting, ID_BYTES)
+        return None if party is None else access_of(party, partial(self._proving_signer, party))
+
+    def _proving_signer(self, party: bytes) -> Signer:
+        path, wanted = self._where_keys_are(self._acting, party, self._keystore, self._keys)
+        with open_keys(path, self.passphrases) as store:
+            name = proving_key(store.keys(), tuple(wanted))
+            if name is None:
+                raise CommandProblem(
+                    ExitCode.KEYS, "keystore.no_key", f"No key in {path} has the role 'sign'; add one."
+                )
+            return store.signer(name)
+
+    def _where_keys_are(
+        self, text: str, identity: bytes, keystore: Path | None, keys: Sequence[str]
+    ) -> tuple[Path, Sequence[str]]:
+        """The key store of a party, and which of its keys to sign with; none: the only one."""
+        name = text if self.names.find(text) else self.names.name_of(identity.hex())
+        entry = self.names.find(name) if name else None
+        path = keystore or (self.names.key_store(name) if name else None)
+        if path is None:
+            raise unusable(
+                "keystore.not_named", f"No key store is known for {text}; say which: --keystore FILE"
+            )
+        return path, keys or (entry.keys if entry else ())
 
     def party(self, text: str) -> bytes:
         """The id of a party given by name, id or LEI."""
@@ -182,16 +242,6 @@ class Reading(WithNames):
 class Acting(Reading):
     """Acts for a party with its keys."""
 
-    OPTIONS: ClassVar[tuple[Shared, ...]] = (ACTING, KEYSTORE, KEY, PASSPHRASE_FILE, URL, HOME, JSON)
-
-    def __init__(
-        self, *, acting: str, keystore: Path | None, key: list[str], passphrase_file: Path | None, url: str,
-        home: Path, json: bool,
-    ) -> None:  # fmt: skip
-        super().__init__(url=url, home=home, json=json)
-        self._acting, self._keystore, self._keys = acting, keystore, key
-        self.passphrases = Passphrases(passphrase_file)
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
@@ -219,17 +269,11 @@ class Acting(Reading):
     ) -> Party:
         """A party with the signers of its key store."""
         identity = self.party(text)
-        name = text if self.names.find(text) else self.names.name_of(identity.hex())
-        entry = self.names.find(name) if name else None
-        path = keystore or (self.names.key_store(name) if name else None)
-        if path is None:
-            raise unusable(
-                "keystore.not_named", f"No key store is known for {text}; say which: --keystore FILE"
-            )
-        return self.client.party(identity, *self._signers(path, role, keys or (entry.keys if entry else ())))
+        path, wanted = self._where_keys_are(text, identity, keystore, keys)
+        return self.client.party(identity, *self._signers(path, role, wanted))
 
     def _signers(self, path: Path, role: str, wanted: Sequence[str]) -> list[Signer]:
-        with KeyStore.open(path, self.passphrases.existing(path)) as store:
+        with open_keys(path, self.passphrases) as store:
             names = list(wanted) or [_only(store.keys(), role, path)]
             return [store.signer(name) for name in names]
 
@@ -257,6 +301,13 @@ class Acting(Reading):
     def _made(self, name: str, value: Any, counted_in: str) -> Any:
         """What a command made: its amounts as people read them, its ids as they are, to be copied."""
         return value if isinstance(value, str) else self.people({name: value}, counted_in)[name]
+
+
+def open_keys(path: Path, passphrases: Passphrases) -> KeyStore | SignerFile:
+    """The keys at a path: of a key store, or those that a file of signers names, which needs no passphrase."""
+    if path.suffix == SIGNERS_SUFFIX:
+        return SignerFile.open(path)
+    return KeyStore.open(path, passphrases.existing(path))
 
 
 def _only(keys: Sequence[KeyEntry], role: str, path: Path) -> str:

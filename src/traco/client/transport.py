@@ -1,101 +1,237 @@
 """HTTP to one node: problem documents become errors, and what got no answer is asked again.
 
 Asking again is safe: reads change nothing, and a transaction's id makes it count once however often it is sent. Only
-what may not be repeated (the fingerprint service counts requests) is sent once.
+what may not be repeated (the fingerprint service counts requests) is sent once. Between attempts there are pauses, longer
+each time and never the same for two clients, so that many do not come back at one moment; a node that says when to come
+back (429, 503 with Retry-After) is believed.
 """
 
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
+from random import SystemRandom
+from typing import Any, Final, NamedTuple
 
-import httpx
 import msgspec
 
-from traco.client.results import NodeProblem, NodeUnreachable
+from traco.client.results import (
+    AccessDenied,
+    ClientError,
+    NodeProblem,
+    NodeUnreachable,
+    StrangeAnswer,
+    TimedOut,
+    problem_of_status,
+)
+from traco.client.wire import Answer, NoAnswer, Received, Stream, Wire
 
-CONNECT_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 60.0
 PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0)
 """Waits between attempts: enough for a node's interface to be started again by its supervisor."""
 
-_PASSING: Final = 503  # the node says itself that it will be able to answer soon
+JITTER: Final = 0.5
+"""A pause is as long as said, or up to this part of it longer or shorter."""
+
+_PASSING: Final = frozenset({429, 502, 503, 504})  # the node or what stands before it will be able to answer
+_NOT_FIELDS: Final = frozenset({"type", "title", "status"})
+_CHANCE: Final = SystemRandom()
+
+
+class Deadline(NamedTuple):
+    """Until when a call may take, by the wire's clock, and how many seconds that were at its beginning."""
+
+    at: float = inf
+    seconds: float = inf
+
+
+NEVER: Final = Deadline()
+
+Credential = Callable[[bool, Deadline], Awaitable[str]]
+"""Gives an access token, or nothing; True: what the last request had did not hold."""
+
+
+class Patience(NamedTuple):
+    """How long a client goes on asking.
+
+    ``pauses`` in seconds: one attempt more than there are pauses. ``answer_seconds``: what an attempt may take.
+    ``longest_wait``: a node that wants to be asked again later than this many seconds is not waited for.
+    """
+
+    pauses: tuple[float, ...] = PAUSES_SECONDS
+    answer_seconds: float = ANSWER_SECONDS
+    longest_wait: float = 30.0
+
+
+class Request:
+    """One thing to ask, by as many attempts as it takes.
+
+    ``accept``: statuses that are answers too. ``once``: not to be repeated. ``is_open``: needs no access token.
+    ``deadline`` is for all attempts. Afterwards ``is_in_doubt`` says whether an attempt without an answer may have been
+    carried out.
+    """
+
+    def __init__(
+        self, method: str, path: str, content: bytes | None = None, *, kind: str = "application/json",
+        accept: tuple[int, ...] = (), once: bool = False, is_open: bool = False, deadline: Deadline = NEVER,
+    ) -> None:  # fmt: skip
+        self.method, self.path, self.content = method, path, content
+        self.headers: Mapping[str, str] = {} if content is None else {"content-type": kind}
+        self.accept, self.once, self.is_open, self.deadline = accept, once, is_open, deadline
+        self.is_in_doubt = False
 
 
 class Transport:
-    """Requests to one address. For several threads; close it after use."""
+    """Requests to one address, over a wire."""
 
-    def __init__(
-        self, url: str, *, pauses: tuple[float, ...] = PAUSES_SECONDS, wait: Callable[[float], None] = time.sleep,
-        http: httpx.Client | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, url: str, wire: Wire, patience: Patience) -> None:
         self.url = url.rstrip("/")
-        self._pauses = pauses
-        self._wait = wait
-        # no proxies from the environment: what goes to a node goes to that node only
-        self._http = http or httpx.Client(
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False
-        )
+        self.wire = wire
+        self.patience = patience
+        self.credential: Credential | None = None
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+    def deadline(self, timeout: float | None) -> Deadline:
+        """So many seconds from now; None: never."""
+        return NEVER if timeout is None else Deadline(self.wire.now() + timeout, timeout)
 
-    def get(self, path: str) -> httpx.Response:
-        """A read. Raises ``NodeUnreachable``, ``NodeProblem``."""
-        return self._repeated("GET", path, None, {})
+    async def get(self, path: str, deadline: Deadline = NEVER, *, is_open: bool = False) -> bytes:
+        """What a path answers to a read. Raises ``NodeUnreachable``, ``NodeProblem``, ``ClientClosed``."""
+        return (await self.ask(Request("GET", path, is_open=is_open, deadline=deadline))).content
 
-    def post(
-        self, path: str, content: bytes, *, kind: str = "application/json", accept: tuple[int, ...] = (),
-        once: bool = False,
-    ) -> httpx.Response:  # fmt: skip
-        """A request with a body; statuses in ``accept`` are answers too. Raises as ``get``."""
-        headers = {"content-type": kind}
-        if once:
-            return self._checked(self._send("POST", path, content, headers), accept)
-        return self._repeated("POST", path, content, headers, accept)
-
-    def _repeated(
-        self,
-        method: str,
-        path: str,
-        content: bytes | None,
-        headers: Mapping[str, str],
-        accept: tuple[int, ...] = (),
-    ) -> httpx.Response:
-        for pause in self._pauses:
+    async def ask(self, request: Request) -> Answer:
+        """The answer to a request. Raises ``NodeUnreachable``, ``NodeProblem``, ``ClientClosed``."""
+        for pause in () if request.once else self.patience.pauses:
             try:
-                answer = self._send(method, path, content, headers)
-            except NodeUnreachable:
-                self._wait(pause)
-                continue
-            if answer.status_code != _PASSING:
-                return self._checked(answer, accept)
-            self._wait(pause)
-        return self._checked(self._send(method, path, content, headers), accept)
+                return await self._once(request)
+            except (NodeUnreachable, NodeProblem) as error:
+                seconds = self._wait(error, pause)
+                if seconds is None:
+                    raise
+                if self.wire.now() + seconds >= request.deadline.at:
+                    raise self._timed_out(request, error) from None
+                await self.wire.sleep(seconds)
+        return await self._once(request)
 
-    def _send(
-        self, method: str, path: str, content: bytes | None, headers: Mapping[str, str]
-    ) -> httpx.Response:
-        try:
-            return self._http.request(method, self.url + path, content=content, headers=headers)
-        except (httpx.TransportError, httpx.InvalidURL) as error:
-            raise NodeUnreachable(self.url, str(error) or type(error).__name__) from None
+    def _wait(self, error: ClientError, pause: float) -> float | None:
+        """How long to wait before the next attempt; None where there shall be none."""
+        if isinstance(error, TimedOut):
+            return None
+        asked = 0.0
+        if isinstance(error, NodeProblem):
+            asked = error.retry_after or 0.0
+            if error.status not in _PASSING or asked > self.patience.longest_wait:
+                return None
+        # never sooner than asked for, and not all at the same moment
+        return max(asked, pause * (1 - JITTER)) + _CHANCE.uniform(0, 2 * JITTER * pause)
 
-    def _checked(self, answer: httpx.Response, accept: tuple[int, ...]) -> httpx.Response:
-        if answer.is_success or answer.status_code in accept:
+    def pause_after(self, error: ClientError, failures: int, longest: float) -> float | None:
+        """As between attempts, for somebody who goes on asking; None where it is of no use, or patience has no pauses."""
+        pauses = self.patience.pauses
+        if not pauses:
+            return None
+        doubled = pauses[-1] * 2.0 ** min(failures - len(pauses) + 1, 32)
+        return self._wait(error, pauses[failures] if failures < len(pauses) else min(longest, doubled))
+
+    async def _once(self, request: Request) -> Answer:
+        """One attempt, or two where the access token had to be renewed."""
+        answer = await self._send(request, renew=False)
+        problem = self._problem(request, answer)
+        if isinstance(problem, AccessDenied) and self._is_renewable(request):
+            answer = await self._send(request, renew=True)
+            problem = self._problem(request, answer)
+        if problem is None:
             return answer
-        raise _problem(answer)
+        raise problem
+
+    def _is_renewable(self, request: Request) -> bool:
+        return self.credential is not None and not request.is_open
+
+    async def _send(self, request: Request, *, renew: bool) -> Answer:
+        proof = {} if request.is_open else await self._proof(renew, request.deadline)
+        seconds = min(self.patience.answer_seconds, request.deadline.at - self.wire.now())
+        if seconds <= 0:
+            raise self._timed_out(request, None)
+        url, headers = self.url + request.path, {**request.headers, **proof}
+        try:
+            return await self.wire.request(request.method, url, request.content, headers, seconds)
+        except NoAnswer as error:
+            request.is_in_doubt |= error.may_have_arrived
+            if self.wire.now() >= request.deadline.at:
+                raise TimedOut(self.url, request.deadline.seconds, error.reason) from None
+            raise NodeUnreachable(self.url, error.reason) from None
+
+    async def _proof(self, renew: bool, deadline: Deadline) -> dict[str, str]:
+        """The header that says who asks; none where nobody has to."""
+        if self.credential is None:
+            return {}
+        token = await self.credential(renew, deadline)
+        return {"authorization": f"Bearer {token}"} if token else {}
+
+    async def stream(self, path: str, headers: Mapping[str, str], idle_seconds: float) -> Stream:
+        """The answer to a GET as it comes; one attempt. Raises as ``get``."""
+        stream = await self._opened(path, headers, idle_seconds, renew=False)
+        if stream.status == 401 and self.credential is not None:
+            await stream.close()
+            stream = await self._opened(path, headers, idle_seconds, renew=True)
+        if stream.status == 200:
+            return stream
+        received = Received()
+        try:
+            while chunk := await stream.read():
+                received.add(chunk)
+        except NoAnswer as error:
+            raise NodeUnreachable(self.url, error.reason) from None
+        finally:
+            await stream.close()
+        raise problem_in(Answer(stream.status, stream.headers, received.whole()))
+
+    async def _opened(
+        self, path: str, headers: Mapping[str, str], idle_seconds: float, *, renew: bool
+    ) -> Stream:
+        proof = await self._proof(renew, NEVER)
+        try:
+            return await self.wire.stream(self.url + path, {**headers, **proof}, idle_seconds)
+        except NoAnswer as error:
+            raise NodeUnreachable(self.url, error.reason) from None
+
+    def _problem(self, request: Request, answer: Answer) -> NodeProblem | None:
+        if 200 <= answer.status < 300 or answer.status in request.accept:
+            return None
+        # a node that failed, or lost its ledger while it waited for it, may have passed the request on before
+        request.is_in_doubt |= answer.status >= 500
+        return problem_in(answer)
+
+    def _timed_out(self, request: Request, error: ClientError | None) -> TimedOut:
+        reason = "no time was left" if error is None else error.detail
+        if isinstance(error, NodeUnreachable):
+            reason = error.reason
+        return TimedOut(self.url, request.deadline.seconds, reason)
 
 
-def _problem(answer: httpx.Response) -> NodeProblem:
+def problem_in(answer: Answer) -> NodeProblem:
+    """The error that an answer with an error status stands for."""
     try:
         document: Any = msgspec.json.decode(answer.content)
         code, detail = str(document.pop("code")), str(document.pop("detail"))
+        if advice := document.pop("advice", ""):
+            detail = f"{detail.rstrip('.')}. {advice}"
     except (ValueError, AttributeError, KeyError, TypeError):
-        return NodeProblem(
-            answer.status_code,
-            f"http.{answer.status_code}",
-            "The answer is not that of a Traco node; check its address.",
-        )
-    fields = {name: value for name, value in document.items() if name not in ("type", "title", "status")}
-    return NodeProblem(answer.status_code, code, detail, fields)
+        if answer.status in _PASSING:  # something before the node said it
+            detail = "What stands before the node cannot reach it, or limits requests. Ask again later."
+            code, document = f"http.{answer.status}", {}
+        else:
+            return StrangeAnswer(answer.status, f"http.{answer.status}")
+    fields = {name: value for name, value in document.items() if name not in _NOT_FIELDS}
+    return problem_of_status(answer.status, code, detail, fields, _retry_after(answer))
+
+
+def _retry_after(answer: Answer) -> float | None:
+    """The seconds that the node asks for. Its other form, a date, would need clocks that agree: Traco sends none."""
+    text = answer.headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def decoded(content: bytes) -> Any:
+    """The value of JSON. Raises ``StrangeAnswer``."""
+    try:
+        return msgspec.json.decode(content)
+    except ValueError:
+        raise StrangeAnswer from None

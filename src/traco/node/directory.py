@@ -1,16 +1,16 @@
-"""A node's directory: what is in it, how it is made, and its configuration.
+"""A node's directory: what is in it, and how it is made.
 
 genesis.json   the founding document            node.keys    the node's keys, encrypted
 node.json      the configuration                ledger.db    the ledger       outbox.db    what is on its way
 fingerprint.keys   the keys of the fingerprint service, in a file of their own: another process opens it
 fingerprints.log   what the fingerprint service was asked (never the fields)
+concerns.db    whom objects concerned that have ended (``api.concerns``); made from the ledger again where it is missing
 node.log       what the node has to say
+restored.json  only in a restored copy: it does not start before ``traco node takeover``
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-
-import msgspec
+from typing import Any, Final, Literal
 
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
 from traco.client.private_file import replace_private
@@ -20,16 +20,17 @@ from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, network_id, parse_genesis, write_genesis
 from traco.modules.composition import compose
 from traco.modules.party.genesis import founding_member_id
+from traco.node.configuration import CONFIG_FILE, NodeConfig, encode_config
 from traco.storage import LedgerStore
 
 LEDGER_FILE: Final = "ledger.db"
 OUTBOX_FILE: Final = "outbox.db"
 GENESIS_FILE: Final = "genesis.json"
-CONFIG_FILE: Final = "node.json"
 KEYS_FILE: Final = "node.keys"
 FINGERPRINT_KEYS_FILE: Final = "fingerprint.keys"
 FINGERPRINT_LOG: Final = "fingerprints.log"
 NODE_LOG: Final = "node.log"
+RESTORED_FILE: Final = "restored.json"  # holds back a restored copy, so that there are not two of one node
 
 PRIVATE_UMASK: Final = 0o077  # whatever a node writes is for its own user
 
@@ -46,16 +47,6 @@ class NodeDirectoryError(LedgerError):
     def __init__(self, code: str, text: str) -> None:
         super().__init__(f"{code}: {text}")
         self.code = code
-
-
-class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What is local to one node; nothing here may differ in its effect on the ledger."""
-
-    format: Literal["traco-node/1"] = "traco-node/1"
-    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # other addresses need authentication, which comes later
-    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 7_470
-    # one keeps up with the ledger process; a second one beside it only competes where there are two cores
-    verifiers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
 
 
 def create(
@@ -75,9 +66,7 @@ def create(
         genesis = _genesis(name, operator, purpose, time_ms, lei, _make_keys(directory, passphrase, cost))
         _found_ledger(directory, genesis)
         (directory / LEDGER_FILE).chmod(0o600)  # SQLite gives its journals the same mode
-        replace_private(
-            directory / CONFIG_FILE, msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n", None
-        )
+        replace_private(directory / CONFIG_FILE, encode_config(config), None)
         replace_private(directory / GENESIS_FILE, write_genesis(genesis), None)
     except BaseException:
         for path in directory.iterdir():
@@ -123,7 +112,16 @@ def _raise_alarm(kind: str, identity: bytes, error: BaseException) -> None:
 
 
 def require_complete(directory: Path) -> None:
-    """Refuse a directory that lacks something only a backup has. Raises ``NodeDirectoryError`` (``node.incomplete``)."""
+    """Refuse a directory that lacks something only a backup has, and a restored copy that is held back.
+
+    Raises ``NodeDirectoryError`` (``node.incomplete``, ``node.restored``).
+    """
+    if (directory / RESTORED_FILE).exists():
+        raise NodeDirectoryError(
+            "node.restored",
+            f"{directory} is a restored copy. If it started while its original runs, or after others saw later blocks, there "
+            "would be two histories sealed with one key. If the original is gone for good: traco node takeover DIR",
+        )
     for name in (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE):
         if not (directory / name).exists():
             raise NodeDirectoryError("node.incomplete", _missing(directory, name))
@@ -173,14 +171,6 @@ def read_genesis(directory: Path) -> bytes:
             "node.genesis_invalid", f"{GENESIS_FILE}: {error}; restore it from a backup"
         ) from None
     return raw
-
-
-def read_config(directory: Path) -> NodeConfig:
-    """The configuration. Raises ``NodeDirectoryError``."""
-    try:
-        return msgspec.json.decode(_read(directory / CONFIG_FILE), type=NodeConfig)
-    except (ValueError, RecursionError) as error:
-        raise NodeDirectoryError("node.config_invalid", f"{CONFIG_FILE}: {error}") from None
 
 
 def founding_member(genesis: bytes) -> bytes:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from traco.engine.embedded.engine import EmbeddedEngine
+from traco.kernel.application import Finalized
 from traco.kernel.block import Answer, EnvelopeAnswer
 from traco.kernel.codec import ROOT, Codec, encode
 from traco.kernel.errors import Duplicate, Expired, Failure
@@ -28,9 +29,12 @@ from traco.kernel.transaction import (
     envelope_id,
     envelope_signing_message,
 )
+from traco.node.figures import Meter, Occupancy
+from traco.node.logs import REQUEST
 from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
 from traco.node.submission import Entry, GatewayStopped, Result, Status, Submission
+from traco.node.tracing import NO_TRACES
 
 __all__ = ["EnvelopeSigner", "FindReceipt", "Gateway", "GatewayStopped", "Result", "ScreeningPool", "Status"]
 
@@ -78,11 +82,13 @@ class Gateway:
 
     def __init__(
         self, engine: EmbeddedEngine, outbox: Outbox, pool: ScreeningPool, screener: RememberingScreener,
-        network: bytes, member: bytes, signer: EnvelopeSigner, find: FindReceipt,
+        network: bytes, member: bytes, signer: EnvelopeSigner, find: FindReceipt, meter: Meter | None = None,
     ) -> None:  # fmt: skip
         self._engine, self._outbox, self._pool, self._screener = engine, outbox, pool, screener
         self._network, self._member, self._signer = network, member, signer
         self._find = find
+        self._meter = meter or Meter()
+        self.tracer = NO_TRACES
         self._entries: dict[bytes, Entry] = {}  # on their way, by id and hash of signatures
         self._received: dict[bytes, Entry] = {}  # those in the outbox, by id
         self._ready: dict[bytes, bytes] = {}  # key -> transaction: screened, not yet in an envelope
@@ -95,7 +101,10 @@ class Gateway:
         self._room = asyncio.Event()
         self._room.set()
         self._slots = asyncio.Semaphore(AHEAD)
+        self._verifying = 0  # transactions that verifiers have
         self._stopped = False
+        self._height = -1  # of the last block that was made here
+        self._made = asyncio.Event()  # replaced with every block
         self._busy = False  # the last envelope was a large one
 
     def recover(self) -> int:
@@ -108,7 +117,7 @@ class Gateway:
             transactions = _ENVELOPE.trusted(raw).body.transactions
             keys = tuple(map(_key, self._screener.screen(transactions)))
             for key in keys:
-                entry = self._entries.setdefault(key, Entry(_received(key)))
+                entry = self._entries.setdefault(key, Entry(_received(key), self._meter.clock()))
                 self._make_durable(key, entry)
             self._packed[identity] = keys
             self._offer(identity, raw)
@@ -119,19 +128,49 @@ class Gateway:
         entry = self._received.get(identity)
         return self._results.get(identity) if entry is None else entry.result
 
+    def occupancy(self) -> Occupancy:
+        """How much is on its way, and how long the oldest of it has waited."""
+        oldest = next(iter(self._entries.values()), None)
+        waited = 0.0 if oldest is None else self._meter.clock() - oldest.since
+        return Occupancy(
+            on_way=len(self._entries), ready=len(self._ready), ready_bytes=self._ready_bytes, outbox=len(self._packed),
+            verifying=self._verifying, oldest_ms=int(waited * 1000), is_full=not self._room.is_set(),
+        )  # fmt: skip
+
+    def request_of(self, identity: bytes) -> str:
+        """The correlation id of the request that brought a transaction which is on its way, if it is known."""
+        entry = self._received.get(identity)
+        return "" if entry is None else entry.request
+
+    async def next_block(self, after: int) -> int:
+        """Wait until a block above a height was made; the height of the newest. Raises ``GatewayStopped``."""
+        while self._height <= after:
+            self._require_running()
+            await self._made.wait()
+        return self._height
+
+    def _tell_height(self, height: int) -> None:
+        self._height = height
+        made, self._made = self._made, asyncio.Event()
+        made.set()
+
     async def submit(self, transactions: Sequence[bytes], until_final: bool = True) -> list[Result]:
         """Take transactions in; their results: final if asked for, else at least durable in the outbox.
 
         Refused ones are answered at once. Never raises for bad bytes; ``GatewayStopped`` when the node stops.
         """
-        submission = Submission(until_final)
+        submission = Submission(until_final, self._meter.clock(), REQUEST.get())
         entered: list[Entry] = []
         for start in range(0, len(transactions), BATCH):
             batch = transactions[start : start + BATCH]
             async with self._slots:
                 await self._room.wait()
                 self._require_running()
-                screened = await self._pool.screen(batch)
+                self._verifying += len(batch)
+                try:
+                    screened = await self._pool.screen(batch)
+                finally:
+                    self._verifying -= len(batch)
             self._require_running()
             entered += [
                 self._enter(raw, answer, submission) for raw, answer in zip(batch, screened, strict=True)
@@ -145,6 +184,7 @@ class Gateway:
     def _enter(self, raw: bytes, screened: Screened, submission: Submission) -> Entry:
         identity = screened.identity
         if screened.refusal is not None:
+            self._meter.refuse(screened.refusal.code)
             return Entry(Result(identity, Status.REFUSED, -1, -1, screened.refusal))
         known = self._results.get(identity)
         if known is not None:
@@ -155,7 +195,7 @@ class Gateway:
             self._screener.remember(raw, screened)
             self._ready[key] = raw
             self._ready_bytes += len(raw)
-            entry = self._entries[key] = Entry(_received(key))
+            entry = self._entries[key] = Entry(_received(key), submission.since, submission.request)
         entry.await_by(submission)
         return entry
 
@@ -201,6 +241,7 @@ class Gateway:
         """Tell everybody who waits that there will be no answer."""
         self._stopped = True
         self._room.set()
+        self._made.set()
         for entry in self._entries.values():
             entry.fail(_stopping())
 
@@ -282,11 +323,23 @@ class Gateway:
             self._conclude(EnvelopeAnswer(identity, -1, failure, ()), -1)
 
     def _make_block(self) -> None:
+        begun = self._meter.clock()
         finalized = self._engine.make_block()
+        seconds = self._meter.clock() - begun
+        self._meter.block(finalized, seconds)
+        if self.tracer is not NO_TRACES:
+            self.tracer.block(finalized.block.height, seconds, self._requests_in(finalized))
+        self._tell_height(finalized.block.height)
         for answer in finalized.answers:
             self._conclude(answer, finalized.block.height)
         for raw, failure in self._engine.take_dropped():
             self._not_ordered(envelope_id(_ENVELOPE.trusted(raw).body), raw, failure)
+
+    def _requests_in(self, finalized: Finalized) -> list[str]:
+        """The correlation ids of the requests whose transactions a block has, each once."""
+        keys = (key for answer in finalized.answers for key in self._packed.get(answer.identity, ()))
+        entries = (self._entries.get(key) for key in keys)
+        return list(dict.fromkeys(entry.request for entry in entries if entry is not None and entry.request))
 
     def _conclude(self, answer: EnvelopeAnswer, height: int) -> None:
         """Settle the transactions of one of our envelopes."""

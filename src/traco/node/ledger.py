@@ -19,10 +19,14 @@ from traco.kernel.genesis import Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
+from traco.kernel.statetree import StateTree
+from traco.kernel.store import CommittedBlock
 from traco.modules.composition import compose
 from traco.node.directory import LEDGER_FILE, OUTBOX_FILE
+from traco.node.figures import Figures, Meter
 from traco.node.gateway import EnvelopeSigner, Gateway
 from traco.node.link import Sealed
+from traco.node.logs import REQUEST
 from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
@@ -60,6 +64,20 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
+class MeasuredStore(LedgerStore):
+    """The store, with how long it takes to make a block durable."""
+
+    def __init__(self, path: Path, network: bytes, meter: Meter) -> None:
+        super().__init__(path, network)
+        self._meter = meter
+
+    def commit(self, block: CommittedBlock, tree: StateTree) -> None:
+        """As ``LedgerStore.commit``."""
+        begun = self._meter.clock()
+        super().commit(block, tree)
+        self._meter.commit(self._meter.clock() - begun)
+
+
 class LedgerNode:
     """One ledger, opened for work. Make it, ``start`` it inside an event loop, ``stop`` it in the end."""
 
@@ -76,20 +94,31 @@ class LedgerNode:
             opened.callback(self._pool.stop)
             registry = compose()
             self._screener = RememberingScreener(DirectScreener(registry.body, limits))
-            self.store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
+            self.meter = Meter(now_ms)
+            self._alarm = alarm
+            self.store = MeasuredStore(directory / LEDGER_FILE, network_id(founding), self.meter)
             opened.callback(self.store.close)
             with _loading():
-                self.application = Application(founding, registry, self.store, alarm, self._screener)
+                self.application = Application(founding, registry, self.store, self._alarmed, self._screener)
             self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
             self.engine.start()
             self._outbox = Outbox(directory / OUTBOX_FILE)
             opened.callback(self._outbox.close)
             self.gateway = Gateway(
                 self.engine, self._outbox, self._pool, self._screener, self.application.network, member, node_key,
-                self._find,
+                self._find, self.meter,
             )  # fmt: skip
             self.recovered = self.gateway.recover()
             self._opened = opened.pop_all()
+
+    def _alarmed(self, kind: str, identity: bytes, error: BaseException) -> None:
+        """An alarm belongs to the request that brought its transaction."""
+        self.meter.alarm(kind, identity)
+        token = REQUEST.set(self.gateway.request_of(identity))
+        try:
+            self._alarm(kind, identity, error)
+        finally:
+            REQUEST.reset(token)
 
     def _find(self, identity: bytes) -> tuple[int, int, Failure | None] | None:
         place = self.store.find_transaction(identity)
@@ -126,6 +155,13 @@ class LedgerNode:
     def sealed(self) -> Sealed:
         """The seal of the last block, its height, and the time that a block made now would have."""
         return Sealed(self.engine.seal(), self.application.info().height, self.engine.block_time_ms())
+
+    def figures(self) -> Figures:
+        """What this process counts of itself, now."""
+        info = self.application.info()
+        return self.meter.figures(
+            info.height, info.time_ms, len(self.application.tree), self.recovered, self.gateway.occupancy()
+        )
 
     def stop(self) -> None:
         """End the verifier processes and close the files."""

@@ -14,8 +14,11 @@ import msgspec
 
 from traco.kernel.codec import Hash, Record, encode
 from traco.kernel.errors import Failure
+from traco.node.figures import Figures
 from traco.node.gateway import Gateway
+from traco.node.logs import REQUEST
 from traco.node.submission import GatewayStopped, Result, Status
+from traco.node.tracing import NO_TRACES, Tracer
 
 _HEAD: Final = struct.Struct(">IQ")  # length of the payload, number of the request
 
@@ -25,6 +28,8 @@ class Submit(Record, frozen=True, tag="submit"):
 
     transactions: tuple[bytes, ...]
     until_final: bool
+    request: str = ""  # the correlation id
+    trace: str = ""  # the W3C trace context, where traces are made
 
 
 class ResultOf(Record, frozen=True, tag="result"):
@@ -45,6 +50,14 @@ class Sealed(Record, frozen=True):
     time_ms: int
 
 
+class Measure(Record, frozen=True, tag="measure"):
+    """The ledger process's figures; the answer is ``Figures``."""
+
+
+class Ready(Record, frozen=True, tag="ready"):
+    """The API answers from now on."""
+
+
 class ResultRecord(Record, frozen=True):
     """A ``Result`` on the link."""
 
@@ -55,10 +68,18 @@ class ResultRecord(Record, frozen=True):
     failure: Failure | None
 
 
-Request = Submit | ResultOf | Seal
+class NextBlock(Record, frozen=True, tag="next_block"):
+    """Answer once there is a block above a height: with the height of the newest."""
+
+    after: int
+
+
+Request = Submit | ResultOf | Seal | Measure | Ready | NextBlock
 _REQUEST: Final = msgspec.msgpack.Decoder(Request)
 _RESULTS: Final = msgspec.msgpack.Decoder(tuple[ResultRecord, ...])
 _SEALED: Final = msgspec.msgpack.Decoder(Sealed)
+_HEIGHT: Final = msgspec.msgpack.Decoder(int)
+_FIGURES: Final = msgspec.msgpack.Decoder(Figures)
 
 
 def _to_record(result: Result) -> ResultRecord:
@@ -79,11 +100,14 @@ def _write_frame(writer: asyncio.StreamWriter, number: int, payload: bytes) -> N
 
 
 class LedgerEnd:
-    """The ledger's side: answers requests from the gateway."""
+    """The ledger's side: answers requests from the gateway. ``on_ready`` is called when the API answers."""
 
-    def __init__(self, gateway: Gateway, seal: Callable[[], Sealed]) -> None:
+    def __init__(
+        self, gateway: Gateway, seal: Callable[[], Sealed], figures: Callable[[], Figures],
+        on_ready: Callable[[], None] = lambda: None, tracer: Tracer = NO_TRACES,
+    ) -> None:  # fmt: skip
         self._gateway = gateway
-        self._seal = seal
+        self._seal, self._figures, self._on_ready, self._tracer = seal, figures, on_ready, tracer
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, connection: socket.socket) -> None:
@@ -132,13 +156,22 @@ class LedgerEnd:
     async def _answer(self, writer: asyncio.StreamWriter, number: int, request: Request) -> None:
         answer: Any
         if isinstance(request, Submit):
-            results = await self._gateway.submit(request.transactions, request.until_final)
+            REQUEST.set(request.request)
+            with self._tracer.submission(request.trace, request.request, len(request.transactions)):
+                results = await self._gateway.submit(request.transactions, request.until_final)
             answer = tuple(map(_to_record, results))
         elif isinstance(request, ResultOf):
             found = self._gateway.result(request.identity)
             answer = () if found is None else (_to_record(found),)
-        else:
+        elif isinstance(request, Seal):
             answer = self._seal()
+        elif isinstance(request, Measure):
+            answer = self._figures()
+        elif isinstance(request, NextBlock):
+            answer = await self._gateway.next_block(request.after)
+        else:
+            self._on_ready()
+            answer = None
         _write_frame(writer, number, encode(answer))
 
 
@@ -157,6 +190,7 @@ class ApiEnd:
         self._waiting: dict[int, asyncio.Future[bytes]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._on_gone = on_gone
+        self.trace: Callable[[], str] = lambda: ""  # the trace context to send with a submission
 
     async def connect(self, connection: socket.socket) -> None:
         """Attach to the running event loop."""
@@ -175,7 +209,7 @@ class ApiEnd:
 
     async def submit(self, transactions: tuple[bytes, ...], until_final: bool) -> list[Result]:
         """As ``Gateway.submit``. Raises ``LedgerGone``."""
-        answer = await self._ask(Submit(transactions, until_final))
+        answer = await self._ask(Submit(transactions, until_final, REQUEST.get(), self.trace()))
         return [_from_record(record) for record in _RESULTS.decode(answer)]
 
     async def result(self, identity: bytes) -> Result | None:
@@ -186,6 +220,18 @@ class ApiEnd:
     async def seal(self) -> Sealed:
         """The seal of the last block. Raises ``LedgerGone``."""
         return _SEALED.decode(await self._ask(Seal()))
+
+    async def figures(self) -> Figures:
+        """The ledger process's figures. Raises ``LedgerGone``."""
+        return _FIGURES.decode(await self._ask(Measure()))
+
+    async def next_block(self, after: int) -> int:
+        """As ``Gateway.next_block``. Raises ``LedgerGone``."""
+        return _HEIGHT.decode(await self._ask(NextBlock(after)))
+
+    async def ready(self) -> None:
+        """Say that the API answers from now on. Raises ``LedgerGone``."""
+        await self._ask(Ready())
 
     async def _ask(self, request: Request) -> bytes:
         if self._listener is None or self._listener.done():

@@ -34,13 +34,14 @@ class GatewayStopped(Halt):
 class Submission:
     """One caller's wait for several transactions, with one future for all of them.
 
-    It expects itself, too: call ``arrived`` once after the last transaction has entered.
+    It expects itself, too: call ``arrived`` once after the last transaction has entered. ``since`` is when it came, by the
+    meter's clock; ``request`` the correlation id of the request that it came with.
     """
 
-    __slots__ = ("_remaining", "done", "until_final")
+    __slots__ = ("_remaining", "done", "request", "since", "until_final")
 
-    def __init__(self, until_final: bool) -> None:
-        self.until_final = until_final
+    def __init__(self, until_final: bool, since: float = 0.0, request: str = "") -> None:
+        self.until_final, self.since, self.request = until_final, since, request
         self._remaining = 1
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -64,10 +65,10 @@ class Submission:
 class Entry:
     """A transaction on its way through the gateway. ``durable`` once it is in the outbox."""
 
-    __slots__ = ("_waiting", "durable", "result")
+    __slots__ = ("_waiting", "durable", "request", "result", "since")
 
-    def __init__(self, result: Result) -> None:
-        self.result = result
+    def __init__(self, result: Result, since: float = 0.0, request: str = "") -> None:
+        self.result, self.since, self.request = result, since, request
         self.durable = False
         self._waiting: list[Submission] = []
 

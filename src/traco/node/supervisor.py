@@ -1,32 +1,39 @@
 """Runs a node: the ledger in this process, the API in another; watches both and stops them in order."""
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
 import socket
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final
 
 from traco.client.keystore import KeyStore
 from traco.kernel.errors import Halt, LedgerError
+from traco.kernel.genesis import network_id, parse_genesis
 from traco.node.api.process import ApiSettings, run_api
+from traco.node.api.tls import find_certificate
+from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
     NODE_KEY,
     PRIVATE_UMASK,
     SEAL_KEY,
-    NodeConfig,
     NodeDirectoryError,
     founding_member,
-    read_config,
     read_genesis,
     require_complete,
 )
 from traco.node.ledger import LedgerNode
-from traco.node.link import LedgerEnd
+from traco.node.link import LedgerEnd, Sealed
+from traco.node.logs import log_to
+from traco.node.projector import ProjectorSettings, keep_projector, open_projections
+from traco.node.service import name_process
+from traco.node.tracing import Tracer, make_tracer
 from traco.storage import DirectoryLock
 
 API_RESTARTS: Final = (
@@ -38,56 +45,94 @@ BACKLOG: Final = 256
 
 log = logging.getLogger("traco.node")
 
+Given = tuple[ApiSettings, socket.socket, socket.socket | None]
+"""What an API process is given besides its link: settings, the socket of REST, that for Prometheus."""
 
-def run_node(directory: Path, passphrase: str) -> None:
-    """Run until SIGTERM or SIGINT. Raises ``Halt``, ``NodeDirectoryError``, ``KeyStoreError``."""
+
+def run_node(
+    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[Sealed], None] = lambda _: None
+) -> None:  # fmt: skip
+    """Run until SIGTERM or SIGINT; ``on_ready`` is called once, when the node answers.
+
+    Raises ``Halt``, ``NodeDirectoryError``, ``KeyStoreError``.
+
+    What is refused before the directory's lock is taken is not logged: the log is that of the node that has the lock.
+    """
     os.umask(PRIVATE_UMASK)  # the processes that this one starts inherit it
-    try:
-        _run_node(directory, passphrase)
-    except (LedgerError, OSError) as error:
-        log.critical("the node stops: %s", error)
-        raise
-
-
-def _run_node(directory: Path, passphrase: str) -> None:
     require_complete(directory)
-    genesis, config = read_genesis(directory), read_config(directory)
+    with DirectoryLock(directory):
+        name_process("traco-ledger")
+        log_to(directory, config.log)
+        try:
+            _run_node(directory, passphrase, config, on_ready)
+        except (LedgerError, OSError) as error:
+            log.critical("the node stops: %s", error)
+            raise
+
+
+def _run_node(
+    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[Sealed], None]
+) -> None:  # fmt: skip
+    genesis = read_genesis(directory)
+    tracer = _check_surroundings(directory, genesis, config)
     with (
-        DirectoryLock(directory),
         KeyStore.open(directory / KEYS_FILE, passphrase) as keys,
-        listening_socket(config) as listener,
+        listening_socket(config.host, config.port) as listener,
+        _metrics_socket(config) as metrics_listener,
     ):
         node = LedgerNode(
             directory, genesis, founding_member(genesis), keys.signer(NODE_KEY), keys.signer(SEAL_KEY),
             report_alarm, config.verifiers,
         )  # fmt: skip
+        node.gateway.tracer = tracer
+        settings = ApiSettings(str(directory), passphrase, config, keys.signer(NODE_KEY).public_key)
         try:
-            asyncio.run(_run(node, ApiSettings(str(directory), passphrase), listener))
+            asyncio.run(_run(node, (settings, listener, metrics_listener), on_ready))
         finally:
             node.stop()
+            tracer.close()
     log.info("the node has stopped")
 
 
-def listening_socket(config: NodeConfig) -> socket.socket:
-    """The socket of the API, made once, so that clients can wait while the API process is started again.
+def _check_surroundings(directory: Path, genesis: bytes, config: NodeConfig) -> Tracer:
+    """Find out now, with a text that says what to do, what would end the processes to be started. The ledger's tracer.
+
+    Raises ``NodeDirectoryError``, ``ConfigurationInvalid``, ``AddressInvalid``.
+    """
+    find_certificate(directory, config)
+    projections = open_projections(directory, network_id(parse_genesis(genesis)), config)
+    if projections is not None:
+        projections.close()
+    return make_tracer(config.tracing, "ledger")
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket of the API, made once, so that clients can wait while the API process is started again.
 
     Raises ``NodeDirectoryError`` (``node.port_in_use``).
     """
-    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # with the protocol named: asyncio switches Nagle's algorithm off only then, which else costs 40 ms an answer
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((config.host, config.port))
+        listener.bind((host, port))
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise NodeDirectoryError(
             "node.port_in_use",
-            f"the node cannot listen on {config.host} port {config.port} ({error.strerror}); stop what uses the port, "
-            "or choose another one in node.json",
+            f"the node cannot listen on {host} port {port} ({error.strerror}); stop what uses the port, "
+            "or choose another one in the configuration",
         ) from None
     return listener
+
+
+def _metrics_socket(config: NodeConfig) -> contextlib.AbstractContextManager[socket.socket | None]:
+    """The socket for Prometheus, where there is to be one. Raises ``NodeDirectoryError``."""
+    if config.metrics.port is None or not config.metrics.enabled:
+        return contextlib.nullcontext()
+    return listening_socket("127.0.0.1", config.metrics.port)
 
 
 def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
@@ -95,47 +140,56 @@ def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
     log.error("ALARM %s in transaction %s: %r", kind, identity.hex(), error, exc_info=error)
 
 
-async def _run(node: LedgerNode, settings: ApiSettings, listener: socket.socket) -> None:
+async def _run(node: LedgerNode, given: Given, on_ready: Callable[[Sealed], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     blocks = await node.start()
-    api = asyncio.create_task(_keep_api(node, settings, listener), name="traco-api")
+    api = asyncio.create_task(_keep_api(node, given, on_ready), name="traco-api")
+    settings = ProjectorSettings(given[0].directory, given[0].config)
+    projector = asyncio.create_task(keep_projector(settings), name="traco-projector")
     stopped = asyncio.create_task(stopping.wait(), name="traco-stopping")
     log.info("ledger at height %d, %d envelopes recovered", node.application.info().height, node.recovered)
     await asyncio.wait((blocks, api, stopped), return_when=asyncio.FIRST_COMPLETED)
-    for task in (api, blocks, stopped):
+    for task in (api, projector, blocks, stopped):
         task.cancel()
-    failures = await asyncio.gather(blocks, api, stopped, return_exceptions=True)
+    failures = await asyncio.gather(blocks, api, projector, stopped, return_exceptions=True)
     await node.finish()
     for failure in failures:
         if isinstance(failure, BaseException) and not isinstance(failure, asyncio.CancelledError):
             raise failure
 
 
-async def _keep_api(node: LedgerNode, settings: ApiSettings, listener: socket.socket) -> None:
+async def _keep_api(node: LedgerNode, given: Given, on_ready: Callable[[Sealed], None]) -> None:
     """Start the API process, answer it, and start it again if it dies. Raises ``Halt`` if that does not help."""
     loop = asyncio.get_running_loop()
-    failures = 0
+    failures, announced = 0, False
+
+    def announce() -> None:
+        nonlocal announced
+        if not announced:
+            announced = True
+            on_ready(node.sealed())
+
     while failures < API_RESTARTS:
         begun = loop.time()
-        code = await _one_api(node, settings, listener)
+        code = await _one_api(node, given, announce)
         failures = 1 if loop.time() - begun >= API_STEADY_SECONDS else failures + 1
         log.error("the API process ended with code %s; starting it again", code)
     raise Halt(f"the API process ended {API_RESTARTS} times in a row; see node.log for its last words")
 
 
-async def _one_api(node: LedgerNode, settings: ApiSettings, listener: socket.socket) -> int | None:
+async def _one_api(node: LedgerNode, given: Given, on_ready: Callable[[], None]) -> int | None:
     """The life of one API process; its exit code."""
     near, far = socket.socketpair()
     with far:
         process = multiprocessing.get_context("spawn").Process(
-            target=run_api, args=(settings, far, listener), name="traco-api", daemon=True
+            target=run_api, args=(far, *given), name="traco-api", daemon=True
         )
         process.start()
     try:
-        await LedgerEnd(node.gateway, node.sealed).serve(near)
+        await LedgerEnd(node.gateway, node.sealed, node.figures, on_ready, node.gateway.tracer).serve(near)
     finally:
         await asyncio.to_thread(_end, process)
     return process.exitcode

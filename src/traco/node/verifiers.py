@@ -19,6 +19,7 @@ from typing import Final
 from traco.kernel.codec import Codec, encode
 from traco.kernel.errors import Halt
 from traco.kernel.screening import DirectScreener, Screened
+from traco.node.service import name_process
 
 _HEAD: Final = struct.Struct(">IQ")  # length of the payload, number of the batch
 _BATCH: Final[Codec[tuple[bytes, ...]]] = Codec(tuple[bytes, ...])
@@ -46,6 +47,7 @@ def serve(make_screener: MakeScreener, connection: socket.socket) -> None:
     process executes a block and sends nothing.
     """
     leave_signals_to_parent()
+    name_process("traco-verifier")
     batches: queue.SimpleQueue[tuple[int, bytes] | None] = queue.SimpleQueue()
     with connection, connection.makefile("wb") as answering, suppress(ConnectionError):
         threading.Thread(target=_take_batches, args=(connection, batches), daemon=True).start()

@@ -25,6 +25,7 @@ A snapshot must not be kept open long (see ``snapshot``): take one, read some bl
 
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, NamedTuple, Self
 
 from traco.kernel.block import UPGRADE_TAG
@@ -146,10 +147,7 @@ class CommittedLog:
             kind = LeafKind.UPGRADE if self._is_upgrade(block, index, leaf) else LeafKind.DUE
             return self._leaf(block, index, leaf, kind, None, None)
         before = sum(other.signatures != NO_SIGNATURES for other in block.leaves[:index])
-        for number, origin in enumerate(_origins(block)):
-            if number == before:
-                return self._leaf(block, index, leaf, *origin)
-        raise IndexError(index)
+        return self._leaf(block, index, leaf, *next(islice(_origins(block), before, None)))
 
     def events(self, block: StoredBlock, after: Position | None = None) -> Iterator[CommittedEvent]:
         """The events of a block that are behind a position (None: all)."""
@@ -185,11 +183,9 @@ class CommittedLog:
 def blocks_after(snapshot: ReadSnapshot, height: int = -1) -> Iterator[StoredBlock]:
     """The blocks above a height (-1: from the founding), ascending, one at a time."""
     while height < snapshot.height:
-        found = snapshot.blocks(height, 1)
-        if not found:
-            return
-        height = found[0].height
-        yield found[0]
+        (block,) = snapshot.blocks(height, 1)
+        height = block.height
+        yield block
 
 
 def end_of(block: StoredBlock) -> Position:

@@ -88,7 +88,10 @@ def test_a_transaction_is_final_found_and_has_a_receipt(node: WholeNode) -> None
     genesis = node.client.get("/v1/genesis").content
     assert verify(receipt.content, genesis)["transaction"] == result["id"]
     block = node.client.get(f"/v1/blocks/{result['height']}").json()
-    assert block["leaves"][result["leaf"]] == {"id": result["id"], "failure": None}
+    assert block["leaves"][result["leaf"]] == {
+        "id": result["id"], "leaf": result["leaf"], "visible": True, "kind": "transaction", "failure": None,
+        "events": ["party.registered/1"],
+    }  # fmt: skip
 
 
 def test_submitted_again_it_has_the_same_answer(node: WholeNode) -> None:
@@ -200,7 +203,7 @@ def test_block_zero_is_the_founding(node: WholeNode) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v2/status", "/v1/queries/party.nothing", "/v1/../etc/passwd", "/v1/status/x"]
+    "path", ["/v1", "/v2/status", "/v1/queries/party.nothing", "/v1/../etc/passwd", "/v1/status/x"]
 )
 def test_an_unknown_path_is_not_found(node: WholeNode, path: str) -> None:
     problem(node.client.get(path), 404, "http.404")

@@ -57,7 +57,7 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
         return {}
 
     async def work() -> None:
-        scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")]}
+        scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")], "raw_path": b"/", "query_string": b""}
         with pytest.raises(Problem) as caught:
             await Guard(app)(scope, never, never)  # type: ignore[arg-type]
         assert (caught.value.status, caught.value.code) == (408, "request.timeout")
@@ -73,9 +73,32 @@ def test_a_client_that_goes_away_in_the_middle_is_no_fault() -> None:
         return {"type": "http.disconnect"}
 
     async def work() -> None:
-        scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")]}
+        scope = {"type": "http", "headers": [(b"host", b"127.0.0.1")], "raw_path": b"/", "query_string": b""}
         with pytest.raises(Problem) as caught:
             await Guard(app)(scope, gone, gone)  # type: ignore[arg-type]
         assert caught.value.code == "request.incomplete"
 
     asyncio.run(work())
+
+
+def test_headers_have_a_length(node: WholeNode) -> None:
+    for count, status in ((15_000, 200), (17_000, 431)):
+        assert node.client.get("/v1/status", headers={"x-long": "a" * count}).status_code == status
+    many = {f"x-{number}": "a" * 100 for number in range(200)}
+    answer = node.client.get("/v1/status", headers=many)
+    assert (answer.status_code, answer.json()["code"]) == (431, "request.headers_too_long")
+
+
+def test_path_and_query_have_a_length(node: WholeNode) -> None:
+    answer = node.client.get("/v1/status?" + "a" * 9_000)
+    assert (answer.status_code, answer.json()["code"]) == (414, "request.target_too_long")
+
+
+@pytest.mark.parametrize(
+    ("host", "is_served"),
+    [("node.example", True), ("NODE.example:443", True), ("a.banks.example", True), ("banks.example", False),
+     ("a.b.banks.example", False), ("[2001:db8::1]:7470", True), ("127.0.0.1", False), ("node.example.", False)],
+)  # fmt: skip
+def test_elsewhere_the_names_are_those_of_the_certificate(host: str, is_served: bool) -> None:
+    guard = Guard(app=None, names=("node.example", "*.banks.example", "[2001:db8::1]"), scheme="https")  # type: ignore[arg-type]
+    assert guard._is_own(host.lower()) == is_served

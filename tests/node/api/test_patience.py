@@ -39,6 +39,9 @@ class Line(asyncio.Transport):
     def close(self) -> None:
         self.closed = True
 
+    def abort(self) -> None:
+        self.closed = True
+
     def pause_reading(self) -> None:
         pass
 
@@ -138,3 +141,18 @@ def test_silence_between_requests_is_closed_by_uvicorn(connection: Connection) -
 def test_a_lost_connection_leaves_no_timer(connection: Connection) -> None:
     connection.protocol.connection_lost(None)
     assert [timer for timer in connection.timers if not timer.over] == []
+
+
+def test_a_client_that_takes_nothing_of_an_answer_for_a_minute_loses_it(connection: Connection) -> None:
+    connection.send(REQUEST)
+    connection.protocol.pause_writing()
+    assert not connection.wait(59.9)
+    assert connection.wait(0.1)
+
+
+def test_a_client_that_takes_something_has_its_time_again(connection: Connection) -> None:
+    connection.send(REQUEST)
+    connection.protocol.pause_writing()
+    connection.wait(59)
+    connection.protocol.resume_writing()
+    assert not connection.wait(1_000)

@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath
 
 from traco.kernel.registry import Registry, tag_of
+from traco.node.api.admission import Admits, admits
 from traco.node.api.problems import Problem
 
 TYPES: Final = {
@@ -78,11 +79,11 @@ def explorer_routes(registry: Registry) -> list[HTTPRouteHandler]:
     known = load_files()
     known[SHAPES] = _file(msgspec.json.encode(shapes(registry)), TYPES[".json"])
 
-    @get("/", include_in_schema=False)
+    @get("/", include_in_schema=False, opt=admits(Admits.EVERYBODY))
     async def page(request: Request[Any, Any, Any]) -> Response[bytes]:
         return _answer(request, known[INDEX])
 
-    @get("/explorer/{path:path}", include_in_schema=False)
+    @get("/explorer/{path:path}", include_in_schema=False, opt=admits(Admits.EVERYBODY))
     async def file(request: Request[Any, Any, Any], path: FromPath[str]) -> Response[bytes]:
         found = known.get(path.removeprefix("/"))
         if found is None:

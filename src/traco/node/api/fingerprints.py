@@ -4,11 +4,13 @@ import asyncio
 from typing import Any, Final
 
 import msgspec
-from litestar import post
+from litestar import Request, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
 from traco.client.forms import to_form
+from traco.node.api.admission import Admits, admits
+from traco.node.api.principals import AccessDenied, Principal, principal_of
 from traco.node.api.problems import Problem
 from traco.services.doc.invoice import InvoiceUnreadable
 from traco.services.doc.normalise import InvoiceFields
@@ -35,10 +37,13 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
 
     @post(
         "/v1/fingerprints",
-        status_code=200,
+        status_code=200, opt=admits(Admits.SUBMITTER), operation_id="makeFingerprints",
         summary="Key normalised invoice fields; answers are logged and limited",
-    )
-    async def fingerprints(data: JSONBody[FingerprintRequest]) -> dict[str, Any]:
+    )  # fmt: skip
+    async def fingerprints(
+        request: Request[Any, Any, Any], data: JSONBody[FingerprintRequest]
+    ) -> dict[str, Any]:
+        _require_own(principal_of(request), data.caller)
         try:
             commitment = bytes.fromhex(data.content_commitment)
             # in a thread: an answer waits for its line in the log to be on disk
@@ -53,3 +58,12 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
         return form
 
     return fingerprints
+
+
+def _require_own(principal: Principal, caller: str) -> None:
+    """Answers are logged and limited by caller: nobody asks in another's name. Raises ``AccessDenied``."""
+    if principal.party is not None and caller != principal.party.hex():
+        raise AccessDenied(
+            "access.other_party", "the caller is not the party of the access token",
+            "Give the id of your own party (in hex) as caller.", 403,
+        )  # fmt: skip

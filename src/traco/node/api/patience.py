@@ -1,7 +1,7 @@
 """The HTTP protocol of the interface: uvicorn's, with an end to its patience.
 
-uvicorn waits for ever for the first request of a connection, and for the rest of one that began. As connections are limited,
-a few hundred silent ones would lock everybody out.
+uvicorn waits for ever for the first request of a connection, for the rest of one that began, and for a client to take its
+answer. As connections are limited, a few hundred silent ones would lock everybody out.
 """
 
 import asyncio
@@ -11,14 +11,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 
 class PatientProtocol(H11Protocol):
-    """Closes a connection that has sent no complete request header within ``header_seconds``.
+    """Closes a connection that has sent no complete request header within ``header_seconds``, or takes nothing of an
+    answer for ``answer_seconds``.
 
     The time runs from when the connection is made, and again from the first bytes that follow a complete request; more
     bytes do not extend it. Bodies are the guard's (``BODY_SECONDS``), and silence between requests is uvicorn's.
     """
 
     header_seconds: ClassVar[float] = 10.0
+    answer_seconds: ClassVar[float] = 60.0
     _header_timer: asyncio.TimerHandle | None = None
+    _answer_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time."""
@@ -34,10 +37,27 @@ class PatientProtocol(H11Protocol):
         elif not self.transport.is_closing():
             self._await_header()
 
+    def pause_writing(self) -> None:
+        """The client is behind: start its time. What it has not taken by then is thrown away with the connection."""
+        super().pause_writing()
+        self._forget_answer_timer()
+        self._answer_timer = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """The client has taken enough: stop its time."""
+        self._forget_answer_timer()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the time."""
         self._stop_waiting()
+        self._forget_answer_timer()
         super().connection_lost(exc)
+
+    def _forget_answer_timer(self) -> None:
+        if self._answer_timer is not None:
+            self._answer_timer.cancel()
+            self._answer_timer = None
 
     def _await_header(self) -> None:
         if self._header_timer is None:

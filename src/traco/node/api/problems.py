@@ -7,11 +7,12 @@ from typing import Any, Final
 
 import msgspec
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, ValidationException
 
 from traco.client.forms import FormInvalid, to_form
 from traco.kernel.errors import Failure, Refused, Rejected
 from traco.node.link import LedgerGone
+from traco.node.logs import REQUEST
 
 PROBLEM_TYPE: Final = "application/problem+json"
 MAX_DETAIL: Final = 2_000
@@ -24,19 +25,30 @@ log = logging.getLogger("traco.api")
 class Problem(Exception):
     """An answer that is an error: HTTP status, stable code, what happened and what to do."""
 
-    def __init__(self, status: int, code: str, detail: str, fields: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, fields: dict[str, Any] | None = None, *, advice: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
-        self.fields = fields or {}
+        self.fields = {**(fields or {}), **({"advice": advice} if advice else {})}
+        self.headers = headers
+
+    def response(self) -> Response[bytes]:
+        """The problem document."""
+        return problem_response(self.status, self.code, self.detail, self.fields, self.headers)
 
 
 def problem_response(
-    status: int, code: str, detail: str, more: dict[str, Any] | None = None
-) -> Response[bytes]:
+    status: int, code: str, detail: str, more: dict[str, Any] | None = None,
+    headers: dict[str, str] | None = None,
+) -> Response[bytes]:  # fmt: skip
     """The problem document."""
     document = {"type": "about:blank", "title": code, "status": status, "code": code, "detail": detail}
-    content = msgspec.json.encode({**(more or {}), **document})
-    return Response(content, status_code=status, media_type=PROBLEM_TYPE)
+    request = REQUEST.get()
+    named = {"request_id": request} if request else {}
+    content = msgspec.json.encode({**(more or {}), **document, **named})
+    return Response(content, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def failure_text(code: str, failure: Failure, errors: dict[str, type[Any]]) -> str:
@@ -51,7 +63,7 @@ def failure_text(code: str, failure: Failure, errors: dict[str, type[Any]]) -> s
 
 
 def _on_problem(_: Request[Any, Any, Any], error: Problem) -> Response[bytes]:
-    return problem_response(error.status, error.code, error.detail, error.fields)
+    return error.response()
 
 
 def _on_rejected(_: Request[Any, Any, Any], error: Rejected) -> Response[bytes]:
@@ -75,6 +87,17 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
     )
 
 
+def _on_invalid(_: Request[Any, Any, Any], error: ValidationException) -> Response[bytes]:
+    """A parameter or body that is not of its type."""
+    if error.status_code >= 500:
+        return _on_fault(_, error)
+    extra = error.extra if isinstance(error.extra, list) else []
+    wrong = "; ".join(
+        f"{each.get('key', '')}: {each.get('message', '')}" for each in extra if isinstance(each, dict)
+    )
+    return problem_response(400, "request.invalid", (wrong or str(error.detail))[:MAX_DETAIL])
+
+
 def _on_text(_: Request[Any, Any, Any], error: UnicodeDecodeError) -> Response[bytes]:
     return problem_response(400, "request.invalid", "the text is not UTF-8")
 
@@ -94,6 +117,7 @@ HANDLERS: Final[dict[Any, Callable[..., Response[Any]]]] = {
     Rejected: _on_rejected,
     FormInvalid: _on_form,
     LedgerGone: _on_gone,
+    ValidationException: _on_invalid,
     HTTPException: _on_http,
     UnicodeDecodeError: _on_text,
     RecursionError: _on_too_deep,

@@ -1,10 +1,9 @@
-"""The API process: reads snapshots of the store, passes transactions to the ledger process, serves HTTP on loopback."""
+"""The API process: reads snapshots of the store, passes transactions to the ledger process, serves HTTP,
+with TLS where other machines reach it."""
 
 import hashlib
 import logging
 import socket
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,19 +13,29 @@ from traco.client.keystore import KeyStore
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
+from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
+from traco.node.api.guard import MAX_HEADER_BYTES
+from traco.node.api.inside import Inside, OwnServer
 from traco.node.api.patience import PatientProtocol
 from traco.node.api.reads import Reads
+from traco.node.api.reports import report_routes
+from traco.node.api.settings import AccessSettings
+from traco.node.api.tls import find_certificate
+from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     FINGERPRINT_KEY,
     FINGERPRINT_KEYS_FILE,
     FINGERPRINT_LOG,
     LEDGER_FILE,
-    NODE_LOG,
+    founding_member,
     read_genesis,
 )
 from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd
+from traco.node.logs import log_to
+from traco.node.projector import open_projections
+from traco.node.service import name_process
 from traco.node.verifiers import leave_signals_to_parent
 from traco.services.doc.fingerprint import FingerprintKey
 from traco.services.doc.service import FingerprintService, RateLimit, RequestLog
@@ -37,7 +46,6 @@ OVERALL_RATE: Final = RateLimit(
     burst=2_000, interval_ms=10
 )  # all callers: 2,000 at once, then a hundred a second
 SECRET_MESSAGE: Final = b"traco/fingerprint-secret/1/"
-MAX_REQUESTS: Final = 512  # at once; what comes beyond them is told to come back
 STOP_SECONDS: Final = 2  # for answers on their way when the node stops
 
 
@@ -46,48 +54,73 @@ class ApiSettings(NamedTuple):
 
     directory: str
     passphrase: str
+    config: NodeConfig
+    node: bytes  # the node's public key
 
 
-class ApiServer(uvicorn.Server):
-    """A server that leaves signals alone and ends when ``should_exit`` is set."""
+def access_settings(
+    config: NodeConfig, purpose: str, node: bytes, member: bytes, host_names: tuple[str, ...] | None
+) -> AccessSettings:
+    """Who may ask the node, by its configuration. ``member``, who founded the network and runs the node, is an operator.
 
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """No signal handlers: the ledger process stops this one, after it has stopped itself."""
-        yield
+    ``host_names`` are those of its certificate; None where it has none.
+    """
+    return AccessSettings(
+        node=node, purpose=purpose, host=config.host, tls=host_names is not None, host_names=host_names or (),
+        operators=frozenset((member, *map(bytes.fromhex, config.operators))),
+        auditors=frozenset(map(bytes.fromhex, config.auditors)), limits=config.limits,
+    )  # fmt: skip
 
 
-def run_api(settings: ApiSettings, connection: socket.socket, listener: socket.socket) -> None:
+def run_api(
+    connection: socket.socket, settings: ApiSettings, listener: socket.socket, metrics_listener: socket.socket | None
+) -> None:  # fmt: skip
     """The life of the API process: until the ledger process closes the connection, however it ends."""
     leave_signals_to_parent()
+    name_process("traco-api")
     directory = Path(settings.directory)
-    logging.basicConfig(
-        filename=directory / NODE_LOG,
-        level=logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-    )
+    log_to(directory, settings.config.log)
     with connection, listener:
         try:
-            _serve(directory, settings.passphrase, connection, listener)
+            _serve(settings, connection, listener, metrics_listener)
         except BaseException as error:
             logging.getLogger("traco.api").critical("the API process ends: %r", error, exc_info=error)
             raise
 
 
-def _serve(directory: Path, passphrase: str, connection: socket.socket, listener: socket.socket) -> None:
+def _serve(
+    settings: ApiSettings, connection: socket.socket, listener: socket.socket, metrics_listener: socket.socket | None
+) -> None:  # fmt: skip
+    directory = Path(settings.directory)
     genesis = read_genesis(directory)
     founding = parse_genesis(genesis)
     network, registry = network_id(founding), compose()
-    reads = Reads(SnapshotReader(directory / LEDGER_FILE, network), registry)
-    fingerprints = fingerprint_route(_fingerprint_service(directory, passphrase, network))
+    reads = Reads(
+        SnapshotReader(directory / LEDGER_FILE, network), registry, Concerns(directory / CONCERNS_FILE, registry)
+    )  # fmt: skip
+    certificate = find_certificate(directory, settings.config)
+    access = access_settings(
+        settings.config, founding.purpose, settings.node, founding_member(genesis),
+        None if certificate is None else certificate.names,
+    )  # fmt: skip
+    fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))
+    projections = open_projections(directory, network, settings.config)
 
     def end() -> None:
         server.should_exit = True
+        app.state.following.heads.stop()
 
     link = ApiEnd(on_gone=end)
 
+    def height() -> int:
+        with reads.snapshot() as snapshot:
+            return snapshot.height
+
+    inside = Inside(directory, settings.config, link, height, projections, metrics_listener)
+
     async def connect() -> None:
         await link.connect(connection)
+        await link.ready()  # the socket listens already: whoever connects from now on is answered
 
     app = make_app(
         link,
@@ -96,15 +129,19 @@ def _serve(directory: Path, passphrase: str, connection: socket.socket, listener
         genesis,
         network,
         founding.kernel_parameters(),
-        [connect],
-        [link.close],
-        [fingerprints],
+        [connect, inside.start],
+        [inside.stop, link.close],
+        [fingerprints, *inside.routes, *report_routes(reads, projections)],
+        access=access,
     )
+    inside.observe(app)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="on", ws="none", http=PatientProtocol, proxy_headers=False,
-        server_header=False, limit_concurrency=MAX_REQUESTS, timeout_graceful_shutdown=STOP_SECONDS,
+        server_header=False, limit_concurrency=access.limits.requests_at_once_all + access.limits.streams_all,
+        timeout_graceful_shutdown=STOP_SECONDS, h11_max_incomplete_event_size=MAX_HEADER_BYTES,
+        ssl_context_factory=None if certificate is None else lambda _config, _make: certificate.context(),
     )  # fmt: skip
-    server = ApiServer(config)
+    server = OwnServer(config)
     server.run(sockets=[listener])
 
 

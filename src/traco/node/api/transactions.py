@@ -7,13 +7,17 @@ from typing import Annotated, Any, Final
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
-from litestar.params import BodyKwarg, FromPath, FromQuery
+from litestar.params import BodyKwarg
 
 from traco.client.forms import form_type, from_form, to_form
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.registry import Registry, tag_of
 from traco.kernel.transaction import Body, signing_message, transaction_id
+from traco.node.api.admission import Admits, admits
+from traco.node.api.limits import FairQueue
+from traco.node.api.parameters import TransactionId, Until
+from traco.node.api.principals import principal_of
 from traco.node.api.problems import Problem
 from traco.node.api.reads import Reads
 from traco.node.link import ApiEnd
@@ -22,7 +26,6 @@ from traco.node.submission import Result, Status
 OCTETS: Final = "application/octet-stream"
 MAX_BATCH: Final = 4_096
 MAX_VALID_MS: Final = 86_400_000  # no window is longer
-HexId = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$(?!\\n)", description="a transaction id in hex")]
 Salt = Annotated[
     str, msgspec.Meta(pattern="^[0-9a-f]{32}$(?!\\n)", description="16 fresh random bytes in hex")
 ]
@@ -34,28 +37,35 @@ def json_body(kind: Any) -> Any:
     return Annotated[(kind, BodyKwarg(media_type=RequestEncodingType.JSON))]
 
 
-def submission_routes(link: ApiEnd, reads: Reads) -> list[Any]:
-    """Submitting one transaction or many."""
+def submission_routes(link: ApiEnd, reads: Reads, limits: KernelParameters, queue: FairQueue) -> list[Any]:
+    """Submitting one transaction or many. Results are the submitter's to know, whoever acts in the transactions."""
 
     @post(
-        "/v1/transactions", status_code=200,
+        "/v1/transactions", status_code=200, opt=admits(Admits.SUBMITTER), operation_id="submitTransaction",
         summary="Submit one signed transaction (its bytes as the body); waits until it is final unless until=received",
+        request_max_body_size=2 * limits.max_transaction_bytes,
     )  # fmt: skip
-    async def submit(request: Request[Any, Any, Any], until: FromQuery[str] = "final") -> Response[Any]:
-        results = await link.submit((await request.body(),), _is_final(until))
+    async def submit(request: Request[Any, Any, Any], until: Until = "final") -> Response[Any]:
+        until_final = until == "final"
+        raw = await request.body()
+        async with queue.turn(principal_of(request).name, 1):
+            results = await link.submit((raw,), until_final)
         return Response(_shown(reads, results[0]), status_code=_status_code(results[0]))
 
     @post(
-        "/v1/transactions/batch", status_code=200,
+        "/v1/transactions/batch", status_code=200, opt=admits(Admits.SUBMITTER), operation_id="submitTransactions",
         summary="Submit up to 4,096 signed transactions: a MessagePack array of their bytes; results in that order",
+        request_max_body_size=2 * limits.max_envelope_bytes,
     )  # fmt: skip
-    async def submit_batch(request: Request[Any, Any, Any], until: FromQuery[str] = "final") -> list[Any]:
-        until_final = _is_final(until)
+    async def submit_batch(request: Request[Any, Any, Any], until: Until = "final") -> list[Any]:
+        until_final = until == "final"
         try:
             batch = _BATCH.decode(await request.body())
         except ValueError as error:
             raise Problem(400, "request.invalid", f"not an array of transactions: {error}") from None
-        return [_shown(reads, result) for result in await link.submit(batch, until_final)]
+        async with queue.turn(principal_of(request).name, max(1, len(batch))):
+            results = await link.submit(batch, until_final)
+        return [_shown(reads, result) for result in results]
 
     return [submit, submit_batch]
 
@@ -63,23 +73,31 @@ def submission_routes(link: ApiEnd, reads: Reads) -> list[Any]:
 def result_routes(link: ApiEnd, reads: Reads) -> list[Any]:
     """What became of a transaction, and its finality receipt."""
 
-    @get("/v1/transactions/{identity:str}", summary="What became of a transaction: status, outcome, events")
-    async def transaction(identity: FromPath[HexId]) -> dict[str, Any]:
-        raw = _identity(identity)
+    @get(
+        "/v1/transactions/{identity:str}", opt=admits(Admits.PRINCIPAL), operation_id="getTransaction",
+        summary="A transaction: what was asked, who signed, status, outcome, events",
+    )  # fmt: skip
+    async def transaction(request: Request[Any, Any, Any], identity: TransactionId) -> dict[str, Any]:
+        raw = bytes.fromhex(identity)
         result = await link.result(raw)
-        if result is not None and result.leaf < 0:
+        if (
+            result is not None and result.leaf < 0
+        ):  # on its way: that it exists is no secret, and no more is said
             return {**_shown(reads, result), "events": []}
-        place = (result.height, result.leaf) if result is not None else reads.find(raw)
-        if place is None:
+        place = None if result is None else (result.height, result.leaf)
+        found = reads.transaction(raw, place, principal_of(request))
+        if found is None:
             detail = f"no transaction {identity} is known; check the id, or submit it"
             raise Problem(404, "transaction.unknown", detail)
-        receipt = reads.receipt(*place)
-        status = Status.FINAL if receipt["failure"] is None else Status.REJECTED
-        return {**receipt, "status": status.value}
+        status = Status.FINAL if found["failure"] is None else Status.REJECTED
+        return {**found, "status": status.value}
 
-    @get("/v1/transactions/{identity:str}/receipt", summary="The finality receipt", media_type=OCTETS)
-    async def receipt(identity: FromPath[HexId]) -> bytes:
-        return reads.finality(_identity(identity), await link.seal())
+    @get(
+        "/v1/transactions/{identity:str}/receipt", opt=admits(Admits.PRINCIPAL), operation_id="getReceipt",
+        summary="The finality receipt of a transaction, for anybody to verify offline", media_type=OCTETS,
+    )  # fmt: skip
+    async def receipt(request: Request[Any, Any, Any], identity: TransactionId) -> bytes:
+        return reads.finality(bytes.fromhex(identity), await link.seal(), principal_of(request))
 
     return [transaction, receipt]
 
@@ -104,9 +122,10 @@ def draft_route(link: ApiEnd, registry: Registry, network: bytes, limits: Kernel
         return form
 
     draft_body.__annotations__["data"] = json_body(_draft_type(registry, limits))
-    return post("/v1/drafts", status_code=200, summary="The bytes to sign for instructions in JSON")(
-        draft_body
-    )
+    return post(
+        "/v1/drafts", status_code=200, opt=admits(Admits.PRINCIPAL), operation_id="draftTransaction",
+        summary="The bytes to sign for instructions in JSON",
+    )(draft_body)  # fmt: skip
 
 
 def _draft_type(registry: Registry, limits: KernelParameters) -> Any:
@@ -126,23 +145,7 @@ def _shown(reads: Reads, result: Result) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _is_final(until: str) -> bool:
-    if until not in ("final", "received"):
-        raise Problem(400, "request.invalid", "until is final or received")
-    return until == "final"
-
-
 def _status_code(result: Result) -> int:
     if result.status is Status.REFUSED:
         return 422
     return 202 if result.status is Status.RECEIVED else 200
-
-
-def _identity(text: str) -> bytes:
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != 32 or raw.hex() != text:
-        raise Problem(400, "request.invalid", "a transaction id is 64 lower-case hexadecimal digits")
-    return raw

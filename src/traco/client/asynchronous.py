@@ -1,0 +1,371 @@
+"""The asynchronous client, and all there is to say about talking to a node; ``ledger`` is its synchronous face.
+
+    async with AsyncLedgerClient("http://127.0.0.1:7470", genesis=genesis, access=Access(bank_id, signer)) as client:
+        bank = client.party(bank_id, signer)
+        result = await bank.transact(Transfer(bank.id, instrument, sender, receiver, 500, b"rent"))
+        receipt = await client.receipt(result.identity, verify=True)
+        async for row in client.rows("holding.by_account", account=receiver):
+            print(row["instrument"], row["holding"])
+
+A client trusts its node for reads; whoever does not, verifies receipts. Every method takes ``timeout``: seconds for the
+whole call, however often it asks again. Where nothing else is said, methods raise ``NodeUnreachable`` (``TimedOut``),
+``NodeProblem`` by its kind, ``OtherNetwork`` and ``ClientClosed``.
+"""
+
+import os
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from traco.client.asynchronous_wire import AsyncWire
+from traco.client.building import batches, identity_of, sign_body
+from traco.client.credentials import Access, check_address
+from traco.client.forms import to_form
+from traco.client.node_session import NodeSession, parsed, parsed_all
+from traco.client.pages import query_pages, route_pages
+from traco.client.results import (
+    ClientClosed,
+    ClientError,
+    NodeProblem,
+    NodeStatus,
+    NodeUnreachable,
+    NotFinalYet,
+    OtherNetwork,
+    OutcomesUnknown,
+    OutcomeUnknown,
+    StrangeAnswer,
+    TransactionRefused,
+    TransactionRejected,
+    TransactionResult,
+)
+from traco.client.signer import Signer
+from traco.client.streams import OUTAGE_SECONDS, EventStream
+from traco.client.transport import Deadline, Patience, Request, Transport, decoded
+from traco.client.wire import Wire, connection_options
+from traco.kernel.codec import ROOT, encode
+from traco.kernel.finality import ReceiptInvalid, verify_receipt
+from traco.kernel.genesis import GenesisInvalid, network_id, parse_genesis
+from traco.kernel.instruction import Instruction
+from traco.kernel.transaction import Body
+
+DEFAULT_URL: Final = "http://127.0.0.1:7470"
+VALIDITY_MS: Final = 120_000
+"""How long a transaction stays valid unless the network's window is shorter than twice that."""
+
+WAIT_SECONDS: Final = 60.0
+PATIENT: Final = Patience()
+_OCTETS: Final = "application/octet-stream"
+_LOOKS_SECONDS: Final = (0.05, 0.1, 0.2, 0.5)  # between looks for a transaction; the last one again and again
+
+Until = Literal["final", "received"]
+
+
+class AsyncLedgerClient:
+    """One node, as its clients see it.
+
+    ``network``: refuse a node of another network (id of 32 bytes); ``genesis``: its founding document, which says the same
+    and lets receipts be verified. ``access``: as whom to ask. ``ca_file``: authorities to trust instead of the system's.
+    ``wire``: what to send over instead of ordinary HTTP. Raises ``AddressRefused``.
+    """
+
+    def __init__(
+        self, url: str = DEFAULT_URL, network: bytes | None = None, *, genesis: bytes | None = None,
+        access: Access | None = None, ca_file: str | os.PathLike[str] | None = None, patience: Patience = PATIENT,
+        wire: Wire | None = None,
+    ) -> None:  # fmt: skip
+        self._genesis = genesis
+        wanted = network if genesis is None else network_id(parse_genesis(genesis))
+        if network not in (None, wanted):
+            raise OtherNetwork(wanted or b"", network or b"")
+        if access is not None:
+            check_address(url)
+        self._node = NodeSession(
+            Transport(url, wire or _asynchronous(url, ca_file), patience), wanted, access
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections. Later calls raise ``ClientClosed``."""
+        await self._node.transport.wire.close()
+
+    @property
+    def url(self) -> str:
+        """The node's address."""
+        return self._node.transport.url
+
+    async def network_id(self, *, timeout: float | None = None) -> bytes:
+        """The network's id, as the node says."""
+        return await self._node.network_id(self._node.transport.deadline(timeout))
+
+    async def status(self, *, timeout: float | None = None) -> NodeStatus:
+        """Where the ledger stands."""
+        return await self._node.status(self._node.transport.deadline(timeout))
+
+    async def genesis(self, *, timeout: float | None = None) -> bytes:
+        """The founding document, which is that of the network the node says it serves."""
+        deadline = self._node.transport.deadline(timeout)
+        network = await self._node.network_id(deadline)
+        raw = await self._node.transport.get("/v1/genesis", deadline, is_open=True)
+        try:
+            found = network_id(parse_genesis(raw))
+        except GenesisInvalid:
+            raise StrangeAnswer from None
+        if found != network:
+            raise OtherNetwork(found, network)
+        return raw
+
+    async def build(
+        self, instructions: Iterable[Instruction], signers: Iterable[Signer], validity_ms: int = VALIDITY_MS, *,
+        timeout: float | None = None,
+    ) -> bytes:  # fmt: skip
+        """The bytes of a signed transaction, valid for ``validity_ms`` by the node's clock, with a salt of its own.
+
+        Each call makes another transaction: whoever builds the same payment again, after a lost answer, may pay twice.
+        What was built once is submitted again instead. A signer's own errors pass.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        network = await self._node.network_id(deadline)
+        now_ms, status = await self._node.now(deadline)
+        valid_until = now_ms + min(validity_ms, status.window_ms // 2)
+        body = encode(Body(network, ROOT, valid_until, os.urandom(16), tuple(instructions)))
+        return await self._node.signed(lambda by: sign_body(body, by), tuple(signers))
+
+    async def submit(
+        self, transaction: bytes, until: Until = "final", *, timeout: float | None = None
+    ) -> TransactionResult:
+        """Send a signed transaction and say how far it came; being refused or rejected is an answer, not an error.
+
+        What got no answer is sent again as it is: it has one id, so it happens once. Raises ``OutcomeUnknown`` when
+        nothing helped and it may have been ordered; the same bytes may be submitted later. Any other error says that it
+        was not taken in.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        await self._node.checked(deadline)
+        path = f"/v1/transactions?until={until}"
+        request = Request("POST", path, transaction, kind=_OCTETS, accept=(422,), deadline=deadline)
+        try:
+            result = parsed(decoded((await self._node.transport.ask(request)).content))
+            if request.is_in_doubt:
+                return await self._recalled(result, deadline)
+        except (NodeUnreachable, NodeProblem, ClientClosed) as error:
+            if _is_in_doubt(request, error):
+                raise OutcomeUnknown(
+                    self.url, _reason(error), identity_of(transaction), transaction
+                ) from error
+            raise
+        return result
+
+    async def submit_many(
+        self, transactions: Sequence[bytes], until: Until = "final", *, timeout: float | None = None
+    ) -> list[TransactionResult]:
+        """As ``submit`` for any number of transactions; their results in order, without events.
+
+        Raises ``OutcomesUnknown``, which has the results that are known and the transactions that may be submitted again.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        results: list[TransactionResult] = []
+        await self._node.checked(deadline)
+        for batch in batches(transactions):
+            payload = msgspec.msgpack.encode(batch)
+            path = f"/v1/transactions/batch?until={until}"
+            request = Request("POST", path, payload, kind=_OCTETS, deadline=deadline)
+            try:
+                answered = parsed_all(decoded((await self._node.transport.ask(request)).content), len(batch))
+                if request.is_in_doubt:
+                    answered = [await self._recalled(each, deadline) for each in answered]
+            except (NodeUnreachable, NodeProblem, ClientClosed) as error:
+                if results or _is_in_doubt(request, error):
+                    rest = tuple(transactions[len(results) :])
+                    raise OutcomesUnknown(self.url, _reason(error), tuple(results), rest) from error
+                raise
+            results += answered
+        return results
+
+    async def _recalled(self, result: TransactionResult, deadline: Deadline) -> TransactionResult:
+        """What became of a transaction that was sent more than once: a refusal may be that of a later attempt only."""
+        if result.status != "refused":
+            return result
+        return await self._node.result(result.identity, deadline) or result
+
+    async def result(self, identity: bytes, *, timeout: float | None = None) -> TransactionResult | None:
+        """What became of a transaction, with its events; None where the node has never seen it."""
+        return await self._node.result(identity, self._node.transport.deadline(timeout))
+
+    async def wait(self, identity: bytes, *, timeout: float = WAIT_SECONDS) -> TransactionResult:
+        """What became of a transaction, once it is final or rejected. Raises ``NotFinalYet`` after ``timeout`` seconds.
+
+        A transaction that the node has not seen is waited for: it may come by another member's node.
+        """
+        deadline, result, looks = self._node.transport.deadline(timeout), None, 0
+        while True:
+            try:
+                result = await self._node.result(identity, deadline)
+            except NodeUnreachable:
+                if self._node.transport.wire.now() < deadline.at:
+                    raise
+            pause = _LOOKS_SECONDS[min(looks, len(_LOOKS_SECONDS) - 1)]
+            if result is not None and result.status in ("final", "rejected", "refused"):
+                return result
+            if self._node.transport.wire.now() + pause >= deadline.at:
+                raise NotFinalYet(identity, timeout, result)
+            await self._node.transport.wire.sleep(pause)
+            looks += 1
+
+    async def receipt(self, identity: bytes, *, verify: bool = False, timeout: float | None = None) -> bytes:
+        """The finality receipt of a transaction: the file that ``traco verify`` takes.
+
+        ``verify``: only if it proves this transaction under the ``genesis`` that the client was made with; then nothing
+        depends on the node. Raises ``ReceiptInvalid``; ``ClientError`` (``client.no_genesis``).
+        """
+        if verify and self._genesis is None:
+            detail = "Verifying needs the genesis document of the network: LedgerClient(url, genesis=...)."
+            raise ClientError("client.no_genesis", detail)
+        raw = await self._node.get(f"/v1/transactions/{identity.hex()}/receipt", timeout)
+        if verify and verify_receipt(raw, self._genesis or b"").identity != identity:
+            raise ReceiptInvalid(
+                "receipt.transaction", "it is that of another transaction than was asked for"
+            )
+        return raw
+
+    async def block(self, height: int, *, timeout: float | None = None) -> dict[str, Any]:
+        """A block: its hashes, and its leaves with their outcomes."""
+        block: dict[str, Any] = decoded(await self._node.get(f"/v1/blocks/{height}", timeout))
+        return block
+
+    async def query(self, name: str, /, *, timeout: float | None = None, **fields: Any) -> Any:
+        """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes."""
+        return await self._node.query(name, fields, self._node.transport.deadline(timeout))
+
+    async def get(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> Any:
+        """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
+        given = {name: to_form(value) for name, value in parameters.items() if value is not None}
+        whole = f"{quote(path)}?{urlencode(given)}" if given else quote(path)
+        return await self._node.get_form(whole, timeout)
+
+    async def pages(self, what: str, /, **fields: Any) -> AsyncIterator[list[Any]]:
+        """The pages of a list: of a query (such as ``holding.by_account``), or of a GET route (``/v1/...``).
+
+        ``limit`` is how many rows a page has, ``after`` where to begin.
+        """
+        if what.startswith("/"):
+            plain = {name: to_form(value) for name, value in fields.items()}
+            pages = route_pages(self._node.get_form, what, plain)
+        else:
+            pages = query_pages(self._node.query, what, fields)
+        async for page in pages:
+            yield page
+
+    async def rows(self, what: str, /, **fields: Any) -> AsyncIterator[Any]:
+        """The rows of all ``pages``, each page fetched when it is needed."""
+        async for page in self.pages(what, **fields):
+            for row in page:
+                yield row
+
+    def events(
+        self, *, after: str | None = None, type: str | None = None, party: bytes | None = None,  # noqa: A002
+        account: bytes | None = None, outage_seconds: float = OUTAGE_SECONDS,
+    ) -> EventStream:  # fmt: skip
+        """Committed events behind the position ``after`` (None: from now on), as they come; see ``streams``.
+
+        ``type`` is the beginning of the events' types, such as ``holding.``. Raises ``ClientError``
+        (``stream.position_invalid``); reading raises ``NodeUnreachable`` after an outage of ``outage_seconds``.
+        """
+        filters = {"type": type, "party": party and party.hex(), "account": account and account.hex()}
+        given = {name: value for name, value in filters.items() if value}
+        return EventStream(self._node, given, after, outage_seconds)
+
+    async def fingerprints(
+        self, caller: str, fields: msgspec.Struct | Mapping[str, Any], content_commitment: bytes, *, register: bool,
+        timeout: float | None = None,
+    ) -> dict[str, Any]:  # fmt: skip
+        """The fingerprint service's signed statement over normalised invoice fields, as a form.
+
+        ``register`` says whether the caller is about to register the document or only checks a file. The service
+        limits and logs requests; this is therefore asked once.
+        """
+        asked = {
+            "caller": caller, "fields": msgspec.to_builtins(fields),
+            "content_commitment": content_commitment.hex(), "register": register,
+        }  # fmt: skip
+        deadline = self._node.transport.deadline(timeout)
+        await self._node.checked(deadline)
+        request = Request(
+            "POST", "/v1/fingerprints", msgspec.json.encode(asked), once=True, deadline=deadline
+        )
+        statement: dict[str, Any] = decoded((await self._node.transport.ask(request)).content)
+        return statement
+
+    async def transact(
+        self, instructions: Iterable[Instruction], signers: Iterable[Signer], *, timeout: float | None = None
+    ) -> TransactionResult:
+        """Build, sign, submit, and wait until it is final.
+
+        Raises ``TransactionRejected`` or ``TransactionRefused`` where it had no effect, else as ``submit``. The result has
+        the events; they are asked for afterwards, and where that gets no answer they are empty: it is final all the same,
+        and ``result`` has them later.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        raw = await self.build(instructions, signers, timeout=self._node.left(deadline))
+        result = require_final(await self.submit(raw, timeout=self._node.left(deadline)))
+        if result.events:
+            return result
+        try:
+            return await self._node.result(result.identity, deadline) or result
+        except (NodeUnreachable, NodeProblem, ClientClosed):
+            return result
+
+    def party(self, identity: bytes, *signers: Signer) -> "AsyncParty":
+        """A session of one party with its signers."""
+        return AsyncParty(self, identity, signers)
+
+
+class AsyncParty:
+    """A party as it acts: its id, and the signers of its keys."""
+
+    def __init__(self, client: AsyncLedgerClient, identity: bytes, signers: Iterable[Signer]) -> None:
+        self.client = client
+        self.id = identity
+        self.signers = tuple(signers)
+
+    async def transact(
+        self, *instructions: Instruction, others: "Iterable[AsyncParty]" = (), timeout: float | None = None
+    ) -> TransactionResult:
+        """Have instructions of this party (and of ``others``, who sign too) executed, all or none.
+
+        Raises as ``transact`` of the client.
+        """
+        signers = [*self.signers, *(signer for other in others for signer in other.signers)]
+        return await self.client.transact(instructions, signers, timeout=timeout)
+
+
+def require_final(result: TransactionResult) -> TransactionResult:
+    """The result, if the transaction had its effect. Raises ``TransactionRejected``, ``TransactionRefused``."""
+    if result.status == "rejected":
+        raise TransactionRejected(result)
+    if result.status == "refused":
+        raise TransactionRefused(result)
+    return result
+
+
+def _asynchronous(url: str, ca_file: str | os.PathLike[str] | None) -> AsyncWire:
+    return AsyncWire(httpx.AsyncClient(**connection_options(url, ca_file)))
+
+
+def _is_in_doubt(request: Request, error: ClientError) -> bool:
+    """Whether a submission that failed may have been carried out: also where the answer cannot be read."""
+    return request.is_in_doubt or (isinstance(error, StrangeAnswer) and error.status >= 500)
+
+
+def _reason(error: ClientError) -> str:
+    return error.reason if isinstance(error, NodeUnreachable) else error.detail

@@ -1,0 +1,197 @@
+"""Whether a node is well: judged by the API process from what it can see itself, never from what was true a while ago.
+
+    live    the process answers                                    no more than that
+    ready   it can take and answer business now                    200, or 503 with a code for each reason
+    progress   where everything stands, for operators
+
+A warning is something people must look at while the node goes on.
+"""
+
+import asyncio
+import shutil
+import stat
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from traco.kernel.errors import Halt
+from traco.node.configuration import HealthConfig
+from traco.node.figures import Figures
+from traco.node.link import LedgerGone
+
+REASONS: Final = {
+    "ledger.gone": "The ledger process has ended; see node.log.",
+    "ledger.silent": "The ledger process gave no answer in time: it is stopped, or one block takes too long.",
+    "ledger.stalled": "Transactions wait, and no block has been made for too long.",
+    "outbox.full": "As many transactions wait as the node takes in; it takes more when blocks are made.",
+    "storage.unreadable": "The ledger's file cannot be read; check the disk, and see node.log.",
+    "disk.low": "The disk has less free space than health.free_bytes; make space before the node has to stop.",
+}
+"""Why a node is not ready, by stable code."""
+
+WARNINGS: Final = {
+    "ledger.alarm": "The kernel raised an alarm since the start; see node.log, and report it.",
+    "projections.behind": "Projections are behind by more than health.projections_lag_blocks.",
+    "projections.unknown": "Where the projections stand cannot be read; see node.log.",
+}
+"""What does not stop a node, by stable code."""
+
+
+class Seen(NamedTuple):
+    """What was seen at one moment. ``figures`` is None where the ledger process did not answer: ``ledger`` says how.
+
+    ``projected``: the height up to which projections are complete; None where they are off, -1 where it cannot be read.
+    """
+
+    figures: Figures | None
+    ledger: str
+    readable: bool
+    free_bytes: int
+    projected: int | None
+
+
+class Health(NamedTuple):
+    """The judgement: ``reasons`` and ``warnings`` are codes. Ready exactly if there are no reasons."""
+
+    reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the node can take and answer business."""
+        return not self.reasons
+
+
+def judge(seen: Seen, limits: HealthConfig) -> Health:
+    """Whether the node is ready, and what people must look at."""
+    reasons: list[str] = []
+    warnings: list[str] = []
+    if seen.figures is None:
+        reasons.append(seen.ledger)
+    else:
+        occupancy, stall_ms = seen.figures.occupancy, limits.stall_seconds * 1000
+        if occupancy.oldest_ms > stall_ms and seen.figures.idle_ms > stall_ms:
+            reasons.append("ledger.stalled")
+        if occupancy.is_full:
+            reasons.append("outbox.full")
+        if seen.figures.alarms:
+            warnings.append("ledger.alarm")
+    if not seen.readable:
+        reasons.append("storage.unreadable")
+    if seen.free_bytes < limits.free_bytes:
+        reasons.append("disk.low")
+    if seen.projected is not None and seen.projected < 0:
+        warnings.append("projections.unknown")
+    elif lag(seen) > limits.projections_lag_blocks:
+        warnings.append("projections.behind")
+    return Health(tuple(reasons), tuple(warnings))
+
+
+def lag(seen: Seen) -> int:
+    """How many blocks projections are behind; 0 where they are off, or nobody knows."""
+    if seen.figures is None or seen.projected is None or seen.projected < 0:
+        return 0
+    return max(0, seen.figures.height - seen.projected)
+
+
+class Watch:
+    """Looks at the parts of a node. ``figures`` asks the ledger process; ``height`` reads the store's newest block.
+
+    ``projected`` reads up to which height projections are complete, -1 where that cannot be read; None: they are off.
+    """
+
+    def __init__(
+        self, directory: Path, limits: HealthConfig, figures: Callable[[], Awaitable[Figures]],
+        height: Callable[[], int], projected: Callable[[], int] | None = None,
+    ) -> None:  # fmt: skip
+        self.directory, self.limits = directory, limits
+        self._figures, self._height, self._projected = figures, height, projected
+
+    async def look(self) -> Seen:
+        """See how everything is now. Answers within ``health.stall_seconds`` even if the ledger process does not."""
+        figures, ledger = None, ""
+        try:
+            async with asyncio.timeout(self.limits.stall_seconds):
+                figures = await self._figures()
+        except TimeoutError:
+            ledger = "ledger.silent"
+        except LedgerGone:
+            ledger = "ledger.gone"
+        projected = await self._projected_height()
+        return Seen(figures, ledger, self._is_readable(), free_bytes(self.directory), projected)
+
+    async def _projected_height(self) -> int | None:
+        """Asked in a thread: the database may be another machine's, and slow."""
+        if self._projected is None:
+            return None
+        try:
+            async with asyncio.timeout(self.limits.stall_seconds):
+                return await asyncio.to_thread(self._projected)
+        except TimeoutError:
+            return -1
+
+    async def health(self) -> Health:
+        """Look, and judge."""
+        return judge(await self.look(), self.limits)
+
+    def _is_readable(self) -> bool:
+        try:
+            self._height()
+        except (Halt, OSError):
+            return False
+        return True
+
+
+def free_bytes(directory: Path) -> int:
+    """Free space for this user on the directory's disk; 0 where the directory cannot be reached."""
+    try:
+        return shutil.disk_usage(directory).free
+    except OSError:
+        return 0
+
+
+def used_bytes(directory: Path) -> dict[str, int]:
+    """Sizes of the files in a node's directory, by name; without locks, which are empty."""
+    sizes: dict[str, int] = {}
+    for path in directory.iterdir():
+        try:
+            status = path.stat()
+        except OSError:
+            continue  # it went away meanwhile
+        if stat.S_ISREG(status.st_mode) and not path.name.endswith("lock"):
+            sizes[path.name] = status.st_size
+    return sizes
+
+
+def readiness(health: Health) -> dict[str, Any]:
+    """The answer of ``/v1/health/ready``."""
+    return {
+        "ready": health.is_ready,
+        "reasons": [{"code": code, "detail": REASONS[code]} for code in health.reasons],
+        "warnings": [{"code": code, "detail": WARNINGS[code]} for code in health.warnings],
+    }
+
+
+def progress(seen: Seen, health: Health, directory: Path, streams: int) -> dict[str, Any]:
+    """The answer of ``/v1/health/progress``: where everything stands."""
+    figures = seen.figures
+    ledger: dict[str, Any] | None = None
+    if figures is not None:
+        alarm = figures.last_alarm
+        ledger = {
+            "height": figures.height, "block_time_ms": figures.block_time_ms, "time_ms": figures.now_ms,
+            "started_ms": figures.started_ms, "idle_ms": figures.idle_ms, "blocks": figures.blocks,
+            "state_keys": figures.state_keys, "recovered_envelopes": figures.recovered,
+            "memory_bytes": figures.memory_bytes, "transactions": dict(figures.outcomes), "rejected": dict(figures.rejected),
+            "refused": dict(figures.refused), "alarms": dict(figures.alarms),
+            "last_alarm": None if alarm is None else {"kind": alarm.kind, "transaction": alarm.transaction, "time_ms": alarm.time_ms},
+            "queue": {
+                "on_way": figures.occupancy.on_way, "ready": figures.occupancy.ready, "ready_bytes": figures.occupancy.ready_bytes,
+                "verifying": figures.occupancy.verifying, "outbox_envelopes": figures.occupancy.outbox,
+                "oldest_ms": figures.occupancy.oldest_ms, "is_full": figures.occupancy.is_full,
+            },
+        }  # fmt: skip
+    return {
+        **readiness(health), "ledger": ledger, "projected_height": seen.projected, "projections_lag_blocks": lag(seen),
+        "streams": streams, "free_bytes": seen.free_bytes, "files": used_bytes(directory),
+    }  # fmt: skip

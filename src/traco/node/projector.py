@@ -1,0 +1,175 @@
+"""The projector: a process of its own that follows the ledger and writes the projections.
+
+It reads committed blocks only, so the ledger neither waits for it nor notices if it fails. The supervisor starts it, again and
+again with growing pauses where it ends; it ends when its connection to the supervisor closes.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import select
+import signal
+import socket
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import apsw
+
+from traco.kernel.errors import LedgerError
+from traco.kernel.genesis import network_id, parse_genesis
+from traco.modules.composition import compose
+from traco.node.configuration import NodeConfig
+from traco.node.directory import LEDGER_FILE, read_genesis
+from traco.node.logs import log_to
+from traco.node.service import name_process
+from traco.node.verifiers import leave_signals_to_parent
+from traco.projections.database import ProjectionDatabase, address
+from traco.projections.projection import Projection
+from traco.storage import SnapshotReader
+from traco.storage.database import open_reader
+from traco.storage.errors import halting
+
+POLL_SECONDS: Final = 0.2
+"""How often the ledger's file is asked whether it changed: one look into shared memory."""
+
+PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+"""Pauses before a projector that ended is started again; the last one from then on."""
+
+STEADY_SECONDS: Final = 60.0  # a projector that lived so long begins with the first pause again
+STOP_SECONDS: Final = 5.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger("traco.projector")
+
+
+class ProjectorSettings(NamedTuple):
+    """What the projector is given; it travels over a pipe, never on a command line."""
+
+    directory: str
+    config: NodeConfig
+
+
+def open_projections(directory: Path, network: bytes, config: NodeConfig) -> ProjectionDatabase | None:
+    """The database that a node's configuration names, which is connected to when it is used; None where it wants none.
+
+    Raises ``AddressInvalid``.
+    """
+    wanted = config.projections
+    if not wanted.enabled:
+        return None
+    password_file = None if wanted.password_file is None else directory / wanted.password_file
+    url = address(directory, wanted.url, password_file)
+    return ProjectionDatabase(url if wanted.password is None else url.set(password=wanted.password), network)
+
+
+def run_projector(connection: socket.socket, settings: ProjectorSettings) -> None:
+    """The life of the projector's process: until the supervisor closes the connection. Ends with an error where it fails."""
+    leave_signals_to_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    name_process("traco-projector")
+    directory = Path(settings.directory)
+    handler = log_to(directory, settings.config.log)
+    try:
+        with connection:
+            follow(directory, settings.config, connection)
+    except LedgerError as error:
+        log.error("the projector ends: %s", error)  # foreseen: its text says what to do
+        raise SystemExit(1) from None
+    except BaseException as error:
+        log.critical("the projector ends: %r", error, exc_info=error)
+        raise
+    finally:
+        handler.close()
+
+
+def follow(directory: Path, config: NodeConfig, connection: socket.socket) -> None:
+    """Write what the ledger has, then wait for more; until ``connection`` ends.
+
+    Raises ``ProjectionError``, ``StorageHalt``, ``NodeDirectoryError``.
+    """
+    network = network_id(parse_genesis(read_genesis(directory)))
+    path = directory / LEDGER_FILE
+    reader = SnapshotReader(path, network)
+    database = open_projections(directory, network, config)
+    if database is None:
+        return
+    with database, halting(str(path)):
+        watching = open_reader(str(path), None)
+        try:
+            projection = Projection(reader, compose(), database)
+            log.info("following the ledger from block %d on", projection.position.height + 1)
+            seen = -1
+            while not _has_ended(connection, POLL_SECONDS):
+                version = _version(watching)
+                if version == seen:
+                    continue
+                seen = version
+                while projection.advance():
+                    if _has_ended(connection, 0.0):
+                        return
+        finally:
+            watching.close()
+            reader.close()
+
+
+def _version(watching: apsw.Connection) -> int:
+    """A number that changes when somebody else commits to the ledger's file."""
+    version = watching.pragma("data_version")
+    return int(version)
+
+
+def _has_ended(connection: socket.socket, seconds: float) -> bool:
+    """Whether the other side closes within that time; nothing is ever sent."""
+    readable, _, _ = select.select([connection], [], [], seconds)
+    return bool(readable)
+
+
+async def keep_projector(settings: ProjectorSettings) -> None:
+    """Start the projector, and start it again whenever it ends. Never raises: without it the ledger goes on."""
+    loop = asyncio.get_running_loop()
+    failures = 0
+    while settings.config.projections.enabled:
+        begun = loop.time()
+        try:
+            code = await _one_projector(settings)
+        except OSError as error:
+            log.error("the projector cannot be started: %s", error)
+            code = None
+        failures = 0 if loop.time() - begun >= STEADY_SECONDS else failures
+        pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
+        failures += 1
+        log.error("the projector ended with code %s; starting it again in %.0f s", code, pause)
+        await asyncio.sleep(pause)
+
+
+async def _one_projector(settings: ProjectorSettings) -> int | None:
+    """The life of one projector; its exit code."""
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            process = multiprocessing.get_context("spawn").Process(
+                target=run_projector, args=(far, settings), name="traco-projector", daemon=True
+            )
+            # a signal to all processes must not meet it before it has learnt to leave signals to the supervisor
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            try:
+                process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        near.setblocking(False)
+        try:
+            # the other side sends nothing: this returns when it is gone
+            await asyncio.get_running_loop().sock_recv(near, 1)
+        finally:
+            near.close()
+            await asyncio.to_thread(_end, process)
+    return process.exitcode
+
+
+def _end(process: BaseProcess) -> None:
+    """Wait for a process whose connection is closed, which tells it to end; not for ever."""
+    process.join(STOP_SECONDS)
+    if process.is_alive():
+        process.kill()  # what it had not committed is done again
+        process.join()

@@ -1,0 +1,189 @@
+"""What a party sees of transactions, blocks and lists; and what it is told of the rest."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.town import Town, town
+from traco.client.verify import verify
+from traco.kernel.operations import ParametersSet
+from traco.kernel.registry import tag_of
+from traco.modules.holding.messages import Issue
+from traco.node.api import visibility
+from traco.node.api.principals import Principal, Role
+from traco.node.api.visibility import FIELDS, PUBLIC_EVENTS, Kind
+from traco.storage.committed import CommittedLeaf, LeafKind
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    with town(tmp_path_factory.mktemp("visibility") / "node") as opened:
+        yield opened
+
+
+SEEN = {
+    "transfer": "alice operator auditor", "issue": "alice operator auditor", "of bob": "bob operator auditor",
+    "document": "alice lender operator auditor", "batch": "alice operator auditor", "release": "alice operator auditor",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", sorted(SEEN))
+@pytest.mark.parametrize("party", ["alice", "bob", "lender", "auditor", "operator"])
+def test_a_transaction_is_seen_by_who_acts_and_whom_its_events_concern(
+    place: Town, what: str, party: str
+) -> None:
+    path = f"/v1/transactions/{place.placed[what].hex()}"
+    for answer in (place.get(party, path), place.get(party, f"{path}/receipt")):
+        if party in SEEN[what].split():
+            assert answer.status_code == 200
+        else:
+            assert (answer.status_code, answer.json()["code"]) == (404, "transaction.unknown")
+
+
+def test_a_foreign_transaction_is_answered_like_one_that_does_not_exist(place: Town) -> None:
+    known, absent = place.placed["transfer"].hex(), "12" * 32
+    for path in ("/v1/transactions/{}", "/v1/transactions/{}/receipt"):
+        foreign = place.get("bob", path.format(known)).text.replace(known, "")
+        assert foreign == place.get("bob", path.format(absent)).text.replace(absent, "")
+
+
+def test_who_sees_a_transaction_sees_what_was_asked_and_who_signed(place: Town) -> None:
+    found = place.get("alice", f"/v1/transactions/{place.placed['transfer'].hex()}").json()
+    assert [(item["type"], item["amount"]) for item in found["instructions"]] == [("holding.transfer/1", 10)]
+    assert found["signers"] == [place.signer("alice").public_key.hex()]
+    assert found["valid_until"] > found["time_ms"]
+    assert (found["kind"], found["status"], found["failure"]) == ("transaction", "final", None)
+    assert [event["type"] for event in found["events"]] == ["holding.moved/1"]
+
+
+def test_the_receipt_that_a_party_may_fetch_verifies(place: Town) -> None:
+    identity = place.placed["transfer"].hex()
+    receipt = place.get("alice", f"/v1/transactions/{identity}/receipt").content
+    assert verify(receipt, place.node.client.get("/v1/genesis").content)["transaction"] == identity
+
+
+def test_whoever_submits_is_told_the_result_even_of_what_others_sign(place: Town) -> None:
+    raw = place.wire("operator", Issue(place.node.member, place.ids["BOND"], bytes(16), 1, b""))
+    answer = place.submit("bob", raw).json()
+    assert (answer["status"], answer["failure"]["code"]) == ("rejected", "holding.account_unknown")
+    assert place.get("bob", f"/v1/transactions/{answer['id']}").status_code == 404
+
+
+def leaves(place: Town, party: str, what: str) -> list[dict[str, object]]:
+    height = place.get("operator", f"/v1/transactions/{place.placed[what].hex()}").json()["height"]
+    found: list[dict[str, object]] = place.get(party, f"/v1/blocks/{height}").json()["leaves"]
+    return found
+
+
+def test_of_a_leaf_that_is_not_seen_id_and_place_are_told(place: Town) -> None:
+    identity = place.placed["transfer"].hex()
+    assert leaves(place, "bob", "transfer")[1] == {"id": identity, "leaf": 1, "visible": False}
+    assert leaves(place, "alice", "transfer")[1] == {
+        "id": identity, "leaf": 1, "visible": True, "kind": "transaction", "failure": None, "events": ["holding.moved/1"],
+    }  # fmt: skip
+
+
+def test_an_envelope_is_seen_by_the_member_whose_node_made_it(place: Town) -> None:
+    assert [leaves(place, party, "transfer")[0]["visible"] for party in ("operator", "alice")] == [
+        True,
+        False,
+    ]
+
+
+def test_blocks_come_in_pages_from_either_end(place: Town) -> None:
+    last = place.get("bob", "/v1/blocks?limit=1").json()["items"][0]["height"]
+    down, path = [], "/v1/blocks?limit=7"
+    while path:
+        page = place.get("bob", path).json()
+        down += [item["height"] for item in page["items"]]
+        path = page["next"] and f"/v1/blocks?limit=7&before={page['next']}"
+    assert down == list(range(last, -1, -1))
+    up, path = [0], "/v1/blocks?limit=7&after=0"
+    while path:
+        page = place.get("bob", path).json()
+        up += [item["height"] for item in page["items"]]
+        path = page["next"] and f"/v1/blocks?limit=7&after={page['next']}"
+    assert up == list(range(last + 1))
+    assert place.get("bob", "/v1/blocks?after=1&before=5").status_code == 400
+
+
+def test_the_leaves_of_a_block_come_in_pages(place: Town) -> None:
+    height = place.get("operator", f"/v1/transactions/{place.placed['transfer'].hex()}").json()["height"]
+    first = place.get("alice", f"/v1/blocks/{height}?limit=1").json()
+    assert (len(first["leaves"]), first["leaf_count"], first["next"]) == (1, 2, 1)
+    rest = place.get("alice", f"/v1/blocks/{height}?limit=1&first=1").json()
+    assert (rest["leaves"][0]["leaf"], rest["next"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "key"), [("/v1/parties", "id"), ("/v1/instruments", "id"), ("/v1/accounts/{}/holdings", "instrument")]
+)  # fmt: skip
+def test_a_list_in_pages_is_the_list_at_once(place: Town, path: str, key: str) -> None:
+    path = path.format(place.ids["account of alice"].hex())
+    whole = place.get("alice", path).json()
+    assert whole["next"] is None
+    rows: list[dict[str, str]] = []
+    cursor: str | None = ""
+    while cursor is not None:
+        page = place.get("alice", f"{path}?limit=1&after={cursor}").json()
+        assert len(page["items"]) <= 1
+        rows += page["items"]
+        cursor = page["next"]
+    assert rows == whole["items"]
+    assert len({row[key] for row in rows}) == len(rows) > 0
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=1001", "limit=x", "after=zz", "after=ab", "after=" + "00" * 40]
+)
+def test_a_page_that_cannot_be_is_a_bad_request(place: Town, query: str) -> None:
+    assert place.get("alice", f"/v1/parties?{query}").status_code == 400
+
+
+def test_a_lender_sees_its_own_offers_and_the_seller_all(place: Town) -> None:
+    path = f"/v1/financings/{place.ids['financing'].hex()}/offers"
+    for party in ("alice", "lender", "auditor"):
+        assert [row["id"] for row in place.get(party, path).json()["items"]] == [place.ids["offer"].hex()]
+    # the debtor sees the financing, but not what lenders offer; here it is the operator, who sees everything
+    assert place.get("bob", path).status_code == 404
+
+
+def test_public_events_are_those_of_the_networks_rules(place: Town) -> None:
+    tags = {tag_of(kind) for kind in place.node.reads.registry.events}
+    assert tags >= PUBLIC_EVENTS
+
+
+def test_nothing_that_names_somebody_counts_as_nothing() -> None:
+    names = {name for name, kind in FIELDS.items() if kind is Kind.NOTHING}
+    assert names.isdisjoint(
+        {"party", "account", "document", "batch", "hold", "pledge", "proposal", "sender", "receiver"}
+    )
+
+
+def test_a_query_that_does_not_say_who_may_ask_it_is_refused_to_parties(
+    place: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visibility, "QUERIES", {})
+    answer = place.query("alice", "party.get", party=place.ids["alice"])
+    assert (answer.status_code, answer.json()["code"]) == (403, "access.undeclared")
+    assert place.query("auditor", "party.get", party=place.ids["alice"]).status_code == 200
+
+
+def test_an_event_with_a_field_that_nothing_is_known_of_concerns_nobody(
+    place: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/v1/transactions/{place.placed['issue'].hex()}"
+    assert place.get("alice", path).status_code == 200
+    monkeypatch.setattr(
+        visibility, "FIELDS", {name: kind for name, kind in FIELDS.items() if name != "amount"}
+    )
+    assert place.get("alice", path).status_code == 404
+    assert place.get("operator", path).status_code == 200
+
+
+def test_rules_of_the_network_are_for_everybody_as_events(place: Town) -> None:
+    event = ParametersSet("kernel", b"x")
+    with place.node.reads.seen(Principal(Role.PARTY, place.ids["bob"], None, "read")) as seen:
+        leaf = CommittedLeaf(1, 0, 0, LeafKind.DUE, bytes(32), None, (event,), None, None)
+        assert seen.view.sees_event(leaf, event)
+        assert not seen.view.sees_leaf(leaf)

@@ -1,0 +1,36 @@
+"""Both databases: tests that ask for ``url`` run with SQLite and with a PostgreSQL server of their own."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from projections.random_ledger import RandomLedger
+from support.postgresql import Server, programs, running
+
+
+@pytest.fixture(scope="session")
+def server() -> Generator[Server, None, None]:
+    found = programs()
+    if found is None:
+        pytest.skip("PostgreSQL's initdb is nowhere: install the package postgresql")
+    with running(found) as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str | None:
+    """The address of an empty database; None is SQLite in the directory that the test gives."""
+    if request.param == "sqlite":
+        return None
+    made: Server = request.getfixturevalue("server")
+    return made.database()
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Generator[RandomLedger, None, None]:
+    """A ledger of random business, fifty blocks long."""
+    made = RandomLedger(tmp_path, 1)
+    made.run(50)
+    yield made
+    made.close()
