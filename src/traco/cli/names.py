@@ -5,7 +5,7 @@ A file in the home directory, for one network. It is a convenience of this machi
 
 import re
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import msgspec
 
@@ -30,14 +30,14 @@ class Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """
 
     kind: Kind
-    id: str
+    id: Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{2})+\Z")]
     keystore: str = ""
     keys: tuple[str, ...] = ()
 
 
 class _Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["traco-addresses/1"] = "traco-addresses/1"
-    network: str = ""
+    network: Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{64})?\Z")] = ""
     url: str = ""
     names: dict[str, Entry] = {}
 
