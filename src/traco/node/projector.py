@@ -5,6 +5,7 @@ again with growing pauses where it ends; it ends when its connection to the supe
 """
 
 import asyncio
+import gc
 import logging
 import multiprocessing
 import select
@@ -21,6 +22,7 @@ from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, read_genesis
+from traco.node.ledger import COLLECTOR
 from traco.node.logs import log_to
 from traco.node.service import name_process
 from traco.node.verifiers import leave_signals_to_parent
@@ -68,6 +70,9 @@ def run_projector(connection: socket.socket, settings: ProjectorSettings) -> Non
     leave_signals_to_parent()
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     name_process("traco-projector")
+    gc.set_threshold(
+        *COLLECTOR
+    )  # tens of thousands of events on their way are no garbage: saves a quarter of the time
     directory = Path(settings.directory)
     handler = log_to(directory, settings.config.log)
     try:
