@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from live.test_first_transaction import commands, environment, place, script
 from support.api import PASSPHRASE
 from support.live_node import free_port
+from support.page_runs import commands, environment, place, script
 from support.running import Running, make, wait_until
 from traco.client.keystore import KeyStore
 from traco.client.sdk import LedgerClient, Party
@@ -33,8 +33,6 @@ SECONDS = 300
 BATCH = 20
 PAUSE_SECONDS = 0.05  # so that there are not more transactions to look up afterwards than the test needs
 
-__all__ = ["place"]  # the fixture
-
 PRELUDE = """
 set -e -o pipefail
 export TRACO_HOME=$PWD/home TRACO_PASSPHRASE='an exercise, not a secret'
@@ -53,24 +51,29 @@ def section(page: str) -> str:
     return page[begin : page.index("\n## ", begin)]
 
 
-def test_every_drill_of_the_operating_guide_works(place: Path) -> None:
+def test_every_drill_of_the_operating_guide_works(tmp_path: Path) -> None:
     page = section(PAGE.read_text())
     assert len(commands(page)) > 12
-    with (place / "out").open("wb") as out:
+    with place(tmp_path) as work:
+        code, said = _run(PRELUDE + script(page) + "traco node stop node\n", work)
+    assert code == 0, said[-3_000:]
+    sealed = re.findall(r"^sealed +yes$", said, re.MULTILINE)
+    assert len(sealed) == 4  # monthly backup, its restore, export, import
+
+
+def _run(drills: str, work: Path) -> tuple[int, str]:
+    """The exit code of a shell script, and what it printed."""
+    with (work / "out").open("wb") as out:
         shell = subprocess.Popen(
-            ["bash", "-c", PRELUDE + script(page) + "traco node stop node\n"], cwd=place, start_new_session=True,
-            env=environment(place, free_port()), stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            ["bash", "-c", drills], cwd=work, start_new_session=True, env=environment(work, free_port()),
+            stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
             code = shell.wait(SECONDS)
         finally:
             if shell.poll() is None:
                 os.killpg(shell.pid, signal.SIGKILL)
-    said = (place / "out").read_text()
-    assert code == 0, said[-3_000:]
-    assert (
-        len(re.findall(r"^sealed +yes$", said, re.MULTILINE)) == 4
-    )  # monthly backup, its restore, export, import
+    return code, (work / "out").read_text()
 
 
 def traco(*arguments: str | Path) -> subprocess.CompletedProcess[str]:

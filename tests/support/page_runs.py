@@ -72,7 +72,7 @@ def run_page(page: str, work: Path) -> None:
     port = free_port()
     with (work / "out").open("wb") as out:
         shell = subprocess.Popen(
-            ["bash", "-c", _script(page)], cwd=work, env=_environment(work, port), stdin=subprocess.DEVNULL, stdout=out,
+            ["bash", "-c", script(page)], cwd=work, env=environment(work, port), stdin=subprocess.DEVNULL, stdout=out,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
         try:
@@ -84,10 +84,11 @@ def run_page(page: str, work: Path) -> None:
     last = int(re.findall(r"^#(\d+)$", said, re.MULTILINE)[-1])
     assert code == 0, f"{commands(page)[last]}\n{said[-3_000:]}"
     shown = [line.strip() for line in said.replace(f":{port}", ":7470").splitlines()]
-    assert [line.pattern for line in printed(page) if not any(map(line.match, shown))] == []
+    unseen = [line.pattern for line in printed(page) if not any(map(line.match, shown))]
+    assert unseen == [], f"{unseen}\n{said[-6_000:]}"
 
 
-def _script(page: str) -> str:
+def script(page: str) -> str:
     """A shell script that stops at the first command that fails; before each one it says which it is."""
     lines = ["set -e -o pipefail"]
     for number, command in enumerate(commands(page)):
@@ -95,7 +96,7 @@ def _script(page: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _environment(work: Path, port: int) -> dict[str, str]:
+def environment(work: Path, port: int) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACO_")}
     return {
         **kept,
