@@ -95,6 +95,16 @@ def test_unknown_types_are_shown_as_they_are(receipts: Receipts) -> None:
     ]
 
 
+def test_what_cannot_be_shown_is_said_so(receipts: Receipts) -> None:
+    verified = verify_receipt(receipts.success, GENESIS)
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    event = msgspec.structs.replace(verified.receipt, events=(["other.event/1", nested],))
+    shown = describe(verified._replace(receipt=event))["events"]
+    assert shown == [{"type": "other.event/1", "values": "(not of a form that can be shown)"}]
+
+
 def test_nothing_of_a_node_is_needed(tmp_path: Path, receipts: Receipts) -> None:
     (tmp_path / "receipt").write_bytes(receipts.success)
     (tmp_path / "genesis").write_bytes(GENESIS)

@@ -16,6 +16,8 @@ from traco.kernel.codec import Record
 from traco.kernel.finality import Verified, verify_receipt
 from traco.kernel.instruction import Event, Instruction
 
+UNSHOWABLE: Final = "(not of a form that can be shown)"
+
 _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "kernel": ("traco.kernel.operations", "traco.kernel.operations"),
     **{
@@ -105,7 +107,11 @@ def _readable(item: Any, base: type[Record]) -> dict[str, Any]:
             return form
         except ValueError:
             pass  # another release's form of the same name: show it as it is
-    return {"type": tag or "unknown", "values": to_form(item[1:] if tag else item)}
+    try:
+        return {"type": tag or "unknown", "values": to_form(item[1:] if tag else item)}
+    except (TypeError, RecursionError):
+        # sealed all the same: whoever has the seal's key can seal what no module makes
+        return {"type": tag or "unknown", "values": UNSHOWABLE}
 
 
 @cache
