@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from traco.client.keystore import KeyStore
 from traco.kernel.errors import Halt, LedgerError
@@ -80,15 +80,22 @@ def _run_node(
         listening_socket(config.host, config.port) as listener,
         _metrics_socket(config) as metrics_listener,
     ):
-        node = LedgerNode(
-            directory, genesis, founding_member(genesis), keys.signer(NODE_KEY), keys.signer(SEAL_KEY),
-            report_alarm, config.verifiers,
-        )  # fmt: skip
-        node.gateway.tracer = tracer
         settings = ApiSettings(str(directory), passphrase, config, keys.signer(NODE_KEY).public_key)
+        given = (settings, listener, metrics_listener)
+        api = start_api(given)  # it gets itself ready while this process reads the state
         try:
-            asyncio.run(_run(node, (settings, listener, metrics_listener), on_ready))
+            node = LedgerNode(
+                directory, genesis, founding_member(genesis), keys.signer(NODE_KEY), keys.signer(SEAL_KEY),
+                report_alarm, config.verifiers,
+            )  # fmt: skip
+        except BaseException:
+            api.end()
+            raise
+        node.gateway.tracer = tracer
+        try:
+            asyncio.run(_run(node, given, api, on_ready))
         finally:
+            api.end()
             node.stop()
             tracer.close()
     log.info("the node has stopped")
@@ -140,13 +147,39 @@ def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
     log.error("ALARM %s in transaction %s: %r", kind, identity.hex(), error, exc_info=error)
 
 
-async def _run(node: LedgerNode, given: Given, on_ready: Callable[[Sealed], None]) -> None:
+class ApiProcess(NamedTuple):
+    """An API process and this side's end of its link; closing that tells it to end."""
+
+    process: BaseProcess
+    link: socket.socket
+
+    def end(self) -> None:
+        """Close the link and wait for the process; not for ever. Ending twice is harmless."""
+        self.link.close()
+        self.process.join(API_STOP_SECONDS)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def start_api(given: Given) -> ApiProcess:
+    """Start an API process. It answers once ``LedgerEnd`` serves its link."""
+    near, far = socket.socketpair()
+    with far:
+        process = multiprocessing.get_context("spawn").Process(
+            target=run_api, args=(far, *given), name="traco-api", daemon=True
+        )
+        process.start()
+    return ApiProcess(process, near)
+
+
+async def _run(node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[Sealed], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     blocks = await node.start()
-    api = asyncio.create_task(_keep_api(node, given, on_ready), name="traco-api")
+    api = asyncio.create_task(_keep_api(node, given, first, on_ready), name="traco-api")
     settings = ProjectorSettings(given[0].directory, given[0].config)
     projector = asyncio.create_task(keep_projector(settings), name="traco-projector")
     stopped = asyncio.create_task(stopping.wait(), name="traco-stopping")
@@ -161,8 +194,10 @@ async def _run(node: LedgerNode, given: Given, on_ready: Callable[[Sealed], None
             raise failure
 
 
-async def _keep_api(node: LedgerNode, given: Given, on_ready: Callable[[Sealed], None]) -> None:
-    """Start the API process, answer it, and start it again if it dies. Raises ``Halt`` if that does not help."""
+async def _keep_api(
+    node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[Sealed], None]
+) -> None:
+    """Answer the API process, and start another one if it dies. Raises ``Halt`` if that does not help."""
     loop = asyncio.get_running_loop()
     failures, announced = 0, False
 
@@ -172,32 +207,22 @@ async def _keep_api(node: LedgerNode, given: Given, on_ready: Callable[[Sealed],
             announced = True
             on_ready(node.sealed())
 
+    api = first
     while failures < API_RESTARTS:
         begun = loop.time()
-        code = await _one_api(node, given, announce)
+        code = await _answer_api(node, api, announce)
         failures = 1 if loop.time() - begun >= API_STEADY_SECONDS else failures + 1
         log.error("the API process ended with code %s; starting it again", code)
+        api = start_api(given)
     raise Halt(f"the API process ended {API_RESTARTS} times in a row; see node.log for its last words")
 
 
-async def _one_api(node: LedgerNode, given: Given, on_ready: Callable[[], None]) -> int | None:
-    """The life of one API process; its exit code."""
-    near, far = socket.socketpair()
-    with far:
-        process = multiprocessing.get_context("spawn").Process(
-            target=run_api, args=(far, *given), name="traco-api", daemon=True
-        )
-        process.start()
+async def _answer_api(node: LedgerNode, api: ApiProcess, on_ready: Callable[[], None]) -> int | None:
+    """Answer one API process as long as it lives; its exit code."""
     try:
-        await LedgerEnd(node.gateway, node.sealed, node.figures, on_ready, node.gateway.tracer).serve(near)
+        await LedgerEnd(node.gateway, node.sealed, node.figures, on_ready, node.gateway.tracer).serve(
+            api.link
+        )
     finally:
-        await asyncio.to_thread(_end, process)
-    return process.exitcode
-
-
-def _end(process: BaseProcess) -> None:
-    """Wait for a process whose link is closed, which tells it to end; not for ever."""
-    process.join(API_STOP_SECONDS)
-    if process.is_alive():
-        process.kill()
-        process.join()
+        await asyncio.to_thread(api.end)
+    return api.process.exitcode
