@@ -77,7 +77,7 @@ test: check ## All tests with branch coverage, at least 95 % of kernel, modules 
 	$(PY) tools/coverage_gate.py build/coverage.json
 	tail -n 1 build/test.log
 
-.PHONY: mutants torture torture-selftest bench
+.PHONY: mutants torture torture-selftest fuzz bench
 mutants: venv-dev ## Plant faults in keepers, trees and codec; tests must find 85 %; ONLY='traco.kernel.codec*'
 	@mkdir -p build
 	echo "Running mutants of $(ONLY); this takes long, progress is in build/mutants.log ..."
@@ -89,6 +89,9 @@ torture: venv-dev ## Crashes, power cuts and a simulation compared with a model;
 
 torture-selftest: venv-dev ## Plant known faults and see that torture finds every one
 	@PYTHONPATH=tests $(PY) -m torture --selftest --seed "$(SEED)"
+
+fuzz: venv-dev ## Fuzz everything that reads bytes from outside; SECONDS=n in all, SEED=n, ONLY='invoice token'
+	@PYTHONPATH=src:tests $(PY) -m fuzz --seconds "$(SECONDS)" --seed "$(SEED)" $(filter-out traco.*,$(ONLY))
 
 bench: venv-dev ## Measure speed and size: a table, and build/bench.json
 	@mkdir -p build

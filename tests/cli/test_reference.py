@@ -5,10 +5,11 @@ import pytest
 from traco.cli.reference import pages, write
 
 FOLDER = Path(__file__).parents[2] / "docs" / "reference"
+PAGES = ["cli.md", "errors.md", "events.md", "instructions.md", "queries.md", "rest.md"]
 BY_HAND = ["wire-format.md"]  # tests/independent/test_wire_format.py compares it with the definitions
 
 
-@pytest.mark.parametrize("name", ["cli.md", "errors.md", "events.md", "instructions.md", "queries.md"])
+@pytest.mark.parametrize("name", PAGES)
 def test_the_committed_page_is_what_the_definitions_give(name: str) -> None:
     assert (FOLDER / name).read_text() == pages()[name], "run `make reference` and commit the result"
 

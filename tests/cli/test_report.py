@@ -197,3 +197,22 @@ def test_projections_are_made_anew_while_nothing_runs(traco: CommandLine, tmp_pa
     make_directory(tmp_path / "node")
     printed = traco("node", "projections", "rebuild", tmp_path / "node", "--json")
     assert (printed.code, printed.document["height"], printed.document["entries"]) == (0, 0, 0)
+
+
+def test_a_party_that_calls_itself_by_one_of_your_names_is_shown_by_its_id(
+    asking: CommandLine, place: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = TownClient.query
+
+    def spoofed(self: TownClient, name: str, **fields: Any) -> Any:
+        answer = asked(self, name, **fields)
+        if name == "party.get":
+            answer["party"]["name"] = "@alice"
+        return answer
+
+    monkeypatch.setattr(TownClient, "query", spoofed)
+    owners = {
+        row["account"]: row["owner"] for row in rows_of(asking("report", "positions", "--format", "csv").out)
+    }
+    assert owners["alice-account"] == "alice"
+    assert owners[place.ids["account of bob"].hex()] == place.ids["bob"].hex()

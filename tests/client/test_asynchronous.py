@@ -581,3 +581,16 @@ def test_a_closed_client_says_so(connected: Any) -> None:
     with pytest.raises(ClientClosed):
         client.status()
     client.close()
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_bytes_that_are_no_transaction_are_refused_also_after_a_lost_answer(
+    node: ScriptedNode, client: Any, together: bool
+) -> None:
+    refusal = result(id="", status="refused", height=-1, leaf=-1, failure=FAILURE)
+    path = "/v1/transactions/batch" if together else "/v1/transactions"
+    answer = httpx.Response(200, json=[refusal]) if together else httpx.Response(422, json=refusal)
+    node.line_up(path, httpx.ReadTimeout("lost"), answer)
+    node.line_up("/v1/transactions/", problem(405, "http.405"))
+    found = client.submit_many([b"no transaction"])[0] if together else client.submit(b"no transaction")
+    assert (found.status, found.identity) == ("refused", b"")

@@ -7,6 +7,7 @@ import pytest
 
 from support.command_line import PASSPHRASE, CommandLine, Printed
 from support.live_node import LiveNode, free_port, make_keys
+from support.running import wait_until
 from traco.cli.main import run
 from traco.cli.problems import ExitCode
 
@@ -232,6 +233,19 @@ def test_a_batch_settles_when_all_have_affirmed(traco: CommandLine) -> None:
     assert cash_of(traco, "seller") == before + 2_500
 
 
+def test_a_partys_batches_and_accounts_are_listed(traco: CommandLine) -> None:
+    leg = "@bank,@seller,@eur,25"
+    made = done(traco("settle", "create", "listed", "--leg", leg, "--as", "@bank", "--json"))
+    identity = made["batch"]
+    wait_until(lambda: identity in traco("settle", "list", "@seller", "--json").out)
+    found = {row["id"]: row for row in done(traco("settle", "list", "@seller", "--json"))["batches"]}
+    assert (found[identity]["status"], found[identity]["legs"]) == ("open", 1)
+    accounts = done(traco("holding", "list", "@bank", "--json"))["accounts"]
+    held = {row["code"]: row["owned"] for each in accounts for row in each["holdings"]}
+    assert held["EUR"] > 0
+    assert "@bank-cash" in traco("holding", "list", "@bank").out
+
+
 def test_a_cancelled_batch_releases_what_was_held(traco: CommandLine) -> None:
     before = cash_of(traco, "bank")
     leg = "@bank,@seller,@eur,25"
@@ -322,7 +336,7 @@ def test_amounts_and_references_are_checked_here(
     "arguments",
     [
         ("party", "show", "@seller"), ("party", "list"), ("instrument", "show", "@eur"), ("instrument", "list"),
-        ("holding", "show", "@bank-cash"), ("name", "list"), ("doc", "list", "@seller"), ("node", "status"),
+        ("holding", "show", "@bank-cash"), ("holding", "list", "@bank"), ("settle", "list", "@bank"), ("name", "list"), ("doc", "list", "@seller"), ("node", "status"),
     ],
 )  # fmt: skip
 def test_answers_for_people_are_tables(traco: CommandLine, arguments: tuple[str, ...]) -> None:

@@ -133,6 +133,14 @@ def test_parties_and_instruments_lead_to_their_pages(shown: Shown, page: Page) -
     expect(page.locator("h1")).to_have_text("CASH-EUR")
 
 
+def test_a_party_has_its_accounts_and_batches_on_its_page(shown: Shown, page: Page) -> None:
+    visit(page, shown, f"party/{shown.names['seller']}", "Example Seller Ltd")
+    account = page.locator(f"a[href='#/account/{shown.names['seller-account']}']")
+    expect(account.first).to_be_visible()
+    batches = page.locator("section", has=page.get_by_role("heading", name="Settlement batches"))
+    expect(batches.locator("tbody tr").first).to_be_visible()
+
+
 def test_a_block_lists_its_transactions(shown: Shown, page: Page) -> None:
     visit(page, shown, "blocks", "Blocks")
     page.locator("tbody a").first.click()

@@ -9,7 +9,7 @@ from support.page_runs import ROOT, commands, place, printed, programs, run_page
 PROGRAMS = ["broker.py", "keeper.py", "market.py", "pay.py", "statement.py", "trade.py", "watch.py"]
 
 
-@pytest.mark.parametrize("name", ["docs/tutorial.md"])
+@pytest.mark.parametrize("name", ["README.md", "docs/tutorial.md"])
 def test_everything_that_the_page_says_to_run_works(name: str, tmp_path: Path) -> None:
     with place(tmp_path) as work:
         run_page((ROOT / name).read_text(), work)

@@ -1,6 +1,7 @@
 """Health tells the truth: each way of not being well has a code, and a silent ledger process is noticed."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,35 @@ def test_a_warning_does_not_stop_a_node(state: Seen, warnings: tuple[str, ...]) 
     health = judge(state, LIMITS)
     assert (health.warnings, health.is_ready) == (warnings, True)
     assert set(warnings) <= WARNINGS.keys()
+
+
+def test_projections_that_do_not_catch_up_on_an_idle_ledger_are_reported_however_few_blocks_are_missing() -> (
+    None
+):
+    stuck = seen(figures=figures(idle_ms=120_000), projected=99)
+    assert judge(stuck, LIMITS).warnings == ("projections.behind",)
+    assert judge(stuck._replace(figures=figures(idle_ms=5)), LIMITS).warnings == ()
+
+
+def test_a_database_of_projections_that_hangs_holds_one_thread_however_often_health_is_asked(
+    tmp_path: Path,
+) -> None:
+    asked: list[int] = []
+    ended = threading.Event()
+
+    def hanging() -> int:
+        asked.append(1)
+        ended.wait(20)
+        return 7
+
+    async def look_often() -> list[int | None]:
+        watch = Watch(tmp_path, AT_ONCE, gone, lambda: 1, hanging)
+        found = [(await watch.look()).projected for _ in range(5)]
+        ended.set()
+        return found
+
+    assert asyncio.run(look_often()) == [-1] * 5
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("projected", "blocks"), [(100, 0), (101, 0), (40, 60), (-1, 0), (None, 0)])

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from traco.projections.database import NOTHING_YET, SQLITE_FILE, ProjectionDatabase, address
 from traco.projections.errors import AddressInvalid, DatabaseFailed, FormatUnknown, NotReady, OtherLedger
+from traco.projections.schema import FORMAT
 
 NETWORK, OTHER = b"\1" * 32, b"\2" * 32
 
@@ -93,8 +94,8 @@ def test_tables_of_a_newer_release_are_refused(tmp_path: Path, url: str | None) 
     with ProjectionDatabase.open(tmp_path, NETWORK, url) as database:
         database.prepare()
         with database.writing() as connection:
-            connection.execute(text("UPDATE meta SET value = '2' WHERE name = 'format'"))
-        with pytest.raises(FormatUnknown, match="format 2"):
+            connection.execute(text(f"UPDATE meta SET value = '{FORMAT + 1}' WHERE name = 'format'"))
+        with pytest.raises(FormatUnknown, match=f"format {FORMAT + 1}"):
             database.prepare()
 
 

@@ -85,12 +85,35 @@ def test_documents_are_those_of_the_ledger(busy: RandomLedger, tmp_path: Path, u
         for key, row in ledger
     }
     names = ("status", "financing", "duplicate_of", "superseded_by", "amends", "due_date", "height")
+    requests = dict(financings.scan(state_of(busy), limit=10_000))
+    offered = {
+        (row.lender, requests[key[:16]].document) for key, row in offers.scan(state_of(busy), limit=10_000)
+    }
     with busy.projected(tmp_path, url) as database, database.reading() as (connection, _):
         rows = all_of(lists.documents, connection)
         assert {row["document"]: tuple(row[name] for name in names) for row in rows} == expected
         for party in busy.desk.books.parties:
             mine = {key for key, row in ledger if row.registrant == party or row.names(party)}
+            mine |= {lent for lender, lent in offered if lender == party}
             assert {row["document"] for row in all_of(lists.documents, connection, of=party)} == mine
+
+
+def test_financings_of_a_party_are_those_it_is_a_party_to_or_may_still_win(
+    busy: RandomLedger, tmp_path: Path, url: str | None
+) -> None:
+    state = state_of(busy)
+    requests = dict(financings.scan(state, limit=10_000))
+    debtors = {key: row.debtor for key, row in receivables.scan(state, limit=10_000)}
+    offered = {(row.lender, key[:16]) for key, row in offers.scan(state, limit=10_000)}
+    with busy.projected(tmp_path, url) as database, database.reading() as (connection, _):
+        for party in busy.desk.books.parties:
+            mine = {
+                key
+                for key, row in requests.items()
+                if party in (row.seller, row.deal and row.deal.lender, debtors.get(row.document))
+                or (row.deal is None and (party, key) in offered)
+            }
+            assert {row["financing"] for row in all_of(lists.financings, connection, of=party)} >= mine
 
 
 def test_financings_offers_and_receivables_are_those_of_the_ledger(

@@ -13,6 +13,7 @@ from typing import Final
 from support.running import free_port
 
 ROOT: Final = Path(__file__).parents[2]
+USUAL_PORT: Final = "7470"  # on the pages; a free one takes its place
 SECONDS: Final = 180  # half a minute on an idle machine
 _CONSOLE: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROGRAM: Final = re.compile(
@@ -67,9 +68,10 @@ def place(folder: Path) -> Generator[Path, None, None]:
 
 def run_page(page: str, work: Path) -> None:
     """Run everything. Raises ``AssertionError`` for the first command that fails, and for lines that nothing printed."""
+    port = free_port()
+    page = page.replace(USUAL_PORT, str(port))
     for name, program in programs(page).items():
         (work / name).write_text(program)
-    port = free_port()
     with (work / "out").open("wb") as out:
         shell = subprocess.Popen(
             ["bash", "-c", script(page)], cwd=work, env=environment(work, port), stdin=subprocess.DEVNULL, stdout=out,
@@ -83,7 +85,7 @@ def run_page(page: str, work: Path) -> None:
     said = (work / "out").read_text()
     last = int(re.findall(r"^#(\d+)$", said, re.MULTILINE)[-1])
     assert code == 0, f"{commands(page)[last]}\n{said[-3_000:]}"
-    shown = [line.strip() for line in said.replace(f":{port}", ":7470").splitlines()]
+    shown = [line.strip() for line in said.splitlines()]
     unseen = [line.pattern for line in printed(page) if not any(map(line.match, shown))]
     assert unseen == [], f"{unseen}\n{said[-6_000:]}"
 

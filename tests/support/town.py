@@ -1,7 +1,7 @@
 """A node that asks for tokens, with parties that have business: what tests of access ask about.
 
 ``alice`` owns one of everything, mostly with the operator (the founding member) as the other side; ``bob`` has nothing to do with
-any of it; ``lender`` made an offer for her request; ``auditor`` is one by the node's configuration. Each is known by a name and has
+any of it; ``lender`` made offers for her requests but ``open request``; ``auditor`` is one by the node's configuration. Each is known by a name and has
 the keys ``Key(name)`` (sign, administer), ``Key(name + " reader")`` (read) and ``Key(name + " gone")`` (removed again).
 """
 
@@ -25,6 +25,7 @@ from traco.kernel.transaction import Body
 from traco.modules.document.messages import BUYER, SELLER, NamedParty, Payable, RegisterDocument, document_id
 from traco.modules.document.statement import SignedStatement
 from traco.modules.financing.messages import (
+    CancelFinancing,
     FixedPrice,
     MakeOffer,
     RequestFinancing,
@@ -207,10 +208,21 @@ class Town:
         self.ids[name] = batch_id(member, salt(name))
 
     def _finance(self) -> None:
-        alice, far = self.ids["alice"], self.now_ms() + 3_600_000
-        commitment = sha256(b"a file").digest()
+        self.document("document", "inv4711")
+        self.request("financing", "document")
+        self.offer("offer", "financing")
+        self.request("ended request", "document")
+        self.offer("ended offer", "ended request")
+        self.do("alice", CancelFinancing(self.ids["alice"], self.ids["ended request"], "test.ended"))
+        self.document("shown document", "inv4712")
+        self.request("open request", "shown document")
+        self.document("other document", "inv4713")
+
+    def document(self, name: str, number: str) -> None:
+        """Have alice register an invoice with a number."""
+        alice, commitment = self.ids["alice"], sha256(name.encode()).digest()
         fields = {
-            "direction": "debit", "number": "inv4711", "issue_date": "2026-09-01", "amount": 5_000, "currency": "EUR",
+            "direction": "debit", "number": number, "issue_date": "2026-09-01", "amount": 5_000, "currency": "EUR",
             "seller": "alice", "buyer": "operator",
         }  # fmt: skip
         request = {
@@ -220,20 +232,28 @@ class Town:
         assert answer.status_code == 200, answer.text
         statement: SignedStatement = from_form(SignedStatement, answer.json())
         roles = (NamedParty(SELLER, alice), NamedParty(BUYER, self.node.member))
-        self.placed["document"] = self.do(
-            "alice", RegisterDocument(alice, salt("document"), "invoice", "ubl.invoice", commitment, statement, roles,
+        self.placed[name] = self.do(
+            "alice", RegisterDocument(alice, salt(name), "invoice", "ubl.invoice", commitment, statement, roles,
                                       Payable("EUR", 5_000), "2026-09-01", "2027-09-01"),
         )  # fmt: skip
-        self.ids["document"] = document = document_id(alice, salt("document"))
-        terms = bytes(32)
-        self.do(
-            "alice", RequestFinancing(alice, document, 5_000, self.ids["EUR"], terms, far, salt("financing"))
+        self.ids[name] = document_id(alice, salt(name))
+
+    def request(self, name: str, document: str) -> None:
+        """Have alice ask for financing of a document; both by name."""
+        alice, far = self.ids["alice"], self.now_ms() + 3_600_000
+        request = RequestFinancing(
+            alice, self.ids[document], 5_000, self.ids["EUR"], bytes(32), far, salt(name)
         )
-        self.ids["financing"] = financing = financing_id(alice, salt("financing"))
-        lender, account = self.ids["lender"], self.ids["account of lender"]
-        self.do("lender", MakeOffer(lender, financing, self.ids["EUR"], 5_000, FixedPrice(4_900), terms, False, True, (),
-                                    commitment, False, far, account, account, salt("offer")))  # fmt: skip
-        self.ids["offer"] = offer_id(lender, salt("offer"))
+        self.do("alice", request)
+        self.ids[name] = financing_id(alice, salt(name))
+
+    def offer(self, name: str, financing: str, by: str = "lender", document: str = "document") -> None:
+        """Have a lender offer to buy it for 49.00, to be affirmed when accepted."""
+        lender, account, far = self.ids[by], self.ids[f"account of {by}"], self.now_ms() + 3_600_000
+        self.placed[name] = self.do(by, MakeOffer(lender, self.ids[financing], self.ids["EUR"], 5_000, FixedPrice(4_900), bytes(32), False,
+                                    True, (), sha256(document.encode()).digest(), False, far, account, account,
+                                    salt(name)))  # fmt: skip
+        self.ids[name] = offer_id(lender, salt(name))
 
     def _end_some(self) -> None:
         """Objects that end: the state no longer tells whose they were."""

@@ -129,16 +129,51 @@ def show(session: Reading, account: AccountArgument) -> None:
     """Show what is in an account: available, and set aside for what. Amounts in JSON are in the smallest unit."""
     identity = session.identity(account, "account")
     record = session.require(session.client.query("holding.account", account=identity), "account", account)
-    rows = [
-        _row(session, row)
-        for row in session.client.query("holding.by_account", account=identity, limit=1_000)
-    ]
+    rows = _holdings(session, identity.hex())
     if session.output.as_json:
         session.output.record({"id": identity.hex(), "account": record, "holdings": rows})
         return
     session.output.note(f"account {identity.hex()} of {session.named(record['owner'])}")
-    shown = [{**row, **{part: readable(row[part], row["decimals"]) for part in _PARTS}} for row in rows]
+    shown = [_amounts(row) for row in rows]
     session.output.rows("holdings", shown, ("code", "owned", *_PARTS[1:], "instrument_name"))
+
+
+@command(app, "list", examples=["traco holding list @seller --as @seller"])
+def list_accounts(
+    session: Reading,
+    party: Annotated[
+        str, typer.Argument(metavar="PARTY", help="A name, an id or an LEI.", show_default=False)
+    ],
+) -> None:
+    """List the accounts that a party owns or services, with what is in them; from the node's projections."""
+    identity = session.party(party)
+    accounts = [
+        {"id": row["id"], **row["account"], "holdings": _holdings(session, row["id"])}
+        for row in session.client.rows(f"/v1/parties/{identity.hex()}/accounts")
+    ]
+    if session.output.as_json:
+        session.output.rows("accounts", accounts, ())
+        return
+    shown = [
+        {
+            **session.people(each), "id": each["id"], "name_here": session.names.name_of(each["id"]),
+            **holding,
+        }
+        for each in accounts
+        for holding in [_amounts(row) for row in each["holdings"]] or [{}]
+    ]  # fmt: skip
+    session.output.rows(
+        "accounts", shown, ("id", "name_here", "owner", "kind", "closed", "code", "owned", "available")
+    )
+
+
+def _holdings(session: Reading, account: str) -> list[dict[str, Any]]:
+    return [_row(session, row) for row in session.client.rows("holding.by_account", account=account)]
+
+
+def _amounts(row: dict[str, Any]) -> dict[str, Any]:
+    """A holding with its amounts as people read them."""
+    return {**row, **{part: readable(row[part], row["decimals"]) for part in _PARTS}}
 
 
 _PARTS = ("owned", "available", "held", "pledged", "attached", "bucket")

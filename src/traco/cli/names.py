@@ -19,7 +19,7 @@ MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 
 Kind = Literal["party", "account", "instrument", "document", "batch", "financing", "offer", "request"]
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,62}")
+_NAME: Final = r"[a-z][a-z0-9._-]{0,62}"
 _HEX: Final = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -39,7 +39,7 @@ class _Book(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     format: Literal["traco-addresses/1"] = "traco-addresses/1"
     network: Annotated[str, msgspec.Meta(pattern=r"^(?:[0-9a-f]{64})?\Z")] = ""
     url: str = ""
-    names: dict[str, Entry] = {}
+    names: dict[Annotated[str, msgspec.Meta(pattern=rf"^{_NAME}\Z")], Entry] = {}
 
 
 class AddressBook:
@@ -153,7 +153,7 @@ class AddressBook:
 def check_name(name: str) -> str:
     """The name without ``@``. Raises ``CommandProblem`` for what cannot be one, such as anything that could be an id."""
     plain = name.removeprefix("@")
-    if _NAME.fullmatch(plain) is None or (_HEX.fullmatch(plain) and len(plain) in (32, 64)):
+    if re.fullmatch(_NAME, plain) is None or (_HEX.fullmatch(plain) and len(plain) in (32, 64)):
         raise unusable(
             "name.unusable",
             f"{name!r} cannot be a name: use a-z, then up to 62 of a-z, 0-9, point, hyphen, underscore.",

@@ -80,9 +80,9 @@ def write_problem(problem: Problem, as_json: bool) -> None:
     if as_json:
         sys.stderr.write(msgspec.json.encode(problem.document()).decode() + "\n")
     else:
-        sys.stderr.write(f"error: {problem.detail}\n       [{problem.code}]\n")
+        sys.stderr.write(f"error: {plain(problem.detail)}\n       [{plain(problem.code)}]\n")
         if "transaction" in problem.fields:
-            sys.stderr.write(f"       transaction {problem.fields['transaction']}\n")
+            sys.stderr.write(f"       transaction {plain(str(problem.fields['transaction']))}\n")
 
 
 def _lines(label: str, value: Any) -> list[tuple[str, str]]:
@@ -100,5 +100,15 @@ def _text(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, Mapping | list | tuple):
-        return msgspec.json.encode(value).decode()
-    return str(value)
+        return plain(msgspec.json.encode(value).decode())
+    return plain(str(value))
+
+
+def plain(text: str) -> str:
+    """A text of others without what makes a terminal do or show something else: such characters are written as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape").decode()
+        for sign in text
+    )

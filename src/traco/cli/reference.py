@@ -1,4 +1,4 @@
-"""Writes ``docs/reference``: commands, instructions, events, errors and queries, from their definitions.
+"""Writes ``docs/reference``: commands, instructions, events, errors, queries and routes, from their definitions.
 
 Run by ``make reference``; a test compares the committed files with what the definitions give now.
 """
@@ -14,6 +14,7 @@ import msgspec
 from traco.cli.command import HOME, JSON
 from traco.cli.main import GROUPS, load
 from traco.cli.problems import MEANINGS
+from traco.cli.reference_rest import rest_page
 from traco.cli.session import ACTING, KEY, KEYSTORE, PASSPHRASE_FILE, URL
 from traco.cli.type_text import record_fields, records_in
 from traco.kernel import errors as kernel_errors
@@ -36,7 +37,7 @@ def pages() -> dict[str, str]:
     """Every page by file name."""
     makers: dict[str, Callable[[], Iterable[str]]] = {
         "cli.md": _commands, "instructions.md": _instructions, "events.md": _events, "errors.md": _errors,
-        "queries.md": _queries,
+        "queries.md": _queries, "rest.md": lambda: rest_page(NOTE),
     }  # fmt: skip
     return {name: "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 import typer
 
 from traco.cli.command import Shared, command, group
-from traco.cli.output import Output, write_json
+from traco.cli.output import Output, plain, write_json
 from traco.cli.people import readable
 from traco.cli.problems import CommandProblem, ExitCode, unusable
 from traco.cli.session import Reading
@@ -93,7 +93,9 @@ class Reporting(Reading):
 
     def _name_on_ledger(self, identity: str) -> str | None:
         view = self.client.query("party.get", party=identity)
-        return None if view is None else view["party"]["name"]
+        name = None if view is None else view["party"]["name"]
+        # anybody may call itself @bank: with the sign a name is one of yours
+        return None if name is None or name.startswith("@") else plain(name)
 
 
 @command(

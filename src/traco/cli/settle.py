@@ -28,6 +28,9 @@ app = group("Batches of transfers that settle all or none.")
 BatchArgument = Annotated[
     str, typer.Argument(metavar="BATCH", help="A name of yours, or an id in hex.", show_default=False)
 ]
+PartyArgument = Annotated[
+    str, typer.Argument(metavar="PARTY", help="A name, an id or an LEI.", show_default=False)
+]
 MS_PER_MINUTE = 60_000
 
 
@@ -152,6 +155,19 @@ def show(session: Reading, batch: BatchArgument) -> None:
     session.output.rows(
         "legs", rows, ("leg", "sender", "receiver", "instrument", "amount", "allocated", "approved")
     )
+
+
+@command(app, "list", examples=["traco settle list @seller --as @seller"])
+def list_batches(session: Reading, party: PartyArgument) -> None:
+    """List the batches that a party made, or sends or receives in, newest first; from the node's projections."""
+    identity = session.party(party)
+    rows = list(session.client.rows(f"/v1/parties/{identity.hex()}/batches"))
+    if not session.output.as_json:
+        rows = [
+            {**session.people(row), "id": row["id"], "name_here": session.names.name_of(row["id"])}
+            for row in rows
+        ]
+    session.output.rows("batches", rows, ("id", "name_here", "status", "requestor", "deadline_ms", "legs"))
 
 
 def _shown(session: Reading, record: dict[str, Any], index: int) -> dict[str, Any]:

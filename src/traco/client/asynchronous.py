@@ -157,7 +157,7 @@ class AsyncLedgerClient:
         try:
             result = parsed(decoded((await self._node.transport.ask(request)).content))
             if request.is_in_doubt:
-                return await self._recalled(result, deadline)
+                return await self._recalled(result, transaction, deadline)
         except (NodeUnreachable, NodeProblem, ClientClosed) as error:
             if _is_in_doubt(request, error):
                 raise OutcomeUnknown(
@@ -183,7 +183,8 @@ class AsyncLedgerClient:
             try:
                 answered = parsed_all(decoded((await self._node.transport.ask(request)).content), len(batch))
                 if request.is_in_doubt:
-                    answered = [await self._recalled(each, deadline) for each in answered]
+                    pairs = zip(answered, batch, strict=True)
+                    answered = [await self._recalled(each, raw, deadline) for each, raw in pairs]
             except (NodeUnreachable, NodeProblem, ClientClosed) as error:
                 if results or _is_in_doubt(request, error):
                     rest = tuple(transactions[len(results) :])
@@ -192,11 +193,15 @@ class AsyncLedgerClient:
             results += answered
         return results
 
-    async def _recalled(self, result: TransactionResult, deadline: Deadline) -> TransactionResult:
+    async def _recalled(
+        self, result: TransactionResult, transaction: bytes, deadline: Deadline
+    ) -> TransactionResult:
         """What became of a transaction that was sent more than once: a refusal may be that of a later attempt only."""
         if result.status != "refused":
             return result
-        return await self._node.result(result.identity, deadline) or result
+        # the refusal of bytes that are no transaction names none
+        identity = result.identity or identity_of(transaction)
+        return await self._node.result(identity, deadline) or result
 
     async def result(self, identity: bytes, *, timeout: float | None = None) -> TransactionResult | None:
         """What became of a transaction, with its events; None where the node has never seen it."""

@@ -29,9 +29,12 @@ REASONS: Final = {
 }
 """Why a node is not ready, by stable code."""
 
+CATCH_UP_MS: Final = 60_000
+"""Since the last block, by when projections have it unless something is wrong."""
+
 WARNINGS: Final = {
     "ledger.alarm": "The kernel raised an alarm since the start; see node.log, and report it.",
-    "projections.behind": "Projections are behind by more than health.projections_lag_blocks.",
+    "projections.behind": "Projections are behind by more than health.projections_lag_blocks, or do not catch up; see node.log.",
     "projections.unknown": "Where the projections stand cannot be read; see node.log.",
 }
 """What does not stop a node, by stable code."""
@@ -82,7 +85,7 @@ def judge(seen: Seen, limits: HealthConfig) -> Health:
         reasons.append("disk.low")
     if seen.projected is not None and seen.projected < 0:
         warnings.append("projections.unknown")
-    elif lag(seen) > limits.projections_lag_blocks:
+    elif lag(seen) > limits.projections_lag_blocks or _does_not_catch_up(seen):
         warnings.append("projections.behind")
     return Health(tuple(reasons), tuple(warnings))
 
@@ -92,6 +95,11 @@ def lag(seen: Seen) -> int:
     if seen.figures is None or seen.projected is None or seen.projected < 0:
         return 0
     return max(0, seen.figures.height - seen.projected)
+
+
+def _does_not_catch_up(seen: Seen) -> bool:
+    """Whether projections are behind though no block was made for long: by however few, statements lack them for ever."""
+    return seen.figures is not None and lag(seen) > 0 and seen.figures.idle_ms > CATCH_UP_MS
 
 
 class Watch:
@@ -106,6 +114,7 @@ class Watch:
     ) -> None:  # fmt: skip
         self.directory, self.limits = directory, limits
         self._figures, self._height, self._projected = figures, height, projected
+        self._asking: asyncio.Future[int] | None = None
 
     async def look(self) -> Seen:
         """See how everything is now. Answers within ``health.stall_seconds`` even if the ledger process does not."""
@@ -121,12 +130,14 @@ class Watch:
         return Seen(figures, ledger, self._is_readable(), free_bytes(self.directory), projected)
 
     async def _projected_height(self) -> int | None:
-        """Asked in a thread: the database may be another machine's, and slow."""
+        """Asked in a thread, because the database may be another machine's; in one, because it may hang, and streams need threads."""
         if self._projected is None:
             return None
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.ensure_future(asyncio.to_thread(self._projected))
         try:
             async with asyncio.timeout(self.limits.stall_seconds):
-                return await asyncio.to_thread(self._projected)
+                return await asyncio.shield(self._asking)
         except TimeoutError:
             return -1
 

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from sqlalchemy import CompoundSelect, Connection, Select, and_, exists, or_, select, tuple_, union
+from sqlalchemy import CompoundSelect, Connection, Select, and_, exists, func, or_, select, tuple_, union
 from sqlalchemy.sql.elements import ColumnElement
 
 from traco.projections import schema
@@ -91,12 +91,21 @@ def financings(
         .outerjoin(receivable, receivable.c.document == financing.c.document)
     )  # fmt: skip
     if of is not None:
-        wanted = wanted.where(or_(financing.c.seller == of, offer.c.lender == of, receivable.c.debtor == of))
+        # every lender with an offer until one is accepted, from then on that one
+        waits = and_(financing.c.offer.is_(None), financing.c.financing.in_(_offered_by(of)))
+        wanted = wanted.where(
+            or_(financing.c.seller == of, offer.c.lender == of, receivable.c.debtor == of, waits)
+        )
     if document is not None:
         wanted = wanted.where(financing.c.document == document)
     if status is not None:
         wanted = wanted.where(financing.c.status == status)
     return _page(connection, wanted, (financing.c.height, financing.c.financing), after, limit)
+
+
+def _offered_by(lender: bytes) -> Select[Any]:
+    """The financings that a lender made an offer for."""
+    return select(schema.offer.c.financing).where(schema.offer.c.lender == lender)
 
 
 def documents(
@@ -107,8 +116,38 @@ def documents(
     wanted = select(document)
     if of is not None:
         is_named = exists().where(named.c.document == document.c.document, named.c.party == of)
-        wanted = wanted.where(or_(document.c.registrant == of, is_named))
+        lends = select(schema.financing.c.document).where(schema.financing.c.financing.in_(_offered_by(of)))
+        wanted = wanted.where(or_(document.c.registrant == of, is_named, document.c.document.in_(lends)))
     return _page(connection, wanted, (document.c.height, document.c.document), after, limit)
+
+
+def accounts(
+    connection: Connection, party: bytes, *, after: tuple[Any, ...] | None = None, limit: int = 100
+) -> Page:
+    """The accounts that a party owns or services, oldest first; closed ones too."""
+    account = schema.account
+    columns = [column for column in account.c if column.name != "height"]
+    own = union(
+        select(account.c.account).where(account.c.owner == party, account.c.kind != schema.CONTRA),
+        select(account.c.account).where(account.c.servicer == party, account.c.kind != schema.CONTRA),
+    )
+    wanted = select(*columns, account.c.height).where(account.c.account.in_(own))
+    return _page(connection, wanted, (account.c.height, account.c.account), after, limit)
+
+
+def batches(
+    connection: Connection, party: bytes, *, after: tuple[Any, ...] | None = None, limit: int = 100
+) -> Page:
+    """The batches that a party created, or sends or receives in, newest first, with how many legs each has."""
+    batch, leg = schema.settlement, schema.settlement_leg
+    own = union(
+        select(batch.c.batch).where(batch.c.requestor == party),
+        select(leg.c.batch).where(leg.c.sender == party),
+        select(leg.c.batch).where(leg.c.receiver == party),
+    )
+    legs = select(func.count()).where(leg.c.batch == batch.c.batch).scalar_subquery().label("legs")
+    wanted = select(batch, legs).where(batch.c.batch.in_(own))
+    return _page(connection, wanted, (batch.c.height, batch.c.batch), after, limit, newest_first=True)
 
 
 def history(

@@ -86,7 +86,7 @@ class Registers:
         """A party as registered: active."""
         lei = lei_of(record)
         self.party.put(
-            identity, sponsor=record.sponsor, kind=record.kind, name=record.name, country=record.country,
+            identity, sponsor=record.sponsor, kind=record.kind, name=_storable(record.name), country=record.country,
             lei=None if lei is None else lei.decode(), status="active", height=height,
         )  # fmt: skip
 
@@ -181,6 +181,11 @@ def _financed_marked(to: Registers, event: doc.FinancedMarked, _: Place) -> None
 
 def _financed_unmarked(to: Registers, event: doc.FinancedUnmarked, _: Place) -> None:
     to.document.change(event.document, financing=None)
+
+
+def _storable(text: str | None) -> str | None:
+    """A free text of the ledger as every database takes it: PostgreSQL refuses NUL, and would refuse the block for ever."""
+    return None if text is None else text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 @cache

@@ -35,7 +35,7 @@ from sqlalchemy import (
     Table,
 )
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Version of these tables. Those of an older release are made anew; a newer one's are refused."""
 
 CONTRA: Final = "contra"
@@ -221,6 +221,7 @@ settlement: Final = Table(
     _number("deadline_ms"),
     _number("height"),  # of its creation
     _number("ended_height", nullable=True),
+    Index("settlement_by_requestor", "requestor"),
 )  # fmt: skip
 
 settlement_leg: Final = Table(
@@ -234,6 +235,8 @@ settlement_leg: Final = Table(
     _id("reference"),
     Column("allocated", Boolean, nullable=False),
     Column("approved", Boolean, nullable=False),
+    Index("settlement_leg_by_sender", "sender", "batch"),
+    Index("settlement_leg_by_receiver", "receiver", "batch"),
 )  # fmt: skip
 
 financing: Final = Table(
@@ -267,6 +270,7 @@ offer: Final = Table(
     Column("firm", Boolean, nullable=False),
     _number("valid_until_ms"),
     _text("status"),  # open, accepted, settled, released, withdrawn, expired
+    Index("offer_by_lender", "lender", "financing"),
 )  # fmt: skip
 
 receivable: Final = Table(

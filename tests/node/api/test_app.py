@@ -217,7 +217,9 @@ def test_an_unknown_query_is_not_found(node: WholeNode) -> None:
     ("method", "path"), [("DELETE", "/v1/status"), ("GET", "/v1/drafts"), ("PUT", "/v1/transactions")]
 )
 def test_another_method_is_not_allowed(node: WholeNode, method: str, path: str) -> None:
-    problem(node.client.request(method, path), 405, "http.405")
+    answer = node.client.request(method, path)
+    problem(answer, 405, "http.405")
+    assert set(answer.headers["Allow"].split(", ")) & {"GET", "POST"}
 
 
 def test_a_query_answers_with_its_height(node: WholeNode) -> None:
@@ -239,6 +241,20 @@ def test_no_query_is_faulted_by_hostile_json(node: WholeNode, name: str) -> None
     for what, content in HOSTILE.items():
         answer = node.client.post(f"/v1/queries/{name}", content=content, headers=JSON)
         assert answer.status_code in (200, 400), (what, answer.text)
+
+
+FIELDS = {
+    "direction": "debit", "number": "1", "issue_date": "2026-03-09", "amount": 1, "currency": "EUR", "seller": "a", "buyer": "b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "body"), [
+    ("/v1/queries/party.list", {"after": "00" * 16, "limit": "5"}),
+    ("/v1/drafts", {"instructions": [], "salt": "ab" * 16, "valid_ms": "60000"}),
+    ("/v1/fingerprints", {"caller": "a", "fields": FIELDS, "content_commitment": "00" * 32, "register": 1}),
+])  # fmt: skip
+def test_a_value_of_another_type_is_not_converted(node: WholeNode, path: str, body: dict[str, Any]) -> None:
+    problem(node.client.post(path, json=body), 400, "request.invalid")
 
 
 @pytest.mark.parametrize("path", ["/v1/drafts", "/v1/fingerprints"])

@@ -112,3 +112,29 @@ def test_a_file_of_another_format_is_made_again(desk: Desk) -> None:
     other.execute("CREATE TABLE concern (x); PRAGMA user_version = 99")
     other.close()
     assert desk.followed(desk.opened()).has(desk.hold, desk.executor)
+
+
+@pytest.mark.parametrize("damage", ["not a database", "cut short", "no tables"])
+def test_a_damaged_file_does_not_keep_the_node_from_starting(desk: Desk, damage: str) -> None:
+    desk.followed(desk.opened()).close()
+    if damage == "not a database":
+        desk.path.write_bytes(b"noise" * 5_000)
+    elif damage == "cut short":
+        desk.path.write_bytes(desk.path.read_bytes()[:4_100])
+    else:
+        altered = apsw.Connection(str(desk.path))
+        altered.execute("DROP TABLE concern")
+        altered.close()
+    assert desk.followed(desk.opened()).has(desk.hold, desk.executor)
+
+
+def test_who_named_a_request_is_remembered_over_a_restart(desk: Desk) -> None:
+    document, party, request = b"d" * 16, b"p" * 16, b"r" * 16
+    first = desk.followed(desk.opened())
+    first.invite(document, party, request)
+    first.invite(document, party, request)
+    first.close()
+    again = desk.followed(desk.opened())
+    assert again.invitations(document, party) == (request,)
+    assert again.invitations(document, b"o" * 16) == ()
+    assert not again.has(document, party)

@@ -340,7 +340,7 @@ def stopping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WholeNode]:
 
 @pytest.mark.parametrize(
     ("query", "last_event_id", "position"),
-    [("", "", "0.0.0"), ("?after=3.1.0", "", "3.1.0"), ("?after=3.1.0", "4.0.2", "4.0.2"), (f"?type=party.&party={'ab' * 16}", "", "0.0.0")],
+    [("", "", "0.0.0"), ("?after=0.1.0", "", "0.1.0"), ("?after=0.1.0", "0.2.2", "0.2.2"), (f"?type=party.&party={'ab' * 16}", "", "0.0.0")],
 )  # fmt: skip
 def test_the_route_begins_where_it_is_asked_to(
     stopping: WholeNode, query: str, last_event_id: str, position: str

@@ -14,7 +14,8 @@ from support.ledger import Key
 from support.town import NamedKey, Town, town
 from traco.modules.composition import compose
 from traco.node.api.admission import Admits, admitted
-from traco.node.api.visibility import FIELDS, QUERIES
+from traco.node.api.event_fields import FIELDS
+from traco.node.api.visibility import QUERIES
 
 REGISTRY = compose()
 
@@ -58,9 +59,13 @@ QUERY_OF: dict[str, list[Asked]] = {
     "document.by_party": [Asked({"party": "@alice"}, "alice")],
     "document.matches": [Asked({"document": "@document"}, "alice lender")],
     "document.fingerprint_keys": [Asked({}, "*")],
-    "financing.get": [Asked({"financing": "@financing"}, "alice lender")],
+    "financing.get": [
+        Asked({"financing": "@ended request"}, "alice lender"), Asked({"financing": "@open request"}, "*")
+    ],
     "financing.by_document": [Asked({"document": "@document"}, "alice lender")],
-    "financing.offers": [Asked({"financing": "@financing"}, "alice lender")],
+    "financing.offers": [
+        Asked({"financing": "@ended request"}, "alice lender"), Asked({"financing": "@open request"}, "*")
+    ],
     "financing.receivable": [Asked({"document": "@document"}, "alice lender")],
     "financing.status": [Asked({"document": "@document"}, "alice lender")],
     "financing.collectable": [
@@ -114,11 +119,15 @@ ROUTES = {
     "/v1/parties/{identity}/documents": Route(
         "GET", "/v1/parties/{@alice}/documents", Admits.PRINCIPAL, "alice"
     ),
+    "/v1/parties/{identity}/accounts": Route(
+        "GET", "/v1/parties/{@alice}/accounts", Admits.PRINCIPAL, "alice"
+    ),
+    "/v1/parties/{identity}/batches": Route("GET", "/v1/parties/{@alice}/batches", Admits.PRINCIPAL, "alice"),
     "/v1/documents/{identity}/financings": Route(
         "GET", "/v1/documents/{@document}/financings", Admits.PRINCIPAL, "alice lender"
     ),
     "/v1/financings/{identity}/offers": Route(
-        "GET", "/v1/financings/{@financing}/offers", Admits.PRINCIPAL, "alice lender"
+        "GET", "/v1/financings/{@ended request}/offers", Admits.PRINCIPAL, "alice lender"
     ),
     "/v1/events": Route("GET", "/v1/events?after=x", Admits.PRINCIPAL, ""),
     "/v1/fingerprints": Route("POST", "/v1/fingerprints", Admits.SUBMITTER, "", b"{}"),
@@ -219,8 +228,8 @@ def test_a_route_answers_those_whom_it_admits_about_what_they_see(
 
 ITEMS = {
     "/v1/reports/positions": ("account of alice", "alice"),
-    "/v1/reports/financings": ("financing", "alice"),
-    "/v1/reports/documents": ("document", "alice"),
+    "/v1/reports/financings": ("financing", "alice lender"),
+    "/v1/reports/documents": ("document", "alice lender"),
     "/v1/reports/history?subject={@document}": ("document", "alice lender"),
     "/v1/reports/history?subject={@account of alice}": ("account of alice", "alice"),
 }

@@ -69,3 +69,8 @@ def test_how_far_a_transaction_came_is_described(document: Any) -> None:
 def test_what_is_submitted_is_described_as_bytes(document: Any) -> None:
     for path in ("/v1/transactions", "/v1/transactions/batch"):
         assert "application/octet-stream" in document["paths"][path]["post"]["requestBody"]["content"], path
+
+
+def test_the_genesis_document_is_described_as_an_object(document: Any) -> None:
+    content = document["paths"]["/v1/genesis"]["get"]["responses"]["200"]["content"]
+    assert content["application/json"]["schema"]["type"] == "object"

@@ -1,6 +1,7 @@
 """The reports: pages, filters, cursors, and what is answered where there are no projections. Who sees what: the matrix."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -88,6 +89,36 @@ def test_pages_of_a_list_are_the_whole_list(place: Town, report: str) -> None:
     assert whole != []
 
 
+@pytest.mark.parametrize("what", ["accounts", "batches"])
+def test_pages_of_the_lists_of_a_party_are_the_whole_list(place: Town, what: str) -> None:
+    path = f"/v1/parties/{place.ids['alice'].hex()}/{what}"
+    whole, items = place.get("alice", path).json()["items"], []
+    after: str | None = ""
+    while after is not None:
+        page = place.get("alice", f"{path}?limit=1&after={after}").json()
+        items += page["items"]
+        after = page["next"]
+    assert items == whole
+    assert whole != []
+
+
+def test_the_accounts_of_a_party_say_whose_they_are(place: Town) -> None:
+    alice = place.ids["alice"].hex()
+    account = {"owner": alice, "servicer": alice, "kind": "own", "parent": None, "closed": False}
+    found = place.get("alice", f"/v1/parties/{alice}/accounts").json()["items"]
+    assert found == [{"id": place.ids["account of alice"].hex(), "account": account}]
+
+
+def test_the_batches_of_a_party_are_those_it_made_or_has_a_leg_in(place: Town) -> None:
+    made = {
+        name: [(item["id"], item["status"], item["legs"]) for item in items]
+        for name in ("alice", OPERATOR, "bob")
+        for items in [place.get(name, f"/v1/parties/{place.ids[name].hex()}/batches").json()["items"]]
+    }
+    both = [(place.ids["ended batch"].hex(), "cancelled", 1), (place.ids["batch"].hex(), "open", 1)]
+    assert made == {"alice": both, OPERATOR: both, "bob": []}
+
+
 def test_a_financing_says_who_asks_for_what(place: Town) -> None:
     item = ask(place, f"financings?document={place.ids['document'].hex()}&status=requested", "alice")[
         "items"
@@ -147,6 +178,14 @@ def test_an_account_or_instrument_that_does_not_exist_is_not_found(place: Town, 
 
 def test_a_node_without_projections_says_so(place: Town) -> None:
     reports = Reports(place.node.reads, None)
-    with pytest.raises(Problem) as refused:
-        reports.statement(place.ids["account of alice"], place.ids["BOND"], EVER, "", 1, LOCAL)
-    assert (refused.value.status, refused.value.code) == (404, "projections.off")
+    alice = place.ids["alice"]
+    account, bond = place.ids["account of alice"], place.ids["BOND"]
+    asked: list[Callable[[], Any]] = [
+        partial(reports.statement, account, bond, EVER, "", 1, LOCAL),
+        partial(reports.accounts, alice, "", 1, LOCAL),
+        partial(reports.batches, alice, "", 1, LOCAL),
+    ]
+    for ask_it in asked:
+        with pytest.raises(Problem) as refused:
+            ask_it()
+        assert (refused.value.status, refused.value.code) == (404, "projections.off")

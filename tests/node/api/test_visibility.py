@@ -8,10 +8,11 @@ from support.town import Town, town
 from traco.client.verify import verify
 from traco.kernel.operations import ParametersSet
 from traco.kernel.registry import tag_of
+from traco.modules.financing.messages import AcceptOffer, CancelFinancing
 from traco.modules.holding.messages import Issue
 from traco.node.api import visibility
+from traco.node.api.event_fields import FIELDS, PUBLIC_EVENTS, Kind
 from traco.node.api.principals import Principal, Role
-from traco.node.api.visibility import FIELDS, PUBLIC_EVENTS, Kind
 from traco.storage.committed import CommittedLeaf, LeafKind
 
 
@@ -23,8 +24,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 SEEN = {
     "transfer": "alice operator auditor", "issue": "alice operator auditor", "of bob": "bob operator auditor",
-    "document": "alice lender operator auditor", "batch": "alice operator auditor", "release": "alice operator auditor",
+    "document": "alice operator auditor", "batch": "alice operator auditor", "release": "alice operator auditor",
 }  # fmt: skip
+
+PROVED = {**SEEN, "document": "alice lender operator auditor"}  # a lender checks the file against it
 
 
 @pytest.mark.parametrize("what", sorted(SEEN))
@@ -33,8 +36,10 @@ def test_a_transaction_is_seen_by_who_acts_and_whom_its_events_concern(
     place: Town, what: str, party: str
 ) -> None:
     path = f"/v1/transactions/{place.placed[what].hex()}"
-    for answer in (place.get(party, path), place.get(party, f"{path}/receipt")):
-        if party in SEEN[what].split():
+    for answer, sees in (
+        (place.get(party, path), SEEN), (place.get(party, f"{path}/receipt"), PROVED),
+    ):  # fmt: skip
+        if party in sees[what].split():
             assert answer.status_code == 200
         else:
             assert (answer.status_code, answer.json()["code"]) == (404, "transaction.unknown")
@@ -144,8 +149,107 @@ def test_a_lender_sees_its_own_offers_and_the_seller_all(place: Town) -> None:
     path = f"/v1/financings/{place.ids['financing'].hex()}/offers"
     for party in ("alice", "lender", "auditor"):
         assert [row["id"] for row in place.get(party, path).json()["items"]] == [place.ids["offer"].hex()]
-    # the debtor sees the financing, but not what lenders offer; here it is the operator, who sees everything
-    assert place.get("bob", path).status_code == 404
+    # whoever was given the request's id may offer, but sees no prices of rivals
+    assert place.get("shy", path).json()["items"] == []
+    assert place.get("shy", path.replace(place.ids["financing"].hex(), "77" * 16)).status_code == 404
+
+
+LOOKED_AT = (
+    "document.get", "document.matches", "financing.status", "financing.receivable", "financing.by_document"
+)  # fmt: skip
+
+
+def looks_at(place: Town, party: str, document: str) -> set[int]:
+    """How the queries about a document are answered that a lender asks before it offers."""
+    return {place.query(party, name, document=place.ids[document]).status_code for name in LOOKED_AT}
+
+
+def test_who_names_an_open_request_may_look_at_its_document(place: Town) -> None:
+    assert looks_at(place, "bob", "shown document") == {404}  # the document's id alone opens nothing
+    receipt = f"/v1/transactions/{place.placed['shown document'].hex()}/receipt"
+    assert place.get("bob", receipt).status_code == 404
+    assert place.query("bob", "financing.get", financing=place.ids["open request"]).status_code == 200
+    assert looks_at(place, "bob", "shown document") == {200}
+    assert place.get("bob", receipt).status_code == 200
+    listed = place.query("bob", "financing.by_document", document=place.ids["shown document"]).json()
+    assert [view["id"] for view in listed["answer"]] == [place.ids["open request"].hex()]
+    # others of the seller stay shut, although they match; and nobody else is let in
+    assert looks_at(place, "bob", "other document") == {404}
+    assert looks_at(place, "lender", "shown document") == {404}
+
+
+def test_an_invitation_opens_no_events(place: Town) -> None:
+    assert place.query("bob", "financing.get", financing=place.ids["open request"]).status_code == 200
+    assert place.get("bob", f"/v1/transactions/{place.placed['shown document'].hex()}").status_code == 404
+    history = place.get("bob", f"/v1/reports/history?subject={place.ids['shown document'].hex()}")
+    assert history.json().get("items", []) == []
+
+
+def test_what_matches_of_a_document_tell_does_not_open_those(place: Town) -> None:
+    assert place.query("bob", "financing.get", financing=place.ids["open request"]).status_code == 200
+    told = place.query("bob", "document.matches", document=place.ids["shown document"]).json()["answer"]
+    ids = [match["document"] for match in told["found"]]
+    assert place.ids["document"].hex() in ids  # it has an open request, which nobody named to bob
+    assert {place.query("bob", "document.get", document=found).status_code for found in ids} == {404}
+
+
+def test_an_invitation_ends_with_the_request(place: Town) -> None:
+    place.request("short request", "other document")
+    assert place.query("bob", "financing.get", financing=place.ids["short request"]).status_code == 200
+    assert looks_at(place, "bob", "other document") == {200}
+    place.do("alice", CancelFinancing(place.ids["alice"], place.ids["short request"], "test.ended"))
+    assert place.query("bob", "financing.get", financing=place.ids["short request"]).status_code == 404
+    assert looks_at(place, "bob", "other document") == {404}
+
+
+@pytest.fixture(scope="module")
+def contest(place: Town) -> Town:
+    """Two lenders offered for the same; the seller has accepted one's offer."""
+    alice = place.ids["alice"]
+    place.document("wanted document", "inv4715")
+    place.request("wanted", "wanted document")
+    place.offer("first offer", "wanted", "lender", "wanted document")
+    place.offer("second offer", "wanted", "bob", "wanted document")
+    account = place.ids["account of alice"]
+    accepting = AcceptOffer(
+        alice, place.ids["wanted"], place.ids["first offer"], place.ids["EUR"], 4_900, account, account
+    )
+    place.placed["accepting"] = place.do("alice", accepting)
+    place.node.project()
+    return place
+
+
+def prices(place: Town, party: str) -> set[str]:
+    """What a party finds of offers and of the deal in the histories of the request and of its document."""
+    found = [
+        place.get(party, f"/v1/reports/history?subject={place.ids[name].hex()}").json().get("items", [])
+        for name in ("wanted", "wanted document", "first offer", "second offer")
+    ]
+    return {
+        item["event"]["type"].removeprefix("financing.") + " " + place_name(place, item["event"]["offer"])
+        for items in found
+        for item in items
+        if "offer" in item["event"]
+    }
+
+
+def place_name(place: Town, identity: str) -> str:
+    return next(name for name, known in place.ids.items() if known.hex() == identity)
+
+
+def test_no_lender_sees_the_offer_of_a_rival_nor_the_deal(contest: Town) -> None:
+    first = {"offered/1 first offer", "reserved/1 first offer"}
+    assert prices(contest, "alice") == first | {"offered/1 second offer"}
+    assert prices(contest, "lender") == first
+    assert prices(contest, "bob") == {"offered/1 second offer"}
+    seen = {
+        (party, what): contest.get(party, f"/v1/transactions/{contest.placed[what].hex()}").status_code
+        for party in ("lender", "bob")
+        for what in ("first offer", "second offer", "accepting")
+    }
+    assert [key for key, status in seen.items() if status == 200] == [
+        ("lender", "first offer"), ("lender", "accepting"), ("bob", "second offer"),
+    ]  # fmt: skip
 
 
 def test_public_events_are_those_of_the_networks_rules(place: Town) -> None:

@@ -67,7 +67,10 @@ def test_what_is_not_a_plain_decimal_is_refused(text: str) -> None:
     assert code_of(text) == "invoice.field_invalid"
 
 
-@pytest.mark.parametrize(("text", "currency"), [("1.001", "EUR"), ("1.5", "JPY"), ("1.2345", "KWD")])
+@pytest.mark.parametrize(
+    ("text", "currency"),
+    [("1.001", "EUR"), ("1.5", "JPY"), ("1.2345", "KWD"), ("1." + "0" * 34 + "1", "EUR")],
+)
 def test_more_decimals_than_the_currency_has_are_refused(text: str, currency: str) -> None:
     assert code_of(text, currency) == "invoice.amount_precision"
 

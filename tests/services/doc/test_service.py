@@ -192,6 +192,28 @@ def test_what_all_callers_together_may_not_ask_costs_a_caller_nothing(make: Make
     assert service.key_fields("another bank", FIELDS, COMMITMENT, False).statement.network == NETWORK
 
 
+def test_requests_refused_to_one_caller_take_nothing_from_the_others(make: Make) -> None:
+    limits = {
+        "limit": RateLimit(burst=1, interval_ms=60_000),
+        "overall": RateLimit(burst=3, interval_ms=60_000),
+    }
+    service = make(**limits)
+    service.key_fields("flooding", FIELDS, COMMITMENT, False)
+    for _ in range(10):
+        refused(lambda: service.key_fields("flooding", FIELDS, COMMITMENT, False))
+    assert service.key_fields("bank", FIELDS, COMMITMENT, False).statement.network == NETWORK
+
+
+def test_refusals_do_not_wait_for_the_disk(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", synced.append)
+    service = make(limit=RateLimit(burst=1, interval_ms=60_000))
+    service.key_fields("bank", FIELDS, COMMITMENT, False)
+    for _ in range(5):
+        refused(lambda: service.key_fields("bank", FIELDS, COMMITMENT, False))
+    assert len(synced) == 1
+
+
 def test_a_refusal_is_logged(make: Make, log_path: Path) -> None:
     service = make(limit=RateLimit(burst=1, interval_ms=1000))
     service.key_fields("bank", FIELDS, COMMITMENT, False)

@@ -8,6 +8,7 @@ Whom a route admits is not yet what it answers: what of the ledger a party sees 
 """
 
 import asyncio
+import ipaddress
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -106,9 +107,15 @@ class Admission:
         authorization = [
             value.decode("latin-1") for name, value in scope["headers"] if name.lower() == b"authorization"
         ]
-        if not self._principals.is_open and not self._principals.is_known(authorization):
+        is_known = self._principals.is_open or self._principals.is_known(authorization)
+        if not is_known:
             self._counters.addresses.take(_address(scope))
-        principal = self._principals.of(authorization)
+        try:
+            principal = self._principals.of(authorization)
+        except AccessDenied:
+            if is_known:  # once it held: that must not make it free for ever
+                self._counters.addresses.take(_address(scope))
+            raise
         if principal is not LOCAL:
             self._counters.rates.take(principal.name)
         _require(principal, whom)
@@ -134,8 +141,16 @@ def _require(principal: Principal, whom: Admits) -> None:
 
 
 def _address(scope: Scope) -> str:
+    """Whom an address stands for: one IPv4 address, or the /64 that one machine has at least in IPv6."""
     client = scope.get("client")
-    return "" if client is None else str(client[0])
+    host = "" if client is None else str(client[0])
+    try:
+        found = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(found, ipaddress.IPv4Address):
+        return host
+    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), 64), strict=False))
 
 
 def _loop_time() -> float:

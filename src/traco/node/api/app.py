@@ -28,7 +28,13 @@ from traco.node.api.principals import principal_of
 from traco.node.api.problems import HANDLERS, Problem
 from traco.node.api.reads import Reads
 from traco.node.api.settings import AccessSettings
-from traco.node.api.transactions import draft_route, json_body, result_routes, submission_routes
+from traco.node.api.transactions import (
+    draft_route,
+    json_body,
+    require_exact,
+    result_routes,
+    submission_routes,
+)
 from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd
 
@@ -182,15 +188,17 @@ def _block_routes(reads: Reads) -> list[Any]:
 
 def _query_route(reads: Reads, name: str) -> Any:
     """The route of one module query; its body is the form of the query's request."""
-    query = reads.registry.queries[name]
+    form = form_type(reads.registry.queries[name].request)
 
     async def answer(request: Request[Any, Any, Any], data: Any) -> dict[str, Any]:
+        await require_exact(request, form)
         return reads.query(name, msgspec.to_builtins(data), principal_of(request))
 
-    answer.__annotations__["data"] = json_body(form_type(query.request))
+    answer.__annotations__["data"] = json_body(form)
     answer.__name__ = f"query_{name.replace('.', '_')}"
     words = [word.capitalize() for word in name.replace(".", "_").split("_")]
     return post(
-        f"/v1/queries/{name}", status_code=200, opt=admits(Admits.PRINCIPAL), summary=query.summary,
+        f"/v1/queries/{name}", status_code=200, opt=admits(Admits.PRINCIPAL),
+        summary=reads.registry.queries[name].summary,
         operation_id="query" + "".join(words),
     )(answer)  # fmt: skip

@@ -1,8 +1,10 @@
-"""Whom an object concerned that the state no longer tells: ended batches, holds, pledges, attachments, proposals; and offers.
+"""Whom an object concerned that the state no longer tells: ended batches, holds, pledges, attachments, proposals; and offers;
+and who has named an open request for financing by its id.
 
 Pairs (object, party), gathered from the committed events that name both, in a small database beside the ledger. It is
-derived: it may be deleted at any time, and is made again from the first block where it does not fit the ledger. One
-process writes it, the API process, which follows the ledger anyway.
+derived: it may be deleted at any time, and is made again from the first block where it does not fit the ledger. (Who was
+invited to a document then names the request once more.) One process writes it, the API process, which follows the ledger
+anyway.
 """
 
 import threading
@@ -15,7 +17,7 @@ import apsw
 from traco.kernel.operations import Proposed
 from traco.kernel.registry import Registry, tag_of
 from traco.kernel.state import State
-from traco.modules.financing.events import OfferMade
+from traco.modules.financing.events import DocumentFinanced, OfferMade
 from traco.modules.financing.queries import FinancingQuery
 from traco.modules.holding.events import Attached, HoldPlaced, Pledged
 from traco.modules.holding.queries import AccountQuery
@@ -26,10 +28,12 @@ from traco.storage import ReadSnapshot, SnapshotReader
 CONCERNS_FILE: Final = "concerns.db"
 SLICE: Final = 64  # blocks in one write
 FEW: Final = 256  # blocks that a request waits for; where more are missing, it is told to come back
-_FORMAT: Final = 1
+_FINANCED: Final = b"financed"  # behind a document's id: whom it concerns as one who has financed it
+_FORMAT: Final = 2
 _TABLES: Final = """
 CREATE TABLE followed (one INTEGER PRIMARY KEY CHECK (one = 1), height INTEGER NOT NULL, app_hash BLOB NOT NULL) STRICT;
 CREATE TABLE concern (object BLOB, party BLOB, PRIMARY KEY (object, party)) STRICT, WITHOUT ROWID;
+CREATE TABLE invited (document BLOB, party BLOB, financing BLOB, PRIMARY KEY (document, party, financing)) STRICT, WITHOUT ROWID;
 """
 Pair = tuple[bytes, bytes]
 
@@ -85,6 +89,9 @@ class _Pairs:
         if view is not None:
             yield view.record.document, event.lender
 
+    def of_financed(self, event: DocumentFinanced) -> Iterator[Pair]:
+        yield event.document + _FINANCED, event.lender
+
     def _of_account(self, identity: bytes, account: bytes) -> Iterator[Pair]:
         for party in account_parties(self._registry, self._state, account):
             yield identity, party
@@ -93,8 +100,34 @@ class _Pairs:
 _SAYS: Final[dict[type[Any], Callable[[_Pairs, Any], Iterator[Pair]]]] = {
     BatchCreated: _Pairs.of_batch, Affirmed: _Pairs.of_affirmation, HoldPlaced: _Pairs.of_hold, Pledged: _Pairs.of_pledge,
     Attached: _Pairs.of_attachment, Proposed: _Pairs.of_proposal, OfferMade: _Pairs.of_offer,
+    DocumentFinanced: _Pairs.of_financed,
 }  # fmt: skip
 _TAGS: Final = tuple(tag_of(kind).encode() for kind in _SAYS)  # a receipt without any need not be decoded
+
+
+def _open(path: Path) -> apsw.Connection:
+    """The database, with tables in it. Raises ``apsw.Error``."""
+    connection = apsw.Connection(str(path))
+    try:
+        connection.pragma("journal_mode", "wal")
+        # a power cut may take the last pairs, which are made again; without any sync it could damage the whole file
+        connection.pragma("synchronous", "NORMAL")
+        if connection.pragma("user_version") != _FORMAT:
+            _begin_anew(connection)
+        connection.execute("SELECT * FROM followed, concern, invited LIMIT 1").fetchone()
+    except apsw.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin_anew(connection: apsw.Connection) -> None:
+    with connection:
+        connection.execute(
+            "DROP TABLE IF EXISTS followed; DROP TABLE IF EXISTS concern; DROP TABLE IF EXISTS invited;"
+            + _TABLES
+        )
+        connection.pragma("user_version", _FORMAT)
 
 
 class Concerns:
@@ -104,11 +137,13 @@ class Concerns:
         self._registry = registry
         self._lock = threading.Lock()  # of the database
         self._following = threading.Lock()
-        self._connection = apsw.Connection(str(path))
-        self._connection.pragma("journal_mode", "wal")
-        self._connection.pragma("synchronous", "OFF")  # what a power cut takes is made again
-        if self._connection.pragma("user_version") != _FORMAT:
-            self._begin_anew()
+        try:
+            self._connection = _open(path)
+        except (apsw.NotADBError, apsw.CorruptError, apsw.SQLError):
+            # it is derived: a damaged file must not keep the node from starting
+            for suffix in ("", "-wal", "-shm"):
+                path.with_name(path.name + suffix).unlink(missing_ok=True)
+            self._connection = _open(path)
         row = self._connection.execute("SELECT height, app_hash FROM followed").fetchone()
         self._height, self._app_hash = (-1, b"") if row is None else (int(row[0]), bytes(row[1]))
         self._checked = row is None
@@ -130,6 +165,27 @@ class Concerns:
                 "SELECT 1 FROM concern WHERE object = ? AND party = ?", (identity, party)
             ).fetchone()
         return found is not None
+
+    def has_financed(self, document: bytes, lender: bytes) -> bool:
+        """Whether a lender has financed a document, or a part of it."""
+        return self.has(document + _FINANCED, lender)
+
+    def invite(self, document: bytes, party: bytes, financing: bytes) -> None:
+        """Remember that a party named a request for financing of a document."""
+        if financing in self.invitations(document, party):
+            return
+        with self._lock:
+            self._connection.execute(
+                "INSERT OR IGNORE INTO invited VALUES (?, ?, ?)", (document, party, financing)
+            )
+
+    def invitations(self, document: bytes, party: bytes) -> tuple[bytes, ...]:
+        """The requests for financing of a document that a party has named."""
+        with self._lock:
+            found = self._connection.execute(
+                "SELECT financing FROM invited WHERE document = ? AND party = ?", (document, party)
+            ).fetchall()
+        return tuple(row[0] for row in found if isinstance(row[0], bytes))
 
     def require(self, snapshot: ReadSnapshot) -> None:
         """Be complete up to a snapshot. Raises ``Problem`` (503) where that would take long."""
@@ -179,14 +235,10 @@ class Concerns:
             return
         block = snapshot.block(self._height) if self._height <= snapshot.height else None
         if block is None or block.app_hash != self._app_hash:
-            self._begin_anew()
+            with self._lock:
+                _begin_anew(self._connection)
             self._height, self._app_hash = -1, b""
         self._checked = True
-
-    def _begin_anew(self) -> None:
-        with self._lock, self._connection:
-            self._connection.execute("DROP TABLE IF EXISTS followed; DROP TABLE IF EXISTS concern;" + _TABLES)
-            self._connection.pragma("user_version", _FORMAT)
 
     def _write(self, height: int, app_hash: bytes, pairs: set[Pair]) -> None:
         with self._lock, self._connection:

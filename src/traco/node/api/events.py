@@ -22,11 +22,12 @@ from traco.kernel.registry import tag_of
 from traco.kernel.state import State
 from traco.node.api.admission import Admits, admits_stream
 from traco.node.api.authentication import Principals
+from traco.node.api.event_fields import FIELDS, Kind
 from traco.node.api.parameters import AfterPosition, LastEventId, OptionalId, TypePrefix
 from traco.node.api.principals import Principal
 from traco.node.api.problems import Problem
 from traco.node.api.reads import Reads
-from traco.node.api.visibility import FIELDS, Kind, Sight
+from traco.node.api.visibility import Sight
 from traco.node.link import LedgerGone
 from traco.storage import ReadSnapshot
 from traco.storage.committed import CommittedEvent, Position, PositionInvalid, blocks_after, end_of
@@ -82,12 +83,14 @@ class Filter(NamedTuple):
     account: bytes | None = None
 
     def wants(self, event: Any, sight: Sight | None) -> bool:
-        """Whether an event is wanted. ``sight`` is that of ``party``."""
+        """Whether an event is wanted. ``sight`` is that of ``party``; without it the event must name the party itself."""
         if not tag_of(type(event)).startswith(self.prefix):
             return False
-        if self.account is not None and not _names_account(event, self.account):
+        if self.account is not None and not _names(event, Kind.ACCOUNT, self.account):
             return False
-        return sight is None or sight.sees_event(event)
+        if sight is None:
+            return self.party is None or _names(event, Kind.PARTY, self.party)
+        return sight.sees_event(event)
 
 
 class Chunk(NamedTuple):
@@ -152,7 +155,7 @@ def _read(reads: Reads, principal: Principal, after: Position, wanted: Filter) -
     parts: list[bytes] = []
     position, looked = after, 0
     with reads.snapshot() as snapshot:
-        view, sight = reads.view(snapshot, principal), _sight(reads, snapshot, wanted.party)
+        view, sight = reads.view(snapshot, principal), _sight(reads, snapshot, principal, wanted.party)
         log = reads.log(snapshot)
         for number, block in enumerate(blocks_after(snapshot, after.height - 1)):
             for each in log.events(block, after):
@@ -167,8 +170,9 @@ def _read(reads: Reads, principal: Principal, after: Position, wanted: Filter) -
         return Chunk(b"".join(parts), position, snapshot.height, False)
 
 
-def _sight(reads: Reads, snapshot: ReadSnapshot, party: bytes | None) -> Sight | None:
-    if party is None:
+def _sight(reads: Reads, snapshot: ReadSnapshot, principal: Principal, party: bytes | None) -> Sight | None:
+    """What a filter's party sees. Not for other parties: whom else an event concerns would tell whose accounts and bids are."""
+    if party is None or not (principal.reads_everything or party == principal.party):
         return None
     if reads.concerns is None:
         raise ValueError("nothing is known of what concerns a party")
@@ -176,11 +180,11 @@ def _sight(reads: Reads, snapshot: ReadSnapshot, party: bytes | None) -> Sight |
     return Sight(party, reads.registry, State(snapshot), reads.concerns)
 
 
-def _names_account(event: Any, account: bytes) -> bool:
+def _names(event: Any, kind: Kind, identity: bytes) -> bool:
     named: Iterator[Any] = (
-        getattr(event, name) for name in event.__struct_fields__ if FIELDS.get(name) is Kind.ACCOUNT
+        getattr(event, name) for name in event.__struct_fields__ if FIELDS.get(name) is kind
     )
-    return any(value == account for value in named)
+    return any(value == identity for value in named)
 
 
 def _identity(text: str | None) -> bytes | None:
@@ -189,12 +193,19 @@ def _identity(text: str | None) -> bytes | None:
 
 def _start(reads: Reads, text: str) -> Position:
     """Behind which position a stream begins; without one, behind the newest block. Raises ``Problem``."""
-    if text:
-        try:
-            return Position.parse(text)
-        except PositionInvalid as error:
-            raise Problem(400, "request.invalid", str(error)) from None
     with reads.snapshot() as snapshot:
+        if text:
+            try:
+                position = Position.parse(text)
+            except PositionInvalid as error:
+                raise Problem(400, "request.invalid", str(error)) from None
+            if position.height > snapshot.height:
+                raise Problem(
+                    400, "stream.position_ahead", f"the last block is {snapshot.height}, the position is of a later one",
+                    advice="The node was restored to an earlier state, or is another one: events behind the last block that both "
+                    "have may differ. Compare with a receipt before going on.",
+                )  # fmt: skip
+            return position
         return Position(snapshot.height, len(snapshot.leaves(snapshot.height)), 0)
 
 

@@ -12,6 +12,7 @@ from traco.client.forms import to_form
 from traco.node.api.admission import Admits, admits
 from traco.node.api.principals import AccessDenied, Principal, principal_of
 from traco.node.api.problems import Problem
+from traco.node.api.transactions import require_exact
 from traco.services.doc.invoice import InvoiceUnreadable
 from traco.services.doc.normalise import InvoiceFields
 from traco.services.doc.service import FingerprintRefused, FingerprintService
@@ -43,6 +44,7 @@ def fingerprint_route(service: FingerprintService) -> HTTPRouteHandler:
     async def fingerprints(
         request: Request[Any, Any, Any], data: JSONBody[FingerprintRequest]
     ) -> dict[str, Any]:
+        await require_exact(request, FingerprintRequest)
         _require_own(principal_of(request), data.caller)
         try:
             commitment = bytes.fromhex(data.content_commitment)

@@ -4,8 +4,9 @@ import asyncio
 import socket
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import uvicorn
 from litestar import Litestar
@@ -29,7 +30,21 @@ BEFORE: Final = -1
 
 
 class OwnServer(uvicorn.Server):
-    """A server that leaves signals alone and ends when ``should_exit`` is set."""
+    """A server that leaves signals alone, ends when ``should_exit`` is set, and waits briefly only for TLS to begin."""
+
+    handshake_seconds: ClassVar[float] = 10.0
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. uvicorn cannot say how long a handshake may take; connections without one count in none of its limits."""
+        if self.config.ssl is None:
+            await super().startup(sockets)
+            return
+        loop: Any = asyncio.get_running_loop()
+        loop.create_server = partial(loop.create_server, ssl_handshake_timeout=self.handshake_seconds)
+        try:
+            await super().startup(sockets)
+        finally:
+            del loop.create_server  # the class's own again
 
     @contextmanager
     def capture_signals(self) -> Generator[None, None, None]:

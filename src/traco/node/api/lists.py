@@ -1,7 +1,7 @@
 """Lists as GET routes over the modules' queries, in pages: ``{"items": [...], "next": cursor or null}``.
 
 A cursor is opaque: it belongs to the list that it came from. Lists that no module keeps an index for (the accounts of a
-party, its batches) are made by projections.
+party, its batches) are answered by projections: see ``reports``.
 """
 
 from typing import Any, Final, NamedTuple
@@ -75,7 +75,7 @@ def _within(reads: Reads, what: _List) -> Any:
         request: Request[Any, Any, Any], identity: PathId,
         after: Cursor = "", limit: Limit = DEFAULT_PAGE,
     ) -> dict[str, Any]:  # fmt: skip
-        fields = {what.named: _identity(identity)}
+        fields = {what.named: path_id(identity)}
         return reads.page(what.query, fields, what.key, cursor(after), limit, principal_of(request))
 
     return answer
@@ -85,10 +85,11 @@ def cursor(text: str) -> bytes | None:
     """What a cursor stands for; None for the first page. Raises ``Problem``."""
     if not text:
         return None
-    return _identity(text, "a cursor is `next` of the page before, as it was answered")
+    return path_id(text, "a cursor is `next` of the page before, as it was answered")
 
 
-def _identity(text: str, what: str = "an id is 32 lower-case hexadecimal digits") -> bytes:
+def path_id(text: str, what: str = "an id is 32 lower-case hexadecimal digits") -> bytes:
+    """The id that a path names. Raises ``Problem`` with ``what`` it must be."""
     try:
         raw = bytes.fromhex(text)
     except ValueError:

@@ -40,6 +40,8 @@ _BYTES: Final = {
     "submitTransactions": "a MessagePack array of signed transactions (each a byte string)",
 }
 """Operations that take bytes, which they read by themselves."""
+_OBJECTS: Final = {"getGenesis": "the founding document, format traco-genesis/1"}
+"""Operations that answer a JSON object, of which they have the bytes already."""
 _RESULTS: Final = {
     "200": "Final or rejected: it has a receipt. The result says which.",
     "202": "Received: it is durable in the node's outbox and will be ordered.",
@@ -86,6 +88,12 @@ def _complete(operation: Operation, whom: Admits | None) -> None:
     if operation.operation_id in _BYTES:
         operation.request_body = _bytes(_BYTES[operation.operation_id])
     responses = operation.responses = dict(operation.responses or {})
+    if operation.operation_id in _OBJECTS:
+        said = _OBJECTS[operation.operation_id]
+        schema = Schema(type=OpenAPIType.OBJECT, description=said)
+        responses["200"] = OpenAPIResponse(
+            description=said, content={"application/json": OpenAPIMediaType(schema=schema)}
+        )
     if operation.operation_id == "submitTransaction":
         done = responses["200"]
         for status, text in _RESULTS.items():

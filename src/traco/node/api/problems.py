@@ -82,8 +82,11 @@ def _on_http(_: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]
     if error.status_code >= 500:
         return _on_fault(_, error)
     extra = "" if not error.extra else f" {error.extra}"
+    headers = {
+        name.title(): value for name, value in (error.headers or {}).items()
+    }  # RFC 9110: 405 has Allow
     return problem_response(
-        error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL]
+        error.status_code, f"http.{error.status_code}", f"{error.detail}{extra}"[:MAX_DETAIL], headers=headers
     )
 
 

@@ -169,8 +169,13 @@ class Reads:
                 behind = {} if after is None else {"after": after}
                 request = query.request(**fields, **behind, limit=wanted)
                 seen.view.require(name, request)
+                if seen.view.is_filtered(name):
+                    rows = seen.view.rows(name, request, limit + 1)
+                    after = getattr(rows[limit - 1], key) if len(rows) > limit else None
+                    rows = rows[:limit]
+                    break
                 found = _rows(seen.view.answer(name, request))
-                rows += seen.view.shown(name, request, found)
+                rows += found
                 after = getattr(found[-1], key) if len(found) == wanted else None
                 if after is None or len(rows) >= limit:
                     break
@@ -195,7 +200,7 @@ class Reads:
             )  # fmt: skip
 
     def _is_seen(self, seen: Seen, block: StoredBlock, leaf: int) -> bool:
-        return seen.view.sees_leaf(self.log(seen.snapshot).leaf(block, leaf))
+        return seen.view.may_prove(self.log(seen.snapshot).leaf(block, leaf))
 
 
 def _summary(block: StoredBlock) -> dict[str, Any]:

@@ -5,8 +5,11 @@ read everything.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextvars
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import Any, Final, TypeVar
 
 from litestar import Request, get
@@ -15,6 +18,7 @@ from litestar.params import FromQuery
 from traco.client.forms import to_form
 from traco.modules.holding.queries import AccountQuery
 from traco.node.api.admission import Admits, admits
+from traco.node.api.lists import path_id
 from traco.node.api.parameters import (
     DEFAULT_PAGE,
     MAX_NUMBER,
@@ -22,12 +26,13 @@ from traco.node.api.parameters import (
     Limit,
     OptionalId,
     OptionalNumber,
+    PathId,
     QueryId,
     Word,
 )
 from traco.node.api.principals import Principal, principal_of
 from traco.node.api.problems import Problem
-from traco.node.api.reads import Reads
+from traco.node.api.reads import Reads, Seen
 from traco.node.api.visibility import hidden
 from traco.projections import lists
 from traco.projections.database import ProjectionDatabase
@@ -36,9 +41,14 @@ from traco.projections.reconciliation import reconcile
 from traco.projections.statement import Period, read_statement
 
 Part = type[bytes] | type[int]
+_OF_ACCOUNT: Final = ("owner", "servicer", "kind", "parent", "closed")
+_OF_BATCH: Final = ("status", "requestor", "deadline_ms", "legs")
 _PHASES: Final = ("instruments", "holdings")
 _NUMBER_BYTES: Final = 8
 _ID_BYTES: Final = 16
+_HISTORY_ROWS: Final = 500  # looked at at once
+_HISTORY_LOOKS: Final = 20
+_THREADS: Final = ThreadPoolExecutor(8, "traco-reports")
 Asked = Request[Any, Any, Any]
 T = TypeVar("T")
 
@@ -121,27 +131,66 @@ class Reports:
             row["payable"] = None if currency is None else {"currency": currency, "amount": amount}
         return _page(position.height, page)
 
-    def history(self, subject: bytes, after: str, limit: int, principal: Principal) -> dict[str, Any]:
-        """A page of the events about something, newest first, as far as the principal sees them."""
+    def accounts(self, party: bytes, after: str, limit: int, principal: Principal) -> dict[str, Any]:
+        """A page of the accounts of a party."""
+        _require_self(principal, party)
         with self.database.reading() as (connection, position):
-            page = lists.history(connection, subject, after=_read_cursor(after, int, int, int), limit=limit)
-        items = []
+            page = lists.accounts(connection, party, after=_read_cursor(after, int, bytes), limit=limit)
+        items = [
+            {"id": row["account"].hex(), "account": _readable({name: row[name] for name in _OF_ACCOUNT})}
+            for row in page.rows
+        ]
+        return {**_page(position.height, page), "items": items}
+
+    def batches(self, party: bytes, after: str, limit: int, principal: Principal) -> dict[str, Any]:
+        """A page of the settlement batches of a party."""
+        _require_self(principal, party)
+        with self.database.reading() as (connection, position):
+            page = lists.batches(connection, party, after=_read_cursor(after, int, bytes), limit=limit)
+        items = [
+            {"id": row["batch"].hex(), **_readable({name: row[name] for name in _OF_BATCH})}
+            for row in page.rows
+        ]
+        return {**_page(position.height, page), "items": items}
+
+    def history(self, subject: bytes, after: str, limit: int, principal: Principal) -> dict[str, Any]:
+        """A page of the events about something that the principal sees, newest first, as far as it sees them.
+
+        A page is full as long as there is more, and goes on behind an event that is seen: nobody can count or place others.
+        """
+        behind, items = _read_cursor(after, int, int, int), list[dict[str, Any]]()
         with self._reads.seen(principal) as seen:
-            log, block = self._reads.log(seen.snapshot), None
-            for row in page.rows:
-                if block is None or block.height != row["height"]:
-                    block = seen.snapshot.block(row["height"])
-                leaf = None if block is None else log.leaf(block, row["leaf"])
-                if leaf is not None and seen.view.sees_event(leaf, leaf.events[row["event"]]):
-                    items.append({
-                        "height": row["height"], "leaf": row["leaf"], "time_ms": row["time_ms"],
-                        "transaction": leaf.identity.hex(), "event": to_form(leaf.events[row["event"]]),
-                    })  # fmt: skip
+            is_seen = seen.view.sees_any(subject)
+        with self.database.reading() as (connection, position), self._reads.seen(principal) as seen:
+            for _ in range(_HISTORY_LOOKS if is_seen else 0):
+                page = lists.history(connection, subject, after=behind, limit=max(limit + 1, _HISTORY_ROWS))
+                items += islice(self._history_seen(seen, page.rows), limit + 1 - len(items))
+                behind = page.next
+                if behind is None or len(items) > limit:
+                    break
+        if len(items) > limit:
+            last = items[limit - 1]
+            behind = last["height"], last["leaf"], last.pop("place")
+        for item in items:
+            item.pop("place", None)
         return {
             "height": position.height,
-            "items": items,
-            "next": None if page.next is None else _cursor(page.next),
+            "items": items[:limit],
+            "next": None if behind is None or not is_seen else _cursor(behind),
         }
+
+    def _history_seen(self, seen: Seen, rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The events of a history that are seen; ``place``: which event of the leaf."""
+        log, block = self._reads.log(seen.snapshot), None
+        for row in rows:
+            if block is None or block.height != row["height"]:
+                block = seen.snapshot.block(row["height"])
+            leaf = None if block is None else log.leaf(block, row["leaf"])
+            if leaf is not None and seen.view.sees_event(leaf, leaf.events[row["event"]]):
+                yield {
+                    "height": row["height"], "leaf": row["leaf"], "time_ms": row["time_ms"],
+                    "transaction": leaf.identity.hex(), "event": to_form(leaf.events[row["event"]]), "place": row["event"],
+                }  # fmt: skip
 
     def reconcile(self, after: str, limit: int, entries: bool) -> dict[str, Any]:
         """A page of a comparison with the ledger: only the breaks are items."""
@@ -159,7 +208,9 @@ class Reports:
 def report_routes(reads: Reads, database: ProjectionDatabase | None) -> list[Any]:
     """The routes of all reports."""
     reports = Reports(reads, database)
-    return [*_account_routes(reports), *_register_routes(reports), _reconcile_route(reports)]
+    return [
+        *_account_routes(reports), *_register_routes(reports), *_party_routes(reports), _reconcile_route(reports),
+    ]  # fmt: skip
 
 
 def _account_routes(reports: Reports) -> list[Any]:
@@ -225,6 +276,36 @@ def _register_routes(reports: Reports) -> list[Any]:
     return [financings, documents, history]
 
 
+def _party_routes(reports: Reports) -> list[Any]:
+    @get(
+        "/v1/parties/{identity:str}/accounts", opt=admits(Admits.PRINCIPAL), operation_id="listAccounts",
+        summary="The accounts that a party owns or services, oldest first",
+    )  # fmt: skip
+    async def accounts(
+        request: Asked, identity: PathId, after: Cursor = "", limit: Limit = DEFAULT_PAGE
+    ) -> dict[str, Any]:
+        party = path_id(identity)
+        return await _answered(partial(reports.accounts, party, after, limit, principal_of(request)))
+
+    @get(
+        "/v1/parties/{identity:str}/batches", opt=admits(Admits.PRINCIPAL), operation_id="listBatches",
+        summary="The settlement batches that a party created, or sends or receives in, newest first",
+    )  # fmt: skip
+    async def batches(
+        request: Asked, identity: PathId, after: Cursor = "", limit: Limit = DEFAULT_PAGE
+    ) -> dict[str, Any]:
+        party = path_id(identity)
+        return await _answered(partial(reports.batches, party, after, limit, principal_of(request)))
+
+    return [accounts, batches]
+
+
+def _require_self(principal: Principal, party: bytes) -> None:
+    """A party's lists are its own: for others as if there were no such party. Raises ``Problem``."""
+    if not principal.reads_everything and principal.party != party:
+        raise hidden()
+
+
 def _reconcile_route(reports: Reports) -> Any:
     @get(
         "/v1/reports/reconcile", opt=admits(Admits.AUDITOR), operation_id="reportReconciliation",
@@ -239,9 +320,13 @@ def _reconcile_route(reports: Reports) -> Any:
 
 
 async def _answered(ask: Callable[[], T]) -> T:
-    """The answer, made in a thread. Raises ``Problem``."""
+    """The answer, made in a thread: one of these, because a database that hangs must not hold up blocks and streams.
+
+    Raises ``Problem``.
+    """
+    context = contextvars.copy_context()
     try:
-        return await asyncio.to_thread(ask)
+        return await asyncio.get_running_loop().run_in_executor(_THREADS, context.run, ask)
     except ProjectionError as error:
         raise Problem(503, error.code, error.detail) from None
 

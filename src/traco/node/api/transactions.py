@@ -9,7 +9,7 @@ from litestar import Request, Response, get, post
 from litestar.enums import RequestEncodingType
 from litestar.params import BodyKwarg
 
-from traco.client.forms import form_type, from_form, to_form
+from traco.client.forms import FormInvalid, form_type, from_form, to_form
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.registry import Registry, tag_of
@@ -35,6 +35,17 @@ _BATCH: Final = msgspec.msgpack.Decoder(Annotated[tuple[bytes, ...], msgspec.Met
 def json_body(kind: Any) -> Any:
     """The annotation of a body in JSON whose type is made at run time."""
     return Annotated[(kind, BodyKwarg(media_type=RequestEncodingType.JSON))]
+
+
+async def require_exact(request: Request[Any, Any, Any], kind: Any) -> None:
+    """Refuse a body in JSON that fits its type only loosely, such as a number in quotes: the framework takes those.
+
+    Raises ``FormInvalid``.
+    """
+    try:
+        msgspec.convert(await request.json(), kind)
+    except msgspec.ValidationError as error:
+        raise FormInvalid(str(error)) from None
 
 
 def submission_routes(link: ApiEnd, reads: Reads, limits: KernelParameters, queue: FairQueue) -> list[Any]:
@@ -105,8 +116,10 @@ def result_routes(link: ApiEnd, reads: Reads) -> list[Any]:
 def draft_route(link: ApiEnd, registry: Registry, network: bytes, limits: KernelParameters) -> Any:
     """The route that turns instructions in JSON into the bytes to sign, for clients without the codec."""
     kinds = {tag_of(kind): kind for kind in registry.handlers}
+    draft = _draft_type(registry, limits)
 
-    async def draft_body(data: Any) -> dict[str, Any]:
+    async def draft_body(request: Request[Any, Any, Any], data: Any) -> dict[str, Any]:
+        await require_exact(request, draft)
         forms = [msgspec.to_builtins(item) for item in data.instructions]
         instructions = tuple(from_form(kinds[form["type"]], form) for form in forms)
         valid_until = (await link.seal()).time_ms + data.valid_ms
@@ -121,7 +134,7 @@ def draft_route(link: ApiEnd, registry: Registry, network: bytes, limits: Kernel
         form: dict[str, Any] = to_form(drafted)
         return form
 
-    draft_body.__annotations__["data"] = json_body(_draft_type(registry, limits))
+    draft_body.__annotations__["data"] = json_body(draft)
     return post(
         "/v1/drafts", status_code=200, opt=admits(Admits.PRINCIPAL), operation_id="draftTransaction",
         summary="The bytes to sign for instructions in JSON",

@@ -1,79 +1,36 @@
 """What of the ledger a party sees. Everything here is by declaration, and what is not declared is refused.
 
     queries         ``QUERIES``: everybody's (registers), or of the parties that the object asked for concerns
-    events          ``FIELDS``: which fields of events name parties, accounts, documents and other objects
+    events          ``event_fields.FIELDS``: which fields of events name parties, accounts, documents and other objects
     transactions    seen by the parties that act in them and by those whom their events concern
     blocks          everybody sees that a leaf exists; its outcome only who sees the transaction
+    invitations     who names an open request for financing may read it, and what a lender looks at before it offers
 
 Auditors and operators see everything. For a party, an object of others is answered like one that does not exist.
 """
 
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from typing import Any, Final
+
+import msgspec
 
 from traco.kernel.kernel_module import ProposalQuery
 from traco.kernel.registry import Registry, tag_of
 from traco.kernel.state import State
-from traco.modules.document.messages import BUYER
+from traco.modules.document.messages import BUYER, RegisterDocument, document_id
 from traco.modules.document.queries import DocumentQuery
+from traco.modules.financing.events import OfferExpired, OfferMade, OfferWithdrawn
+from traco.modules.financing.queries import MAX_PAGE, FinancingQuery
 from traco.modules.financing.queries import DocumentQuery as ReceivableQuery
-from traco.modules.financing.queries import FinancingQuery
 from traco.modules.holding.messages import InstrumentKind
 from traco.modules.holding.queries import EncumbranceQuery, InstrumentQuery
 from traco.modules.party.queries import GetParty, GetRecovery
 from traco.modules.settlement.queries import GetBatch
 from traco.node.api.concerns import Concerns, account_parties
+from traco.node.api.event_fields import FIELDS, PUBLIC_EVENTS, Kind
 from traco.node.api.principals import Principal
 from traco.node.api.problems import Problem
 from traco.storage.committed import CommittedLeaf, LeafKind
-
-
-class Kind(Enum):
-    """What a field of an event or of a request names."""
-
-    NOTHING = auto()  # that concerns anybody by itself: amounts, words, instruments
-    PARTY = auto()
-    ACCOUNT = auto()
-    DOCUMENT = auto()
-    FINANCING = auto()
-    OFFER = auto()
-    BATCH = auto()
-    LEGS = auto()
-    HOLD = auto()
-    PLEDGE = auto()
-    ATTACHMENT = auto()
-    PROPOSAL = auto()
-    OTHER_DOCUMENT = auto()  # whose registrant may know of this event, not of the whole transaction
-    MATCH = auto()  # the same, within a record
-
-
-_BY_KIND: Final[Mapping[Kind, str]] = {
-    Kind.PARTY: "party sponsor member issuer owner servicer executor pledgee authority requestor registrant seller lender debtor",
-    Kind.ACCOUNT: "account sender receiver payout parent",
-    Kind.DOCUMENT: "document successor note",
-    Kind.FINANCING: "financing",
-    Kind.OFFER: "offer",
-    Kind.BATCH: "batch",
-    Kind.LEGS: "legs",
-    Kind.HOLD: "hold",
-    Kind.PLEDGE: "pledge",
-    Kind.ATTACHMENT: "attachment",
-    Kind.PROPOSAL: "proposal",
-    Kind.OTHER_DOCUMENT: "duplicate_of amends",
-    Kind.MATCH: "match",
-    Kind.NOTHING: "active allocated amount approved cash cause code complete completed content_commitment deadline_ms due_ms end"
-    " executed expires_ms face financed firm found from_version height instrument key keys kind lapsed left made_good"
-    " matched order outcome policy price protocol reason record recourse reference returned role scheme status terms total"
-    " truncated unpaid valid_until_ms",
-}
-FIELDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
-"""What each field of events names, by its name. An event with another field than these is seen by nobody."""
-
-# In these an otherwise telling name means something else: the party is not concerned by it, or everybody may see it.
-PUBLIC_EVENTS: Final = frozenset(
-    ("kernel.parameters_set/1", "kernel.upgrade_scheduled/1", "document.fingerprint_key_set/1")
-)  # of the network's rules
 
 
 class Sight:
@@ -85,6 +42,7 @@ class Sight:
         self._state = state
         self._concerns = concerns
         self._seen: dict[tuple[Kind, bytes], bool] = {}
+        self._is_party: dict[tuple[Kind, bytes], bool] = {}
         self._last_leaf: tuple[bytes, bool] = (b"", False)  # asked again for each of its events
 
     def sees(self, kind: Kind, identity: bytes) -> bool:
@@ -94,6 +52,11 @@ class Sight:
             known = self._seen[kind, identity] = _CONCERNED[kind](self, identity)
         return known
 
+    def sees_any(self, identity: bytes) -> bool:
+        """Whether a party, account, document or other thing of this id concerns the party, or an instrument is its own."""
+        its_own = _issues(self, InstrumentQuery(identity))
+        return its_own or any(self.sees(kind, identity) for kind in _CONCERNED)
+
     def sees_field(self, kind: Kind, value: Any, events_only: bool) -> bool:
         """Whether what a field of an event names concerns the party. ``events_only``: of the event by itself."""
         if kind is Kind.NOTHING or value is None:
@@ -102,6 +65,8 @@ class Sight:
             return any(self.party in (leg.sender, leg.receiver) for leg in value)
         if kind in (Kind.MATCH, Kind.OTHER_DOCUMENT):
             return events_only and self.sees(Kind.DOCUMENT, value.document if kind is Kind.MATCH else value)
+        if kind in _PARTIES_TO and not events_only:
+            return self.is_party_to(kind, value)
         return isinstance(value, bytes) and self.sees(kind, value)
 
     def sees_event(self, event: Any, events_only: bool = True) -> bool:
@@ -111,7 +76,25 @@ class Sight:
         names = event.__struct_fields__
         if not all(name in FIELDS for name in names):
             return False
+        if isinstance(event, _OF_OFFERS):
+            return self._sees_offer(event.financing, event.offer)
+        if "document" in names and self._is_of_rivals(event):
+            names = tuple(name for name in names if name != "document")
         return any(self.sees_field(FIELDS[name], getattr(event, name), events_only) for name in names)
+
+    def _is_of_rivals(self, event: Any) -> bool:
+        """Whether an event about a document may be about another lender's financing of it, for one who only lends.
+
+        Such an event is seen by its financing or account. What happens to the receivable is for lenders that have financed it.
+        """
+        if self.is_party_to(Kind.DOCUMENT, event.document):
+            return False
+        names = event.__struct_fields__
+        if "financing" in names or "account" in names:
+            return True
+        return not tag_of(type(event)).startswith("document.") and not self._concerns.has_financed(
+            event.document, self.party
+        )
 
     def sees_leaf(self, leaf: CommittedLeaf) -> bool:
         """Whether the party sees a transaction (or due item, or envelope) with all its events."""
@@ -138,31 +121,45 @@ class Sight:
     def _of_account(self, identity: bytes) -> bool:
         return self.party in account_parties(self._registry, self._state, identity)
 
-    def _of_document(self, identity: bytes) -> bool:
-        """Who registered it or has a role in it, and lenders that made an offer for it."""
-        view = self.ask("document.get", DocumentQuery(identity))
-        if view is None:
-            return False
-        record = view.record
-        return (
-            record.registrant == self.party
-            or record.names(self.party)
-            or self._concerns.has(identity, self.party)
-        )
+    def is_party_to(self, kind: Kind, identity: bytes) -> bool:
+        """Whether it is a party to a document or financing: not just a lender that made an offer, one of several maybe.
 
-    def _of_financing(self, identity: bytes) -> bool:
-        """Seller and debtor; every lender with an offer until one is accepted, from then on that one."""
+        Only parties see transactions because of these; lenders see events, so that none learns of prices of others.
+        """
+        known = self._is_party.get((kind, identity))
+        if known is None:
+            known = self._is_party[kind, identity] = _PARTIES_TO[kind](self, identity)
+        return known
+
+    def _is_in_document(self, identity: bytes) -> bool:
+        """Who registered it or has a role in it."""
+        view = self.ask("document.get", DocumentQuery(identity))
+        return view is not None and (view.record.registrant == self.party or view.record.names(self.party))
+
+    def _is_in_financing(self, identity: bytes) -> bool:
+        """Seller, debtor, and the lender whose offer was accepted."""
         view = self.ask("financing.get", FinancingQuery(identity))
         if view is None:
             return False
         record = view.record
-        if self.party == record.seller:
+        lender = None if record.deal is None else record.deal.lender
+        return self.party in (record.seller, lender) or self._owes(record.document)
+
+    def _of_document(self, identity: bytes) -> bool:
+        """The parties to it, and lenders that made an offer for it."""
+        return self.is_party_to(Kind.DOCUMENT, identity) or self._concerns.has(identity, self.party)
+
+    def _of_financing(self, identity: bytes) -> bool:
+        """The parties to it, and every lender with an offer until one is accepted."""
+        if self.is_party_to(Kind.FINANCING, identity):
             return True
-        if record.deal is None:
-            lends = self._concerns.has(identity, self.party)
-        else:
-            lends = record.deal.lender == self.party
-        return lends or self._owes(record.document)
+        view = self.ask("financing.get", FinancingQuery(identity))
+        return view is not None and view.record.deal is None and self._concerns.has(identity, self.party)
+
+    def _sees_offer(self, financing: bytes, offer: bytes) -> bool:
+        """The seller sees all offers, a lender its own."""
+        view = self.ask("financing.get", FinancingQuery(financing))
+        return self.sees(Kind.OFFER, offer) or (view is not None and view.record.seller == self.party)
 
     def _owes(self, document: bytes) -> bool:
         issued = self.ask("financing.receivable", ReceivableQuery(document))
@@ -207,14 +204,61 @@ class Sight:
     def _of_offer(self, identity: bytes) -> bool:
         return self._concerns.has(identity, self.party)
 
+    # invitations: they open what is asked for, never events
+
+    def takes_up(self, financing: bytes) -> bool:
+        """Whether this is an open request: who names its id was given it by the seller, and may look at the document too.
+
+        The id of the document alone would not do: matches tell it to rivals, and nothing tells them a request's.
+        """
+        document = self._open_request(financing)
+        if document is None:
+            return False
+        self._concerns.invite(document, self.party, financing)
+        return True
+
+    def may_look_at(self, document: bytes) -> bool:
+        """Whether a document concerns the party, or it has named a request for its financing that is open still."""
+        return self.sees(Kind.DOCUMENT, document) or any(
+            map(self._open_request, self._concerns.invitations(document, self.party))
+        )
+
+    def is_invited_to(self, financing: bytes, document: bytes) -> bool:
+        """Whether it has named this request."""
+        invited = financing in self._concerns.invitations(document, self.party)
+        return invited and self._open_request(financing) is not None
+
+    def may_prove(self, leaf: CommittedLeaf) -> bool:
+        """Whether a transaction only registers documents that the party may look at: it checks files against that."""
+        if leaf.transaction is None:
+            return False
+        body = self._registry.transaction.trusted(leaf.transaction).body
+        return all(
+            isinstance(each, RegisterDocument) and self.may_look_at(document_id(each.party, each.salt))
+            for each in body.instructions
+        )
+
+    def _open_request(self, financing: bytes) -> bytes | None:
+        """The document of a request that waits for offers; None for others."""
+        view = self.ask("financing.get", FinancingQuery(financing))
+        if view is None or view.record.status != "requested":
+            return None
+        document: bytes = view.record.document
+        return document
+
 
 _CONCERNED: Final[Mapping[Kind, Callable[[Sight, bytes], bool]]] = {
     Kind.PARTY: Sight._of_party, Kind.ACCOUNT: Sight._of_account, Kind.DOCUMENT: Sight._of_document,
     Kind.FINANCING: Sight._of_financing, Kind.OFFER: Sight._of_offer, Kind.BATCH: Sight._of_batch, Kind.HOLD: Sight._of_hold,
     Kind.PLEDGE: Sight._of_pledge, Kind.ATTACHMENT: Sight._of_attachment, Kind.PROPOSAL: Sight._of_proposal,
 }  # fmt: skip
+_PARTIES_TO: Final[Mapping[Kind, Callable[[Sight, bytes], bool]]] = {
+    Kind.DOCUMENT: Sight._is_in_document, Kind.FINANCING: Sight._is_in_financing,
+}  # fmt: skip
+_OF_OFFERS: Final = (OfferExpired, OfferMade, OfferWithdrawn)
 
 
+_LOOKED_PAGES: Final = 100
 Allows = Callable[[Sight, Any], bool]
 Shows = Callable[[Sight, Any, Any], Any]  # of a request and its answer
 
@@ -252,15 +296,25 @@ def _sees_supply(sight: Sight, request: Any) -> bool:
     return instrument is None or instrument.kind is not InstrumentKind.RECEIVABLE or _issues(sight, request)
 
 
+def _may_look_at(sight: Sight, request: Any) -> bool:
+    return sight.may_look_at(request.document)
+
+
+def _may_read_request(sight: Sight, request: Any) -> bool:
+    return sight.sees(Kind.FINANCING, request.financing) or sight.takes_up(request.financing)
+
+
 def _financings_seen(sight: Sight, request: Any, answer: Any) -> Any:
-    return [view for view in answer if sight.sees(Kind.FINANCING, view.id)]
+    return [
+        view
+        for view in answer
+        if sight.sees(Kind.FINANCING, view.id) or sight.is_invited_to(view.id, request.document)
+    ]
 
 
 def _sees_offers(sight: Sight, request: Any) -> bool:
     """A lender sees its own offers even where another one's was accepted."""
-    return sight.sees(Kind.FINANCING, request.financing) or sight._concerns.has(
-        request.financing, sight.party
-    )
+    return sight._concerns.has(request.financing, sight.party) or _may_read_request(sight, request)
 
 
 def _offers_seen(sight: Sight, request: Any, answer: Any) -> Any:
@@ -294,17 +348,15 @@ QUERIES: Final[Mapping[str, Rule]] = {
     "holding.pledge": _about("id", Kind.PLEDGE),
     "holding.attachment": _about("id", Kind.ATTACHMENT),
     "settlement.batch": _about("batch", Kind.BATCH),
-    "document.get": _about("document", Kind.DOCUMENT),
+    "document.get": Rule(_may_look_at),
     "document.by_party": _about("party", Kind.PARTY),
-    "document.matches": _about("document", Kind.DOCUMENT),
+    "document.matches": Rule(_may_look_at),
     "document.fingerprint_keys": _EVERYBODY,
-    "financing.get": _about("financing", Kind.FINANCING),
-    "financing.by_document": Rule(
-        lambda sight, request: sight.sees(Kind.DOCUMENT, request.document), _financings_seen
-    ),
+    "financing.get": Rule(_may_read_request),
+    "financing.by_document": Rule(_may_look_at, _financings_seen),
     "financing.offers": Rule(_sees_offers, _offers_seen),
-    "financing.receivable": _about("document", Kind.DOCUMENT),
-    "financing.status": _about("document", Kind.DOCUMENT),
+    "financing.receivable": Rule(_may_look_at),
+    "financing.status": Rule(_may_look_at),
     "financing.collectable": _about("account", Kind.ACCOUNT),
     "financing.payout": _about("account", Kind.ACCOUNT),
 }
@@ -339,10 +391,35 @@ class View:
         Raises ``Problem``: 404 for objects of others, 403 for a query that does not say who may ask.
         """
         self.require(name, request)
-        return self.shown(name, request, self.answer(name, request))
+        if self.is_filtered(name):
+            return self.rows(name, request, request.limit)
+        return self.answer(name, request)
+
+    def is_filtered(self, name: str) -> bool:
+        """Whether rows are left out of a list for the principal."""
+        return self._sight is not None and QUERIES[name].shows is not None
+
+    def rows(self, name: str, request: Any, most: int) -> list[Any]:
+        """Up to ``most`` rows of a list that the principal sees: full pages, so that those left out cannot be counted.
+
+        Only behind ``require``. Raises ``Problem`` (503) where very many would have to be looked through.
+        """
+        shown: list[Any] = []
+        after = request.after
+        for _ in range(_LOOKED_PAGES):
+            wanted = msgspec.structs.replace(request, after=after, limit=MAX_PAGE)
+            page = self.answer(name, wanted)
+            shown += self._shown(name, request, page)
+            if len(shown) >= most or len(page) < MAX_PAGE:
+                return shown[:most]
+            after = page[-1].id
+        raise Problem(
+            503, "list.too_long", f"more than {_LOOKED_PAGES * MAX_PAGE} rows would have to be looked through",
+            advice="Ask for the object itself by its id.",
+        )  # fmt: skip
 
     def answer(self, name: str, request: Any) -> Any:
-        """The whole answer: only behind ``require``, and to be ``shown``."""
+        """The whole answer: only behind ``require``, and where it is not ``is_filtered``."""
         return self._registry.queries[name].answer(self._state, request)
 
     def require(self, name: str, request: Any) -> None:
@@ -358,16 +435,21 @@ class View:
         if rule.allows is not None and not rule.allows(self._sight, request):
             raise hidden()
 
-    def shown(self, name: str, request: Any, answer: Any) -> Any:
-        """An answer without what the principal must not see."""
-        if self._sight is None:
-            return answer
+    def sees_any(self, identity: bytes) -> bool:
+        """Whether something of this id concerns the principal."""
+        return self._sight is None or self._sight.sees_any(identity)
+
+    def _shown(self, name: str, request: Any, page: Any) -> Any:
         shows = QUERIES[name].shows
-        return answer if shows is None else shows(self._sight, request, answer)
+        return page if shows is None or self._sight is None else shows(self._sight, request, page)
 
     def sees_leaf(self, leaf: CommittedLeaf) -> bool:
         """Whether the principal sees a transaction, due item or envelope."""
         return self._sight is None or self._sight.sees_leaf(leaf)
+
+    def may_prove(self, leaf: CommittedLeaf) -> bool:
+        """Whether it may have a transaction's receipt."""
+        return self._sight is None or self._sight.sees_leaf(leaf) or self._sight.may_prove(leaf)
 
     def sees_event(self, leaf: CommittedLeaf, event: Any) -> bool:
         """Whether it sees an event: with its transaction, or by itself."""

@@ -6,7 +6,7 @@ nothing can be payable in them.
 """
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Final
 
 from traco.services.doc.invoice import InvoiceUnreadable
@@ -37,6 +37,7 @@ EXPONENTS: Final[dict[str, int]] = {
 
 _XML_DECIMAL: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)")
 _LONGEST: Final = 40
+_EXACT: Final = Context(prec=_LONGEST)  # the default rounds to 28 digits, and would hide further decimals
 
 
 def check_currency(currency: str) -> None:
@@ -59,7 +60,7 @@ def minor_units(text: str, currency: str) -> int:
             f"{text[:_LONGEST]!r} is not an amount; write digits with a point before the decimals, as in 1234.50.",
         )
     check_currency(currency)
-    scaled = Decimal(text).scaleb(EXPONENTS[currency])
+    scaled = Decimal(text).scaleb(EXPONENTS[currency], _EXACT)
     amount = int(scaled)
     if scaled != amount:
         raise InvoiceUnreadable(

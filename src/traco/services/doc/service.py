@@ -90,6 +90,10 @@ class RateLimiter:
 
     def take(self, caller: str, now_ms: int) -> None:
         """Take one token. Raises FingerprintRefused (`fingerprint.rate_limited`, `fingerprint.busy`)."""
+        self._full_at_ms[caller] = self.check(caller, now_ms)
+
+    def check(self, caller: str, now_ms: int) -> int:
+        """When the bucket would be full again with one token less, in ms, taking none. Raises as `take`."""
         # A clock that is set back must not hand out tokens twice, nor lock callers out.
         self._now_ms = max(self._now_ms, now_ms)
         if caller not in self._full_at_ms and len(self._full_at_ms) >= self._maximum_callers:
@@ -100,7 +104,7 @@ class RateLimiter:
             raise FingerprintRefused(
                 "fingerprint.rate_limited", f"too many requests; try again in {wait_ms} ms.", wait_ms
             )
-        self._full_at_ms[caller] = full_at_ms
+        return full_at_ms
 
     def _forget_full_buckets(self) -> None:
         self._full_at_ms = {caller: at for caller, at in self._full_at_ms.items() if at > self._now_ms}
@@ -113,7 +117,7 @@ class RateLimiter:
 class RequestLog:
     """Append-only JSON lines on disk, one for each request: when, who, which commitment, with what outcome.
 
-    Never holds the fields. A line is on disk before the answer is given.
+    Never holds the fields. A line is on disk before fingerprints are given.
     """
 
     def __init__(self, path: Path) -> None:
@@ -124,9 +128,10 @@ class RequestLog:
             self._write(b"\n")
 
     def append(
-        self, time_ms: int, caller: str, content_commitment: bytes, register: bool, outcome: str
-    ) -> None:
-        """Write one line durably. Raises OSError where that fails."""
+        self, time_ms: int, caller: str, content_commitment: bytes, register: bool, outcome: str, *,
+        durable: bool = True,
+    ) -> None:  # fmt: skip
+        """Write one line, durably unless said otherwise. Raises OSError where that fails."""
         line = {
             "time_ms": time_ms,
             "caller": caller,
@@ -135,7 +140,8 @@ class RequestLog:
             "outcome": outcome,
         }
         self._write(json.dumps(line).encode("ascii") + b"\n")
-        os.fsync(self._file)
+        if durable:
+            os.fsync(self._file)
 
     def close(self) -> None:
         """Close the file; nothing can be logged afterwards."""
@@ -195,11 +201,15 @@ class FingerprintService:
         with self._lock:
             now_ms = self._clock_ms()
             try:
+                self._limiter.check(
+                    caller, now_ms
+                )  # first: a flood of one caller takes nothing from the others
                 self._overall.take(EVERYBODY, now_ms)
                 self._limiter.take(caller, now_ms)
                 signed = self._signed(fields, content_commitment)
             except FingerprintRefused as refused:
-                self._record(now_ms, caller, content_commitment, register, refused.code)
+                # it tells nothing of any invoice, and a flood of them must not hold up others by waiting for the disk
+                self._record(now_ms, caller, content_commitment, register, refused.code, durable=False)
                 raise
             self._record(now_ms, caller, content_commitment, register, "keyed")
         return signed
@@ -214,9 +224,18 @@ class FingerprintService:
         )
         return SignedStatement(statement, self._signer.sign(statement_message(statement)))
 
-    def _record(self, now_ms: int, caller: str, commitment: bytes, register: bool, outcome: str) -> None:
+    def _record(
+        self,
+        now_ms: int,
+        caller: str,
+        commitment: bytes,
+        register: bool,
+        outcome: str,
+        *,
+        durable: bool = True,
+    ) -> None:
         try:
-            self._log.append(now_ms, caller, commitment, register, outcome)
+            self._log.append(now_ms, caller, commitment, register, outcome, durable=durable)
         except OSError as error:
             raise FingerprintRefused(
                 "fingerprint.log_unavailable",

@@ -2,7 +2,7 @@
 
 import { facts, h, section, table } from "../dom.js";
 import { get, query } from "../node.js";
-import { badge, code, link, party as partyLink } from "../readable.js";
+import { badge, code, link, moment, party as partyLink } from "../readable.js";
 import { field, say, word } from "../words.js";
 import { more } from "./blocks.js";
 import { documentTable } from "./document.js";
@@ -26,8 +26,9 @@ export async function party(id) {
   const view = await query("party.get", { party: id });
   if (view === null) return h("h1", null, say("not_found"));
   const found = view.party;
-  const [accounts, documents] = await Promise.all([
-    optional(() => get(`/v1/parties/${id}/accounts`, { limit: PAGE })), optional(() => query("document.by_party", { party: id, limit: PAGE }))]);
+  const [accounts, documents, batches] = await Promise.all([
+    optional(() => get(`/v1/parties/${id}/accounts`, { limit: PAGE })), optional(() => query("document.by_party", { party: id, limit: PAGE })),
+    optional(() => get(`/v1/parties/${id}/batches`, { limit: PAGE }))]);
   return [h("h1", null, found.name ?? say("person")),
     facts([[say("id"), code(id)], [say("kind"), word(found.kind)], [say("status"), badge(found.status)], [say("country"), found.country],
       [say("identifiers"), found.identifiers.map((one) => `${one.scheme}:${one.value}`).join(", ")],
@@ -35,10 +36,21 @@ export async function party(id) {
       [field("parent"), found.parent ? partyLink(found.parent) : null], [say("roles"), found.roles.map(word).join(", ")]]),
     accounts ? section(say("accounts"), accountTable(accounts.items)) : null,
     documents ? section(say("documents"), documentTable(documents)) : null,
+    batches ? section(say("batches"), batchTable(batches.items)) : null,
     section(say("keys"), table(say("keys"), [
       { title: say("key"), cell: (row) => code(row.key) }, { title: say("roles"), cell: (row) => row.roles.map(word).join(", ") },
     ], found.keys, say("nothing"))),
     await history(id)];
+}
+
+function batchTable(items) {
+  return table(say("batches"), [
+    { title: say("id"), cell: (row) => link("batch", row.id) },
+    { title: say("status"), cell: (row) => badge(row.status) },
+    { title: field("requestor"), cell: (row) => partyLink(row.requestor) },
+    { title: say("valid_until"), cell: (row) => moment(row.deadline_ms) },
+    { title: say("legs"), kind: "number", cell: (row) => row.legs },
+  ], items, say("nothing"));
 }
 
 function accountTable(items) {

@@ -1,0 +1,206 @@
+"""The page ``rest.md`` of the reference: routes, who may ask, parameters, problems; from the application itself.
+
+The application is put together as a node does, without anything behind its routes, which are only described here.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from litestar import Litestar
+from litestar.handlers import HTTPRouteHandler
+
+from traco.kernel.instruction import KernelParameters
+from traco.modules.composition import compose
+from traco.node.api.admission import admitted
+from traco.node.api.app import make_app
+from traco.node.api.fingerprints import fingerprint_route
+from traco.node.api.operations import Operations, operations_routes
+from traco.node.api.reads import Reads
+from traco.node.api.reports import report_routes
+from traco.node.api.settings import DEVELOPMENT, AccessSettings
+
+QUERIES: Final = "/v1/queries/"
+WHO: Final = {
+    "everybody": "whoever reaches the node, without a token",
+    "principal": "every party with a token; it gets what concerns it",
+    "submitter": "every party with a token of the scope `submit`",
+    "auditor": "auditors and operators of the node",
+    "operator": "operators of the node",
+}
+PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
+    "request.invalid": (400, "A parameter or the body is not what the route takes; the detail says which."),
+    "request.too_deep": (400, "The JSON nests deeper than `limits.json_depth`."),
+    "request.incomplete": (400, "The client went away before the request was complete."),
+    "fingerprint.caller_invalid": (400, "The caller is not named as the service wants it."),
+    "fingerprint.commitment_invalid": (400, "The commitment to the content is not 32 bytes."),
+    "fingerprint.not_normal": (
+        400,
+        "The fields are not in their normal form; `traco doc` brings them into it.",
+    ),
+    "access.missing": (401, "No access token, where one is needed."),
+    "access.malformed": (401, "This is not an access token."),
+    "access.signature": (401, "The token's signature does not verify."),
+    "access.other_network": (401, "The token is for another network."),
+    "access.other_node": (401, "The token is for another node."),
+    "access.too_long": (401, "The token lives longer than fifteen minutes, or not at all."),
+    "access.not_yet": (401, "The token begins in the future, by the node's clock."),
+    "access.expired": (401, "The token has expired."),
+    "access.key_unknown": (401, "The key that signed the token is not one of the party's keys now."),
+    "access.party_inactive": (401, "The party is suspended or closed."),
+    "access.scope": (403, "The token may read only, or its key has no role for the scope."),
+    "access.role": (403, "Only operators, or only auditors and operators, may ask this."),
+    "access.other_party": (403, "The caller named in the body is not the party of the token."),
+    "access.undeclared": (403, "The route does not say who may use it: a fault of the node's software."),
+    "request.host": (403, "The request is for another host name than the node's."),
+    "request.origin": (403, "The request comes from a page of another site."),
+    "object.unknown": (404, "There is no such object among those that you may see."),
+    "transaction.unknown": (404, "There is no such transaction among those that you may see."),
+    "block.unknown": (404, "There is no such block yet."),
+    "receipt.no_transaction": (404, "What is at this place of the ledger is no transaction."),
+    "projections.off": (404, "This node keeps no projections, and therefore has no reports."),
+    "explorer.no_file": (404, "The explorer has no such file."),
+    "request.timeout": (408, "The request did not arrive within 20 seconds."),
+    "request.too_large": (413, "The body is longer than `limits.json_bytes`."),
+    "request.target_too_long": (414, "Path and query are too long."),
+    "limit.rate": (429, "More requests than `limits.requests_per_second` allow; `Retry-After` says when."),
+    "limit.requests": (429, "Too many requests of yours, or of all, are being answered."),
+    "limit.streams": (429, "Too many streams of yours, or of all, are open."),
+    "limit.in_flight": (429, "Too many transactions of yours are on their way."),
+    "fingerprint.rate_limited": (429, "You asked for more fingerprints than you may at a time."),
+    "fingerprint.busy": (
+        429,
+        "All callers together asked for more fingerprints than the service makes at a time.",
+    ),
+    "request.headers_too_long": (431, "The headers are too long."),
+    "node.fault": (500, "The node failed; its log says why, the answer does not."),
+    "node.starting": (503, "The ledger is not founded or not followed yet; come back."),
+    "node.stopping": (503, "The node is stopping; what was acknowledged is not lost."),
+    "receipt.not_yet": (503, "The block is not sealed yet; come back in a moment."),
+    "projections.not_ready": (503, "The projector has not begun yet."),
+    "projections.database_failed": (503, "The database of the projections does not answer."),
+    "projections.format_unknown": (
+        503,
+        "The projections have a form that this release does not know; make them anew.",
+    ),
+    "projections.other_ledger": (503, "The projections are of another ledger; make them anew."),
+    "fingerprint.log_unavailable": (503, "The service cannot write its log, and so gives no answer."),
+}
+"""The codes of this interface by status; a test finds those that the source raises."""
+
+_HEAD: Final = """\
+A node serves this at its own address; the whole as an OpenAPI 3.1 document is at `/v1/openapi`. The SDK
+(`traco.client.sdk`) and the command line use nothing else.
+
+* **Who asks** is proved by an access token in `Authorization: Bearer`, made by the client with a key of the party:
+  [signers](../signers.md#as-whom-you-ask), and its form in `traco.client.access`. It lives at most fifteen minutes and is
+  good for one node. Without one the loopback address of a development network answers as to an operator.
+* **What a party gets** is what concerns it. An object of others is answered like one that does not exist (404).
+* **Forms**: ids and other bytes are lower-case hex, amounts are integers in the smallest unit, times are milliseconds UTC,
+  instructions and events are objects with a `type`. What is signed and submitted is not JSON but bytes, as in the
+  [wire format](wire-format.md).
+* **Pages**: lists take `limit` and `after` and answer `{"items": [...], "next": ...}`; `next` is the `after` of the next
+  page, null on the last.
+* **Problems** are documents of RFC 9457 (`application/problem+json`) with `code`, `detail`, mostly `advice`, and `request_id`,
+  which is also in the header `X-Request-Id` and in the node's log. Programs decide by `code`.
+"""
+_STREAM: Final = """\
+`GET /v1/events` never ends by itself. Each message has an `id`, the position `height.leaf.event`; with
+`Last-Event-ID` or `after` it goes on behind that. `event: ledger` has a committed event, `event: progress` comes every 15
+seconds without one, `event: end` with a `code` when the node stops (`node.stopping`) or the reader is too slow (`stream.slow`).
+"""
+
+
+def rest_page(note: str) -> Iterator[str]:
+    """The lines of the page."""
+    document = _application().openapi_schema.to_schema()
+    routes = list(_routes(_application()))
+    yield from ("# REST", "", note, "", _HEAD)
+    yield from _table(("who", "means"), ((f"`{name}`", means) for name, means in WHO.items()))
+    yield from ("## Routes", "")
+    shown = [each for each in routes if not each[1].startswith(QUERIES)]
+    yield from _table(("route", "who", "what"), (
+        *((f"[`{method} {path}`](#{_anchor(f'{method} {path}')})", f"`{who}`", _operation(document, method, path)["summary"])
+          for method, path, who in shown),
+        (f"`POST {QUERIES}NAME`", "`principal`", "A query of a module: [queries](queries.md)"),
+        ("`GET /`", "`everybody`", "The explorer, a page for people"),
+    ))  # fmt: skip
+    yield from (
+        "## Problems",
+        "",
+        "What the rules of the ledger reject has the codes of [errors](errors.md).",
+        "",
+    )
+    yield from _table(("status", "code", "says"), (
+        (str(status), f"`{code}`", says) for code, (status, says) in PROBLEMS.items()
+    ))  # fmt: skip
+    yield from ("## Parameters", "", _STREAM)
+    for method, path, _ in shown:
+        yield from _parameters(method, path, _operation(document, method, path))
+
+
+def _application() -> Litestar:
+    behind: Any = None  # ledger process, store and services: the routes are made without them
+    reads = Reads(behind, compose())
+    more = [
+        fingerprint_route(behind),
+        *operations_routes(Operations(behind, behind), has_metrics=True),
+        *report_routes(reads, None),
+    ]
+    return make_app(
+        behind, reads, reads.registry, b"", bytes(32), KernelParameters(), [], [], more,
+        access=AccessSettings(node=b"", purpose=DEVELOPMENT),
+    )  # fmt: skip
+
+
+def _routes(app: Litestar) -> Iterator[tuple[str, str, str]]:
+    """Method, path and who may ask, of what is in the OpenAPI document."""
+    for route in sorted(app.routes, key=lambda each: each.path_format):
+        for handler in getattr(route, "route_handlers", ()):
+            if isinstance(handler, HTTPRouteHandler) and handler.resolve_include_in_schema():
+                for method in sorted(handler.http_methods - {"OPTIONS"}):
+                    yield str(method), route.path_format, str(admitted(handler.opt))
+
+
+def _operation(document: Mapping[str, Any], method: str, path: str) -> Mapping[str, Any]:
+    operation: Mapping[str, Any] = document["paths"][path][method.lower()]
+    return operation
+
+
+def _anchor(title: str) -> str:
+    """The anchor that GitHub gives to a heading."""
+    kept = (letter for letter in title.lower() if letter.isalnum() or letter in " -_")
+    return "".join(kept).replace(" ", "-")
+
+
+def _parameters(method: str, path: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield from (f"### {method} {path}", "", f"{operation['summary']}.", "")
+    rows = [
+        (f"`{each['name']}`", each["in"], _bounds(each["schema"], each.get("required", False)), each.get("description") or "")
+        for each in operation.get("parameters", ())
+    ]  # fmt: skip
+    if rows:
+        yield from _table(("parameter", "in", "is", "means"), rows)
+    body = operation.get("requestBody")
+    if body is not None:
+        kind, content = next(iter(body["content"].items()))
+        what = body.get("description") or f"the form `{content['schema']['$ref'].rpartition('/')[2]}`"
+        yield from (f"Body: `{kind}`, {what}.", "")
+
+
+def _bounds(schema: Mapping[str, Any], is_required: bool) -> str:
+    kinds = [schema.get("type"), *(each.get("type") for each in schema.get("oneOf", ()))]
+    said = [str(next(kind for kind in kinds if kind not in (None, "null")))]
+    if "minimum" in schema:
+        said.append(f"from {int(schema['minimum']):,}")
+    if "maximum" in schema and schema["maximum"] < 2**53 - 1:
+        said.append(f"to {int(schema['maximum']):,}")
+    if schema.get("default") not in (None, "", False):
+        said.append(f"default {schema['default']}")
+    return ", ".join([*said, *(["required"] if is_required else [])])
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    yield from (f"| {' | '.join(head)} |", f"| {' | '.join('---' for _ in head)} |")
+    for row in rows:
+        yield "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |"
+    yield ""

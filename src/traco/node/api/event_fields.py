@@ -1,0 +1,52 @@
+"""What the fields of events name: who is concerned by an event follows from that. Not who sees what: see ``visibility``."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Final
+
+
+class Kind(Enum):
+    """What a field of an event or of a request names."""
+
+    NOTHING = auto()  # that concerns anybody by itself: amounts, words, instruments
+    PARTY = auto()
+    ACCOUNT = auto()
+    DOCUMENT = auto()
+    FINANCING = auto()
+    OFFER = auto()
+    BATCH = auto()
+    LEGS = auto()
+    HOLD = auto()
+    PLEDGE = auto()
+    ATTACHMENT = auto()
+    PROPOSAL = auto()
+    OTHER_DOCUMENT = auto()  # whose registrant may know of this event, not of the whole transaction
+    MATCH = auto()  # the same, within a record
+
+
+_BY_KIND: Final[Mapping[Kind, str]] = {
+    Kind.PARTY: "party sponsor member issuer owner servicer executor pledgee authority requestor registrant seller lender debtor",
+    Kind.ACCOUNT: "account sender receiver payout parent",
+    Kind.DOCUMENT: "document successor note",
+    Kind.FINANCING: "financing",
+    Kind.OFFER: "offer",
+    Kind.BATCH: "batch",
+    Kind.LEGS: "legs",
+    Kind.HOLD: "hold",
+    Kind.PLEDGE: "pledge",
+    Kind.ATTACHMENT: "attachment",
+    Kind.PROPOSAL: "proposal",
+    Kind.OTHER_DOCUMENT: "duplicate_of amends",
+    Kind.MATCH: "match",
+    Kind.NOTHING: "active allocated amount approved cash cause code complete completed content_commitment deadline_ms due_ms end"
+    " executed expires_ms face financed firm found from_version height instrument key keys kind lapsed left made_good"
+    " matched order outcome policy price protocol reason record recourse reference returned role scheme status terms total"
+    " truncated unpaid valid_until_ms",
+}
+FIELDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
+"""What each field of events names, by its name. An event with another field than these is seen by nobody."""
+
+# In these an otherwise telling name means something else: the party is not concerned by it, or everybody may see it.
+PUBLIC_EVENTS: Final = frozenset(
+    ("kernel.parameters_set/1", "kernel.upgrade_scheduled/1", "document.fingerprint_key_set/1")
+)  # of the network's rules
