@@ -1,0 +1,28 @@
+"""Known faults, planted into the code under a target in its own process: a fuzzer that does not find them is no alarm."""
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any, Final
+
+
+def _codec_accepts_every_form() -> None:
+    codec: Any = import_module("traco.kernel.codec").Codec
+    codec.decode = lambda self, raw: self.trusted(raw)
+
+
+def _seals_are_not_verified() -> None:
+    import_module("traco.kernel.seal").crypto.is_valid = lambda *_: True
+
+
+def _amounts_are_read_by_the_language() -> None:
+    for module in ("amounts", "fields"):
+        loaded: Any = import_module(f"traco.services.doc.{module}")
+        loaded.minor_units = lambda text, _currency: int(float(text) * 100)
+
+
+PLANTS: Final[Mapping[str, Callable[[], None]]] = {
+    "codec": _codec_accepts_every_form,
+    "checkpoint": _seals_are_not_verified,
+    "invoice": _amounts_are_read_by_the_language,
+}
+"""The target that must find it, and what plants it."""

@@ -1,0 +1,26 @@
+"""The targets: one file each, with ``check(raw, folder)``, which raises where the property named at its head does not hold.
+
+Some also have ``mutate(raw, chance)``: they take a sample apart, change one place and put it together again, so that what is
+behind checksums, signatures and compression is reached. ``folder`` is an empty one that the target may use.
+"""
+
+from typing import Final
+
+TARGETS: Final[dict[str, tuple[str, ...]]] = {
+    "addresses": ("traco.cli.names", "traco.client.private_file"),
+    "backup": ("traco.node.backup",),
+    "checkpoint": ("traco.kernel.seal",),
+    "codec": ("traco.kernel.codec", "fuzz.strict"),
+    "configuration": ("traco.node.configuration", "traco.node.api.settings"),
+    "envelope": ("traco.kernel.codec", "traco.kernel.screening", "traco.kernel.transaction"),
+    "export": ("traco.node.transfer",),
+    "fields": ("traco.services.doc",),
+    "genesis": ("traco.kernel.genesis", "traco.kernel.founding", "traco.modules.party.genesis"),
+    "invoice": ("traco.services.doc",),
+    "keystore": ("traco.client.keystore_file", "traco.client.signer"),
+    "receipt": ("traco.kernel.finality", "traco.kernel.codec", "traco.kernel.merkle", "traco.kernel.seal"),
+    "signers": ("traco.client.signers.signer_file", "traco.client.private_file"),
+    "token": ("traco.client.access", "traco.kernel.codec"),
+    "transaction": ("traco.kernel.codec", "traco.kernel.screening", "traco.kernel.transaction"),
+}
+"""Each target with the modules whose branches guide the fuzzer."""
