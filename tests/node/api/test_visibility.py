@@ -291,3 +291,13 @@ def test_rules_of_the_network_are_for_everybody_as_events(place: Town) -> None:
         leaf = CommittedLeaf(1, 0, 0, LeafKind.DUE, bytes(32), None, (event,), None, None)
         assert seen.view.sees_event(leaf, event)
         assert not seen.view.sees_leaf(leaf)
+
+
+def test_receivables_are_listed_to_their_seller_only(place: Town) -> None:
+    def listed(party: str) -> set[str]:
+        found = place.get(party, "/v1/instruments?limit=1000").json()["items"]
+        return {row["instrument"]["kind"] for row in found}
+
+    assert "receivable" in listed("operator")
+    assert "receivable" in listed("alice")
+    assert "receivable" not in listed("lender") | listed("bob")

@@ -30,7 +30,7 @@ class _List(NamedTuple):
 
 LISTS: Final = (
     _List("/v1/parties", "listParties", "party.list", "", "id", "All parties"),
-    _List("/v1/instruments", "listInstruments", "holding.list_instruments", "", "id", "All instruments"),
+    _List("/v1/instruments", "listInstruments", "holding.list_instruments", "", "id", "Instruments; receivables to their sellers"),
     _List(
         "/v1/accounts/{identity:str}/holdings", "listHoldings", "holding.by_account", "account", "instrument",
         "The holdings of an account",

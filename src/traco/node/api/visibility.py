@@ -325,6 +325,15 @@ def _offers_seen(sight: Sight, request: Any, answer: Any) -> Any:
     return [row for row in answer if row.record.lender == sight.party]
 
 
+def _instruments_seen(sight: Sight, request: Any, answer: Any) -> Any:
+    """Everything but the receivables of others: a list of these would tell who has its invoices financed, and how often."""
+    return [
+        row for row in answer
+        if row.instrument.kind is not InstrumentKind.RECEIVABLE
+        or sight.party in (row.instrument.issuer, *row.instrument.operators)
+    ]  # fmt: skip
+
+
 _EVERYBODY: Final = Rule()
 QUERIES: Final[Mapping[str, Rule]] = {
     "kernel.proposal": _about("proposal", Kind.PROPOSAL),
@@ -338,7 +347,7 @@ QUERIES: Final[Mapping[str, Rule]] = {
     "party.of_node": _EVERYBODY,
     "party.recovery": Rule(_sees_recovery),
     "holding.instrument": _EVERYBODY,
-    "holding.list_instruments": _EVERYBODY,
+    "holding.list_instruments": Rule(shows=_instruments_seen),
     "holding.supply": Rule(_sees_supply),
     "holding.account": _about("account", Kind.ACCOUNT),
     "holding.by_account": _about("account", Kind.ACCOUNT),
