@@ -26,9 +26,10 @@ class Line(asyncio.Transport):
     """A connection that remembers only whether it was closed."""
 
     closed = False
+    peer: tuple[str, int] | None = None
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return default
+        return self.peer if name == "peername" else default
 
     def write(self, data: Any) -> None:
         pass
@@ -57,10 +58,11 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 class Connection:
     """One connection on a real loop that runs what is ready; its time stands still but for ``wait``."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, peer: str = "127.0.0.1") -> None:
         self.loop, self.now = loop, 0.0
         self.timers: list[Timer] = []
         self.line = Line()
+        self.line.peer = (peer, 4_711)
         loop.call_later = self.call_later  # type: ignore[assignment,method-assign]
         config = Config(answer, http=PatientProtocol, log_config=None, access_log=False, lifespan="off")
         self.protocol = PatientProtocol(config, ServerState(), {}, loop)
@@ -156,3 +158,54 @@ def test_a_client_that_takes_something_has_its_time_again(connection: Connection
     connection.wait(59)
     connection.protocol.resume_writing()
     assert not connection.wait(1_000)
+
+
+class Crowd:
+    """Connections from addresses; ended with the test."""
+
+    def __init__(self) -> None:
+        self.made: list[Connection] = []
+
+    def from_address(self, peer: str, count: int) -> list[bool]:
+        """Make so many; for each, whether it was closed at once."""
+        new = [Connection(asyncio.new_event_loop(), peer) for _ in range(count)]
+        self.made += new
+        return [one.line.closed for one in new]
+
+    def leave(self) -> None:
+        for one in self.made:
+            one.protocol.connection_lost(None)
+            one.end()
+        self.made = []
+
+
+@pytest.fixture
+def crowd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Crowd]:
+    monkeypatch.setattr(PatientProtocol, "most_of_one_origin", 3)
+    made = Crowd()
+    yield made
+    made.leave()
+
+
+def test_one_address_has_so_many_connections_and_no_more(crowd: Crowd) -> None:
+    assert crowd.from_address("198.51.100.7", 5) == [False, False, False, True, True]
+
+
+def test_another_address_has_its_own(crowd: Crowd) -> None:
+    crowd.from_address("198.51.100.7", 5)
+    assert crowd.from_address("198.51.100.8", 1) == [False]
+
+
+def test_the_addresses_of_one_machine_in_ipv6_count_together(crowd: Crowd) -> None:
+    crowd.from_address("2001:db8:1:2::1", 3)
+    assert crowd.from_address("2001:db8:1:2::2", 1) == [True]
+
+
+def test_connections_that_have_ended_make_room(crowd: Crowd) -> None:
+    crowd.from_address("198.51.100.7", 5)
+    crowd.leave()
+    assert crowd.from_address("198.51.100.7", 3) == [False, False, False]
+
+
+def test_this_machine_itself_has_any_number(crowd: Crowd) -> None:
+    assert not any(crowd.from_address("127.0.0.1", 10) + crowd.from_address("::1", 10))

@@ -8,7 +8,6 @@ Whom a route admits is not yet what it answers: what of the ledger a party sees 
 """
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Callable
 from enum import StrEnum
@@ -19,6 +18,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from traco.node.api.authentication import Principals
 from traco.node.api.limits import AtOnce, Rates
+from traco.node.api.origins import origin_of
 from traco.node.api.principals import LOCAL, AccessDenied, Principal, Role, set_principal
 from traco.node.api.problems import Problem
 from traco.node.api.settings import ApiLimits
@@ -141,16 +141,8 @@ def _require(principal: Principal, whom: Admits) -> None:
 
 
 def _address(scope: Scope) -> str:
-    """Whom an address stands for: one IPv4 address, or the /64 that one machine has at least in IPv6."""
     client = scope.get("client")
-    host = "" if client is None else str(client[0])
-    try:
-        found = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return host
-    if isinstance(found, ipaddress.IPv4Address):
-        return host
-    return str(found.ipv4_mapped or ipaddress.IPv6Network((int(found), 64), strict=False))
+    return origin_of("" if client is None else str(client[0]))
 
 
 def _loop_time() -> float:
