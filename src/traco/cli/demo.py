@@ -14,6 +14,8 @@ from traco.cli.problems import CommandProblem, ExitCode, unusable
 from traco.demo.papers import invoice_files
 from traco.demo.stage import DemoFailed, NothingToFinance, Stage
 from traco.demo.story import RECEIPT, Story
+from traco.storage import DirectoryLock, StoreLocked
+from traco.storage.lock import LOCK_FILE
 
 app = single("Show an invoice being financed and settled, end to end.")
 SAMPLES = Path("examples/invoices")
@@ -83,9 +85,23 @@ def make_room(directory: Path) -> None:
             "demo.not_empty",
             f"{directory} is not empty and not of a demonstration; choose another --dir.",
         )
+    for lock in sorted(directory.glob(f"*/{LOCK_FILE}")):
+        _require_stopped(lock.parent)
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
     (directory / MARK).touch()
+
+
+def _require_stopped(directory: Path) -> None:
+    """Refuse to delete the directory of a node that runs."""
+    try:
+        DirectoryLock(directory).release()
+    except StoreLocked:
+        raise CommandProblem(
+            ExitCode.NODE,
+            "demo.running",
+            f"A node of an earlier demonstration runs in {directory}; stop it: traco node stop {directory}",
+        ) from None
 
 
 def write_names(directory: Path, story: Story) -> None:

@@ -37,7 +37,7 @@ class NodeStory:
         self._directory, self._stage, self._remember = directory, stage, remember
         self._story = Story(directory, invoices, Stage(quiet=True))
         self._home = directory / "home"
-        self._height = 0
+        self._height = self._reached = 0  # of the backup, and of the node when it was destroyed
 
     def tell(self) -> None:
         """Run all steps; the node is stopped whatever happens.
@@ -126,9 +126,9 @@ class NodeStory:
         paying.start()
         found = self._done("backup", str(self._story.network.node_directory), str(self._directory / BACKUP))
         paying.join()
-        self._height = int(found["height"])
+        self._height, self._reached = int(found["height"]), client.status().height
         self._stage.say(
-            f"as of height {self._height}, {found['bytes']:,} bytes; meanwhile the ledger went on to {client.status().height}"
+            f"as of height {self._height}, {found['bytes']:,} bytes; meanwhile the ledger went on to {self._reached}"
         )
 
     def _pay(self, client: LedgerClient) -> None:
@@ -158,6 +158,11 @@ class NodeStory:
 
     def _verify(self, client: LedgerClient) -> None:
         cast, deal = self._played()
+        lost = self._reached - self._height
+        self._stage.say(
+            f"the {lost} blocks after the backup are gone with their node: one machine alone is as safe as its last backup, "
+            "which is why consortia run several nodes"
+        )
         expect(client.status().height >= self._height, "the restored ledger has every block of the backup")
         verified = run(
             "verify", str(self._directory / RECEIPT), "--genesis", str(self._directory / "genesis.json")

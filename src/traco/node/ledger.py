@@ -13,7 +13,7 @@ from traco.engine.embedded.engine import EmbeddedEngine
 from traco.kernel import crypto
 from traco.kernel.application import Application
 from traco.kernel.codec import Codec
-from traco.kernel.errors import Failure
+from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
@@ -49,6 +49,18 @@ def make_screener(limits: KernelParameters) -> DirectScreener:
 # Objects before the collector looks at the youngest, and how often it goes on to older ones. With Python's own numbers it
 # walked hundreds of thousands of results and records, none of them garbage, several times a second.
 COLLECTOR: Final = (50_000, 20, 100)
+
+
+FILE_WATCH_S: Final = 1.0
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file has this name now; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 @contextmanager
@@ -98,6 +110,8 @@ class LedgerNode:
             self._alarm = alarm
             self.store = MeasuredStore(directory / LEDGER_FILE, network_id(founding), self.meter)
             opened.callback(self.store.close)
+            self._file = directory / LEDGER_FILE
+            self._opened_file = _identity(self._file)
             with _loading():
                 self.application = Application(founding, registry, self.store, self._alarmed, self._screener)
             self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
@@ -138,6 +152,7 @@ class LedgerNode:
         tasks = {
             asyncio.create_task(self.gateway.run(), name="traco-blocks"),
             asyncio.create_task(self._pool.watch(), name="traco-watch"),
+            asyncio.create_task(self._watch_file(), name="traco-file"),
         }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -147,6 +162,17 @@ class LedgerNode:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _watch_file(self) -> None:
+        """Whether the ledger's file is still the one that was opened. Raises ``Halt``.
+
+        A deleted file can be written for as long as it is open, and all of it is gone afterwards.
+        """
+        while _identity(self._file) == self._opened_file:
+            await asyncio.sleep(FILE_WATCH_S)
+        raise Halt(
+            f"{self._file} was deleted or replaced while the node ran; nothing more is acknowledged. Restore a backup."
+        )
 
     async def finish(self) -> None:
         """Leave the event loop: no more screening. Call before ``stop``."""
