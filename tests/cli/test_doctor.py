@@ -29,3 +29,29 @@ def test_a_failure_is_shown_with_what_to_do_and_by_the_exit_code(traco: CommandL
     failed = [row for row in printed.document["findings"] if row["verdict"] == "fail"]
     assert [row["check"] for row in failed] == ["permissions", "keys"]
     assert all(row["advice"] for row in failed)
+
+
+def test_a_directory_that_is_no_nodes_is_the_only_finding(traco: CommandLine, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    printed = traco("doctor", tmp_path, "--json")
+    assert printed.code == ExitCode.NEGATIVE
+    assert printed.document["findings"] == [{
+        "check": "directory", "verdict": "fail", "found": f"{tmp_path} is no node's directory",
+        "advice": "Make one with: traco node init DIR",
+    }]  # fmt: skip
+
+
+def test_the_doctor_leaves_nothing_where_there_is_no_node(traco: CommandLine, tmp_path: Path) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    traco("doctor", place)
+    assert list(place.iterdir()) == []
+
+
+def test_a_missing_file_of_keys_is_restored_not_given_a_mode(traco: CommandLine, node: Path) -> None:
+    (node / "node.keys").unlink()
+    found = {row["check"]: row for row in traco("doctor", node, "--json").document["findings"]}
+    assert (found["keys"]["found"], found["keys"]["advice"]) == (
+        "node.keys is missing",
+        "Restore it from a backup.",
+    )

@@ -58,6 +58,7 @@ def test_an_existing_key_store_is_left_alone(traco: CommandLine) -> None:
     traco("key", "create", "seller")
     printed = traco("key", "create", "seller", "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.KEYS, "keystore.exists")
+    assert "choose another name" in printed.problem["detail"]
 
 
 def test_a_wrong_passphrase_is_said_without_repeating_it(

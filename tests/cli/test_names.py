@@ -102,3 +102,10 @@ def test_a_key_store_is_that_of_the_entry_or_that_of_the_name(tmp_path: Path) ->
 )
 def test_an_id_is_hex_of_the_right_length(text: str, expected: bytes | None) -> None:
     assert as_id(text, 16) == expected
+
+
+def test_kinds_get_the_article_that_they_are_spoken_with(tmp_path: Path) -> None:
+    book = opened(tmp_path)
+    book.add("bank", Entry("party", ID), NETWORK)
+    with pytest.raises(CommandProblem, match="names a party; an account is needed"):
+        book.require("bank", "account")

@@ -48,12 +48,6 @@ def test_a_wrong_lei_makes_no_node(traco: CommandLine, tmp_path: Path) -> None:
     assert not (tmp_path / "node").exists()
 
 
-def test_one_home_has_the_names_of_one_network(traco: CommandLine, tmp_path: Path) -> None:
-    traco("node", "init", tmp_path / "one")
-    printed = traco("node", "init", tmp_path / "two", "--operator-name", "other", "--json")
-    assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, "home.other_network")
-
-
 def test_a_directory_without_a_node_cannot_be_started(traco: CommandLine, tmp_path: Path) -> None:
     printed = traco("node", "start", tmp_path, "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.HALTED, "node.incomplete")
@@ -103,3 +97,34 @@ def test_a_damaged_ledger_cannot_be_audited(traco: CommandLine, ledger: Path) ->
     (ledger / "ledger.db").write_bytes(b"not a database, but as long as one" * 300)
     printed = traco("node", "audit", ledger, "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.HALTED, "storage.damaged")
+
+
+@pytest.mark.parametrize("command", [("node", "stop"), ("node", "audit"), ("node", "backup")])
+def test_what_is_no_nodes_directory_is_said_to_be_none_and_left_alone(
+    traco: CommandLine, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    more = (tmp_path / "copy",) if "backup" in command else ()
+    printed = traco(*command, place, *more, "--json")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.HALTED, "node.incomplete")
+    assert "is not a node's directory; make one with" in printed.problem["detail"]
+    assert list(place.iterdir()) == []
+
+
+def test_a_node_in_a_directory_that_does_not_exist_cannot_be_stopped(
+    traco: CommandLine, tmp_path: Path
+) -> None:
+    printed = traco("node", "stop", tmp_path / "nowhere", "--json")
+    assert printed.problem["code"] == "node.incomplete"
+
+
+@pytest.mark.parametrize(("name", "code"), [("operator", "name.taken"), ("other", "home.other_network")])
+def test_a_home_that_cannot_take_another_network_gets_no_node(
+    traco: CommandLine, tmp_path: Path, name: str, code: str
+) -> None:
+    traco("node", "init", tmp_path / "one")
+    printed = traco("node", "init", tmp_path / "two", "--operator-name", name, "--json")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, code)
+    assert "another --home" in printed.problem["detail"]
+    assert not (tmp_path / "two").exists()

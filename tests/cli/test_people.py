@@ -2,7 +2,11 @@
 
 from typing import Any
 
-from traco.cli.people import People, Unit, readable
+import pytest
+
+from traco.cli.people import FAILURES_WITH_AMOUNTS, People, Unit, readable
+from traco.kernel.errors import Rejected
+from traco.modules.composition import compose
 
 EURO, BANK = "11" * 16, "22" * 16
 UNITS = {EURO: Unit(2, "EUR-CASH")}
@@ -46,3 +50,27 @@ def test_a_duration_stays_in_milliseconds() -> None:
 
 def test_amounts_below_one_and_below_nought_are_written_out() -> None:
     assert (readable(5, 2), readable(-5, 2), readable(12, 0)) == ("0.05", "-0.05", "12")
+
+
+def counted_in(code: str, **fields: Any) -> str:
+    return People({BANK: "@bank"}.get, UNITS.get).counted_in(code, fields)
+
+
+def test_a_failure_that_names_a_known_instrument_says_its_unit() -> None:
+    assert counted_in("holding.supply_exceeded", instrument=EURO, left=5) == (
+        " Amounts are in the smallest unit of EUR-CASH, which has 2 decimals."
+    )
+
+
+@pytest.mark.parametrize("fields", [{"account": BANK, "available": 5}, {"instrument": BANK, "left": 5}])
+def test_a_failure_that_names_no_known_instrument_says_smallest_unit(fields: dict[str, Any]) -> None:
+    assert counted_in("holding.insufficient", **fields) == " Amounts are in the smallest unit."
+
+
+def test_a_failure_without_amounts_says_nothing_of_them() -> None:
+    assert counted_in("settlement.legs_exceeded", found=5, limit=4) == ""
+
+
+def test_every_failure_with_amounts_is_one_of_the_ledgers() -> None:
+    compose()  # which imports every module of the ledger, and their errors
+    assert {kind.code for kind in Rejected.__subclasses__()} >= FAILURES_WITH_AMOUNTS

@@ -12,7 +12,9 @@ from traco.services.doc import service
 
 API = Path(__file__).parents[2] / "src" / "traco" / "node" / "api"
 TOKENS = API.parents[1] / "client" / "access.py"
-FAMILIES = "access|request|limit|object|block|receipt|projections|explorer|transaction|fingerprint|node"
+FAMILIES = (
+    "access|request|report|limit|object|block|receipt|projections|explorer|transaction|fingerprint|node"
+)
 CODE = re.compile(rf'"((?:{FAMILIES})\.[a-z_]+)"')
 NOT_ANSWERS = {"node.tls_required", "node.tls_unusable"}  # why a node does not start
 WRITING = {

@@ -91,6 +91,28 @@ def test_a_statement_of_a_day_without_movements_has_none(asking: CommandLine) ->
     assert (printed.document["movements"], printed.document["closing"]) == ([], 0)
 
 
+@pytest.mark.parametrize(
+    "period",
+    [
+        ("--from", "2026-11-22", "--to", "2026-11-20"), ("--from", "2026-11-22", "--to", "2026-11-21"),
+        ("--from-height", "3", "--to-height", "2"),
+    ],
+)  # fmt: skip
+def test_a_period_that_ends_before_it_begins_is_refused(asking: CommandLine, period: tuple[str, ...]) -> None:
+    printed = asking("report", "statement", "@alice-account", "@bond", *period)
+    assert printed.code == ExitCode.INPUT
+    assert "report.period_reversed" in printed.err
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json"])
+def test_only_the_table_shortens_the_ids_of_transactions(asking: CommandLine, form: str) -> None:
+    whole = asking("report", "statement", "@alice-account", "@bond", "--json").document["movements"][0][
+        "transaction"
+    ]
+    out = asking("report", "statement", "@alice-account", "@bond", "--format", form).out
+    assert (whole in out, f"{whole[:12]}…" in out) == (form != "table", form == "table")
+
+
 def test_positions_have_the_owners_name(asking: CommandLine) -> None:
     rows = rows_of(asking("report", "positions", "--account", "@alice-account", "--format", "csv").out)
     assert {(row["account"], row["owner"]) for row in rows} == {("alice-account", "alice")}

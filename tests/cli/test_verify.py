@@ -77,4 +77,31 @@ def test_a_missing_file_is_no_verdict(
 
 
 def test_the_genesis_must_be_named(traco: CommandLine, files: Path) -> None:
-    assert traco("verify", files / "good.receipt").code == ExitCode.USAGE
+    printed = traco("verify", files / "good.receipt")
+    assert printed.code == ExitCode.USAGE
+    assert "GET /v1/genesis" in printed.err
+
+
+def test_the_verdict_comes_first_for_what_is_not_valid(
+    traco: CommandLine, files: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "genesis.json"
+    other.write_bytes((files / "genesis.json").read_bytes().replace(b"Stored", b"Others"))
+    printed = traco("verify", files / "good.receipt", "--genesis", other)
+    assert printed.err.startswith(
+        "error: NOT VALID: this file does not prove anything on the network of this genesis document. "
+    )
+
+
+def test_a_file_that_is_no_receipt_is_said_to_be_none(
+    traco: CommandLine, files: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"hello")
+    printed = traco("verify", tmp_path / "file", "--genesis", files / "genesis.json")
+    assert printed.err.startswith("error: NOT VALID: this file is no receipt")
+
+
+def test_references_are_read_as_text_and_amounts_as_smallest_units(traco: CommandLine, files: Path) -> None:
+    out = traco("verify", files / "good.receipt", "--genesis", files / "genesis.json").out
+    assert 'reference="rent"' in out
+    assert "are in smallest units" in out

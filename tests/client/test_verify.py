@@ -95,6 +95,12 @@ def test_unknown_types_are_shown_as_they_are(receipts: Receipts) -> None:
     ]
 
 
+def test_text_that_a_terminal_would_obey_is_written_out(receipts: Receipts) -> None:
+    proof = describe(verify_receipt(receipts.success, GENESIS))
+    proof["events"] = [{"type": "party.registered/1", "name": "\x1b[2Jgone\u202e"}]
+    assert "name='\\x1b[2Jgone\\u202e'" in as_text(proof)
+
+
 def test_what_cannot_be_shown_is_said_so(receipts: Receipts) -> None:
     verified = verify_receipt(receipts.success, GENESIS)
     nested: list[Any] = []

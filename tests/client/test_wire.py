@@ -47,3 +47,9 @@ def test_an_answer_beyond_the_limit_is_none(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_nothing_of_the_environment_stands_between_a_client_and_its_node() -> None:
     assert connection_options("http://node")["trust_env"] is False
+
+
+def test_the_reason_has_no_number_of_the_operating_system() -> None:
+    with pytest.raises(NoAnswer) as caught, translated(lambda: False):
+        raise httpx.ConnectError("[Errno 111] Connection refused")
+    assert caught.value.reason == "Connection refused"

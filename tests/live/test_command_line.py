@@ -122,6 +122,12 @@ def test_a_transfer_of_too_much_is_rejected_with_the_ledgers_code(traco: Command
     assert (shown["status"], shown["failure"]["code"]) == ("rejected", "holding.insufficient")
 
 
+def test_a_failure_with_amounts_tells_people_what_they_count(traco: CommandLine) -> None:
+    printed = traco("holding", "transfer", "@eur", "@bank-cash", "@seller-cash", "1000000", "--as", "@bank")
+    assert "100000000 are needed." in printed.err
+    assert "Amounts are in the smallest unit." in printed.err
+
+
 def test_acting_for_another_party_is_refused(traco: CommandLine, network: Network) -> None:
     keys = network.home / "keys" / "seller.keys"
     printed = traco(
@@ -318,7 +324,8 @@ def test_a_file_that_is_no_invoice_is_reported(traco: CommandLine, file: str, co
     [
         (("12.345",), "amount.too_fine"),
         (("1,5",), "amount.unreadable"),
-        (("99999999999999999999",), "amount.unreadable"),
+        (("99999999999999999999999999",), "amount.too_large"),
+        (("0",), "amount.zero"),
         (("9999999999999999999",), "amount.too_large"),
         (("1", "--reference", "x" * 65), "reference.too_long"),
     ],

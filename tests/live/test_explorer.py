@@ -158,6 +158,49 @@ def test_search_finds(shown: Shown, page: Page, what: str, title: str) -> None:
     expect(page.locator("h1")).to_have_text(title)
 
 
+def test_search_lists_the_parties_with_a_text_in_their_name(shown: Shown, page: Page) -> None:
+    visit(page, shown, "", "Overview")
+    page.locator("#search-text").fill("example SELLER")
+    page.locator("#search-text").press("Enter")
+    expect(page.locator("h1")).to_have_text("Search")
+    expect(page.locator("main tbody tr")).to_have_count(1)
+    expect(page.locator("#search-text")).to_have_value("")
+    page.get_by_role("link", name="Example Seller Ltd").click()
+    expect(page.locator("h1")).to_have_text("Example Seller Ltd")
+
+
+@pytest.mark.parametrize(("name", "code"), [("eur", "CASH-EUR"), ("seller", "Example Seller Ltd")])
+def test_search_lists_what_has_an_id_that_begins_so(shown: Shown, page: Page, name: str, code: str) -> None:
+    visit(page, shown, f"search/{shown.names[name][:12]}", "Search")
+    expect(page.locator("main").get_by_role("link", name=code).first).to_be_visible()
+
+
+@pytest.mark.parametrize("kind", ["party", "tx", "block", "account", "document"])
+def test_a_malformed_id_in_the_address_is_not_found(shown: Shown, page: Page, kind: str) -> None:
+    visit(page, shown, f"{kind}/no-id", "Not found")
+
+
+def test_a_statement_of_a_reversed_period_says_so(shown: Shown, page: Page) -> None:
+    visit(page, shown, f"account/{shown.names['seller-account']}", "Account")
+    statement = page.locator("section", has=page.locator("#statement-instrument"))
+    page.locator("#statement-from").fill("2026-11-22")
+    page.locator("#statement-to").fill("2026-11-20")
+    statement.get_by_role("button", name="Show").click()
+    expect(statement.locator(".problem")).to_contain_text("The period ends before it begins.")
+
+
+def test_rows_are_cards_with_their_amounts_on_a_telephone(shown: Shown, page: Page) -> None:
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    visit(page, shown, f"account/{shown.names['seller-account']}", "Account")
+    balance = page.locator("td[data-title=Balance]").last
+    expect(balance).to_be_visible()
+    place = balance.bounding_box()
+    assert place is not None
+    assert place["x"] >= 0
+    assert place["x"] + place["width"] <= NARROW["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
+
+
 def test_search_says_when_there_is_nothing(shown: Shown, page: Page) -> None:
     visit(page, shown, "search/" + "0" * 32, "Not found")
 

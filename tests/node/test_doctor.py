@@ -251,12 +251,9 @@ def test_a_variable_that_nobody_knows_is_found(node: Path) -> None:
     assert findings(node, {"TRACO_NODE_PROT": "1"})["configuration"].verdict is Verdict.FAIL
 
 
-def test_a_directory_that_is_none_fails_without_a_fault(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "measure_disk", lambda _: QUICK)
+def test_a_directory_that_is_none_fails_without_a_fault(tmp_path: Path) -> None:
     found = findings(tmp_path / "missing")
-    assert {found[check].verdict for check in ("configuration", "files", "keys", "ledger")} == {Verdict.FAIL}
+    assert {check: finding.verdict for check, finding in found.items()} == {"directory": Verdict.FAIL}
     assert not (tmp_path / "missing").exists()
 
 
@@ -274,3 +271,10 @@ def test_the_worst_verdict_counts(verdicts: list[Verdict], expected: Verdict) ->
 
 def test_the_machines_clock_tells_its_state_or_nothing() -> None:
     assert doctor.clock_state() in (None, 0, 1, 2, 3, 4, 5)
+
+
+def test_a_damaged_node_is_still_examined_as_one(node: Path) -> None:
+    for name in ("genesis.json", "node.json"):
+        (node / name).unlink()
+    found = findings(node)
+    assert {found[check].verdict for check in ("configuration", "files", "ledger")} == {Verdict.FAIL}

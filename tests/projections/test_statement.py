@@ -94,6 +94,45 @@ def test_pages_together_are_the_whole_statement(
         assert entries == [row[0] for row in rows]
 
 
+@pytest.mark.parametrize(
+    "period",
+    [
+        Period(from_height=10_000), Period(from_height=10_000, to_height=20_000), Period(from_ms=EVER),
+        Period(from_ms=EVER, to_height=1), Period(from_height=10_000, to_ms=1), Period(10_000, 1),
+    ],
+)  # fmt: skip
+def test_a_period_after_the_last_entry_closes_with_what_it_opened_with(
+    ledger: RandomLedger, tmp_path: Path, period: Period
+) -> None:
+    with ledger.projected(tmp_path) as database:
+        account, instrument, rows = busiest(database)
+        everything = sum(row[3] for row in rows)
+        with database.reading() as (connection, _):
+            found = read_statement(connection, account, instrument, period)
+    assert found == Statement(everything, everything, [], None)
+
+
+@pytest.mark.parametrize("period", [Period(to_height=0), Period(to_ms=1), Period(0, 0, 0, 1)])
+def test_a_period_before_the_first_entry_opens_and_closes_with_nothing(
+    ledger: RandomLedger, tmp_path: Path, period: Period
+) -> None:
+    with ledger.projected(tmp_path) as database:
+        account, instrument, _ = busiest(database)
+        with database.reading() as (connection, _):
+            assert read_statement(connection, account, instrument, period) == Statement(0, 0, [], None)
+
+
+@pytest.mark.parametrize(
+    ("period", "is_reversed"),
+    [
+        (Period(), False), (Period(5, 5), False), (Period(5, 4), True), (Period(from_ms=5, to_ms=4), True),
+        (Period(5, 6, 7, 8), False), (Period(from_height=5, to_ms=4), False),
+    ],
+)  # fmt: skip
+def test_a_period_is_reversed_if_it_ends_before_it_begins(period: Period, is_reversed: bool) -> None:
+    assert period.is_reversed is is_reversed
+
+
 def test_an_account_that_never_had_anything_has_a_statement_of_nothing(
     ledger: RandomLedger, tmp_path: Path, url: str | None
 ) -> None:

@@ -7,7 +7,7 @@ from traco.cli.problems import unusable
 from traco.cli.session import Reading
 from traco.kernel.codec import MAX_AMOUNT
 
-_AMOUNT = re.compile(r"([0-9]{1,19})(?:\.([0-9]{1,8}))?")
+_AMOUNT = re.compile(r"([0-9]+)(?:\.([0-9]{1,8}))?")
 
 
 def smallest_units(text: str, decimals: int) -> int:
@@ -22,9 +22,12 @@ def smallest_units(text: str, decimals: int) -> int:
         raise unusable(
             "amount.too_fine", f"{text!r} has more than the {decimals} decimals of the instrument."
         )
-    amount = int(whole + fraction.ljust(decimals, "0"))
+    digits = (whole + fraction.ljust(decimals, "0")).lstrip("0") or "0"
+    amount = int(digits) if len(digits) <= len(str(MAX_AMOUNT)) else MAX_AMOUNT + 1
     if amount > MAX_AMOUNT:
         raise unusable("amount.too_large", f"{text!r} is more than any ledger amount can be.")
+    if amount == 0:
+        raise unusable("amount.zero", "An amount is more than 0.")
     return amount
 
 
@@ -34,6 +37,7 @@ def instrument_of(session: Reading, text: str) -> tuple[bytes, dict[str, Any]]:
     record: dict[str, Any] = session.require(
         session.client.query("holding.instrument", instrument=identity), "instrument", text
     )
+    session.learn_unit(identity, record)
     return identity, record
 
 

@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, NamedTuple, Self
 import typer
 
 from traco.cli.output import Output
-from traco.cli.problems import CommandProblem, problem_of
+from traco.cli.problems import CommandProblem, Problem, problem_of
 
 DEFAULT_HOME = Path("~/.traco")
 
@@ -69,12 +69,12 @@ class Local:
             problem = problem_of(error)
             if problem is not None:
                 raise CommandProblem(
-                    problem.exit_code, problem.code, self.wording(problem.detail), problem.fields
+                    problem.exit_code, problem.code, self.wording(problem), problem.fields
                 ) from error
 
-    def wording(self, detail: str) -> str:
+    def wording(self, problem: Problem) -> str:
         """What a problem's text becomes for whoever reads it."""
-        return detail
+        return problem.detail
 
     def close(self) -> None:
         """Release what the session opened."""

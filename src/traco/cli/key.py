@@ -9,7 +9,7 @@ import typer
 from traco.cli.command import command, group
 from traco.cli.names import check_name
 from traco.cli.passphrases import NEW_VARIABLE, Passphrases
-from traco.cli.problems import unusable
+from traco.cli.problems import CommandProblem, ExitCode, unusable
 from traco.cli.session import WithKeys, open_keys
 from traco.client.keystore import KeyEntry, KeyStore
 from traco.client.signers.command import TIMEOUT_SECONDS
@@ -52,6 +52,10 @@ def create(
 ) -> None:
     """Make a key store with one key. Its public keys are written beside it, for traco party register."""
     path = keystore or session.names.key_store(name)
+    if keystore is None and path.exists():
+        raise CommandProblem(
+            ExitCode.KEYS, "keystore.exists", f"{path} has the keys of {name} already; choose another name."
+        )
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     with KeyStore.create(path, session.passphrases.new(path)) as store:
         store.generate(key, Scheme[scheme.upper()], role)

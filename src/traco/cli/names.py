@@ -94,7 +94,9 @@ class AddressBook:
                 "name.unknown", f"There is no name {name!r} in {self.home / FILE}; see: traco name list"
             )
         if entry.kind != kind:
-            raise unusable("name.other_kind", f"{name!r} names a {entry.kind}; a {kind} is needed here.")
+            raise unusable(
+                "name.other_kind", f"{name!r} names {_one(entry.kind)}; {_one(kind)} is needed here."
+            )
         return entry
 
     def name_of(self, identity: str) -> str | None:
@@ -114,6 +116,18 @@ class AddressBook:
             )
         names = {**self._book.names, plain: entry}
         self._save(_Book(network=network.hex(), url=url or self._book.url, names=names))
+
+    def require_new(self, name: str) -> None:
+        """See, before anything is made, that this home can take a network that does not exist yet, with a first name.
+
+        Raises ``CommandProblem``.
+        """
+        known = self._book.names.get(check_name(name))
+        needs = f"{self.home} belongs to network {self._book.network}; a new network needs another --home."
+        if known is not None:
+            raise unusable("name.taken", f"{name!r} stands for {known.kind} {known.id}. {needs}")
+        if self._book.network:
+            raise unusable("home.other_network", needs)
 
     def remove(self, name: str) -> None:
         """Forget a name. Raises ``CommandProblem`` where there is none."""
@@ -159,6 +173,10 @@ def check_name(name: str) -> str:
             f"{name!r} cannot be a name: use a-z, then up to 62 of a-z, 0-9, point, hyphen, underscore.",
         )
     return plain
+
+
+def _one(kind: Kind) -> str:
+    return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 
 def as_id(text: str, size: int) -> bytes | None:

@@ -31,6 +31,7 @@ from traco.node.directory import (
     MEMBER_KEY,
     NODE_LOG,
     read_genesis,
+    require_node_directory,
 )
 from traco.node.link import Sealed
 from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
@@ -75,6 +76,7 @@ def init(
     """
     if lei:
         check_lei(lei)
+    session.names.require_new(name)
     genesis = node_directory.create(
         directory, session.passphrases.new(directory / KEYS_FILE), name=network, operator=operator, purpose=purpose,
         time_ms=time.time_ns() // 1_000_000, config=NodeConfig(port=port, verifiers=verifiers), lei=lei or None,
@@ -217,6 +219,7 @@ def _readiness(url: str, authority: Path | None) -> dict[str, Any]:
 @command(app, "stop", examples=["traco node stop node"])
 def stop(session: WithNames, directory: Directory) -> None:
     """Stop the node that runs in a directory, and wait until it has."""
+    require_node_directory(directory)
     holder = _holder(directory)
     if holder is None:
         raise CommandProblem(ExitCode.NODE, "node.not_running", f"No node runs in {directory}.")

@@ -13,6 +13,14 @@ AMOUNTS: Final = frozenset({
 })  # fmt: skip
 """Fields of records and events that count smallest units."""
 
+FAILURES_WITH_AMOUNTS: Final = frozenset({
+    "document.amount_exceeded", "financing.amount_exceeded", "financing.dilution_exceeded", "financing.overpaid",
+    "financing.price", "financing.recourse_amount", "financing.recourse_exceeded", "holding.attached",
+    "holding.attachment_exceeded", "holding.awaiting_exceeded", "holding.hold_exceeded", "holding.instrument_in_use",
+    "holding.insufficient", "holding.pledge_exceeded", "holding.supply_exceeded",
+})  # fmt: skip
+"""Codes of the ledger whose text counts smallest units, as consensus has it."""
+
 _TIMES_MS: Final = range(1_000_000_000_000, 253_402_300_800_000)  # September 2001 to 9999: less is a duration
 
 
@@ -52,6 +60,15 @@ class People:
         if isinstance(value, int) and not isinstance(value, bool):
             return _number(value, unit, field)
         return value
+
+    def counted_in(self, code: str, fields: Mapping[str, Any]) -> str:
+        """The sentence, with a space before it, that says what the amounts in a failure's text are; empty where it has none."""
+        if code not in FAILURES_WITH_AMOUNTS:
+            return ""
+        unit = self._unit_in(fields)
+        if unit is None:
+            return " Amounts are in the smallest unit."
+        return f" Amounts are in the smallest unit of {unit.code}, which has {unit.decimals} decimals."
 
     def _unit_in(self, record: Mapping[str, Any]) -> Unit | None:
         for field in ("instrument", "cash"):

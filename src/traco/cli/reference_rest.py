@@ -31,6 +31,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "request.invalid": (400, "A parameter or the body is not what the route takes; the detail says which."),
     "request.too_deep": (400, "The JSON nests deeper than `limits.json_depth`."),
     "request.incomplete": (400, "The client went away before the request was complete."),
+    "report.period_reversed": (400, "The period ends before it begins."),
     "fingerprint.caller_invalid": (400, "The caller is not named as the service wants it."),
     "fingerprint.commitment_invalid": (400, "The commitment to the content is not 32 bytes."),
     "fingerprint.not_normal": (

@@ -23,6 +23,7 @@ app = group("Reports from a node's projections: statements, positions, financing
 PAGE: Final = 1_000
 _PARTS: Final = ("owned", "available", "held", "pledged", "attached", "bucket", "incoming", "awaited")
 _FINANCED: Final = ("face", "price", "recovered", "total", "unpaid")
+_SHORT_ID: Final = 12
 _FORMAT: Final = Shared(
     "style",
     Annotated[
@@ -124,6 +125,9 @@ def statement(
         "account": session.identity(account, "account"), "instrument": session.identity(instrument, "instrument"),
         "from_ms": moment_ms(begin, end_of_day=False), "to_ms": moment_ms(end, end_of_day=True), "from_height": from_height,
     }  # fmt: skip
+    # a day ends with its last millisecond, one before the time that the node is asked for
+    _require_order(period["from_ms"], period["to_ms"], 1 if _is_day(end) else 0)
+    _require_order(from_height, to_height)
     first = session.ask("statement", **period, to_height=to_height)
     # later pages must not have what came after the closing balance of the first
     last = first["height"] + 1 if to_height is None else min(to_height, first["height"] + 1)
@@ -141,7 +145,8 @@ def statement(
             "time": utc(row["time_ms"]), "height": row["height"], "cause": row["cause"],
             "counter_account": "" if other is None else session.named(other), "reference": _text(row["reference"]),
             "amount": readable(row["amount"], decimals), "balance": readable(row["balance"], decimals),
-            "transaction": row["transaction"],
+            # the longest column, which people need least: `traco report ... --format csv` has it whole
+            "transaction": f"{row['transaction'][:_SHORT_ID]}…" if session.style == "table" else row["transaction"],
         }  # fmt: skip
 
     if session.style == "table":
@@ -274,7 +279,7 @@ def moment_ms(text: str, *, end_of_day: bool) -> int | None:
     if not text:
         return None
     try:
-        if len(text) == len("2026-10-01"):
+        if _is_day(text):
             day = date.fromisoformat(text) + timedelta(days=1 if end_of_day else 0)
             moment = datetime.combine(day, time(), UTC)
         else:
@@ -289,6 +294,19 @@ def moment_ms(text: str, *, end_of_day: bool) -> int | None:
     if milliseconds < 0:
         raise unusable("time.unreadable", f"{text!r} is before 1970.")
     return milliseconds
+
+
+def _is_day(text: str) -> bool:
+    return len(text) == len("2026-10-01")
+
+
+def _require_order(begin: int | None, end: int | None, inclusive: int = 0) -> None:
+    """Refuse a period that ends before it begins. Raises ``CommandProblem``."""
+    if begin is not None and end is not None and end - inclusive < begin:
+        raise unusable(
+            "report.period_reversed",
+            "The period ends before it begins. Give an end that is not before the beginning, or leave one of them out.",
+        )
 
 
 def utc(milliseconds: int) -> str:

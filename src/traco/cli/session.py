@@ -1,7 +1,7 @@
 """What commands that talk to a node have at hand: names, a client, and signers of the acting party."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ from traco.cli.files import write_file
 from traco.cli.names import SIGNERS_SUFFIX, AddressBook, Entry, Kind, as_id, check_name
 from traco.cli.passphrases import Passphrases
 from traco.cli.people import People, Unit
-from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
+from traco.cli.problems import CommandProblem, ExitCode, Problem, absent, unusable
 from traco.cli.proving import access_of, proving_key
 from traco.client.keystore import KeyEntry, KeyStore
 from traco.client.results import AddressRefused, OutcomeUnknown, TransactionResult
@@ -104,12 +104,18 @@ class WithNames(Local):
         super().__init__(json=json)
         self.home = home.expanduser()
         self.names = AddressBook.open(self.home)
+        self._units: dict[str, Unit | None] = {}
 
-    def wording(self, detail: str) -> str:
-        """The text with names for the ids that have one; programs get the ids."""
+    def wording(self, problem: Problem) -> str:
+        """The text with names for the ids that have one, and what its amounts are; programs get it as it is."""
         if self.output.as_json:
-            return detail
-        return _ID.sub(lambda found: self.names.name_of(found[0]) or found[0], detail)
+            return problem.detail
+        named = _ID.sub(lambda found: self.names.name_of(found[0]) or found[0], problem.detail)
+        return named + People(self.names.name_of, self.known_unit).counted_in(problem.code, problem.fields)
+
+    def known_unit(self, instrument: str) -> Unit | None:
+        """The unit of an instrument (id in hex) that this command came to know; no node is asked."""
+        return self._units.get(instrument)
 
 
 class WithKeys(WithNames):
@@ -141,7 +147,6 @@ class Reading(WithNames):
             )
         except AddressRefused as error:
             raise CommandProblem(ExitCode.INPUT, error.code, error.detail, error.fields) from None
-        self._units: dict[str, Unit | None] = {}
 
     def close(self) -> None:
         """Close the connection."""
@@ -217,6 +222,10 @@ class Reading(WithNames):
         if text not in self._units:
             self._units[text] = self._ask_unit(text)
         return self._units[text]
+
+    def learn_unit(self, instrument: bytes, record: Mapping[str, Any]) -> None:
+        """Keep the unit of an instrument whose record was read."""
+        self._units[instrument.hex()] = Unit(record["decimals"], record["code"])
 
     def _ask_unit(self, text: str) -> Unit | None:
         identity = as_id(text, ID_BYTES)

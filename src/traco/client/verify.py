@@ -74,18 +74,34 @@ def as_text(proof: Mapping[str, Any]) -> str:
     ]
     for title, items in (("instruction", proof["instructions"]), ("event", proof["events"])):
         lines += [f"{title:12} {item['type']}: {_fields(item)}" for item in items]
+    lines.append("amounts      are in smallest units")
     lines += [f"signed by    key {key}" for key in proof["signers"]]
     lines += [f"assumes      {assumption}" for assumption in proof["assumes"]]
     return "\n".join(lines) + "\n"
 
 
 def _fields(form: Mapping[str, Any]) -> str:
-    shown = (f"{name}={_value(value)}" for name, value in form.items() if name != "type")
+    shown = (
+        f"{name}={_quoted(value) if name == 'reference' else _value(value)}"
+        for name, value in form.items()
+        if name != "type"
+    )
     return ", ".join(shown)
 
 
+def _quoted(value: Any) -> str:
+    """A reference, which is bytes in hex: as text in quotation marks where it is text that can be shown, else in hex."""
+    shown = _value(value)
+    try:
+        text = bytes.fromhex(shown).decode()
+    except ValueError:
+        return shown
+    return msgspec.json.encode(text).decode() if text and text.isprintable() else shown
+
+
 def _value(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if text.isprintable() else ascii(text)  # nothing that a terminal would obey
 
 
 def _time(time_ms: int) -> str:

@@ -8,6 +8,7 @@ Exception
 """
 
 import os
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,6 +21,10 @@ from traco.client.results import AddressRefused, ClientClosed
 CONNECT_SECONDS: Final = 5.0
 MAX_ANSWER_BYTES: Final = 134_217_728
 """More than a node answers to anything; beyond it, what answers is not a node."""
+
+_SYSTEM_NUMBER: Final = re.compile(
+    r"^\[Errno -?[0-9]+\] "
+)  # before the text of an error of the operating system
 
 T = TypeVar("T")
 
@@ -138,7 +143,8 @@ def translated(is_closed: Callable[[], bool]) -> Iterator[None]:
 
 
 def _no_answer(error: httpx.TransportError, *, may_have_arrived: bool) -> NoAnswer:
-    return NoAnswer(str(error) or type(error).__name__, may_have_arrived=may_have_arrived)
+    reason = _SYSTEM_NUMBER.sub("", str(error)) or type(error).__name__
+    return NoAnswer(reason, may_have_arrived=may_have_arrived)
 
 
 class Received:

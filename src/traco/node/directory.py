@@ -32,6 +32,9 @@ FINGERPRINT_LOG: Final = "fingerprints.log"
 NODE_LOG: Final = "node.log"
 RESTORED_FILE: Final = "restored.json"  # holds back a restored copy, so that there are not two of one node
 
+FOUNDED_FILES: Final = (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE)
+"""What only a backup has."""
+
 PRIVATE_UMASK: Final = 0o077  # whatever a node writes is for its own user
 
 MEMBER_KEY: Final = "member"  # acts for the founding member: registers parties, grants roles
@@ -122,13 +125,24 @@ def require_complete(directory: Path) -> None:
             f"{directory} is a restored copy. If it started while its original runs, or after others saw later blocks, there "
             "would be two histories sealed with one key. If the original is gone for good: traco node takeover DIR",
         )
-    for name in (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE):
+    for name in FOUNDED_FILES:
         if not (directory / name).exists():
             raise NodeDirectoryError("node.incomplete", _missing(directory, name))
 
 
+def is_node_directory(directory: Path) -> bool:
+    """Whether a directory is a node's, be it a damaged one's: it has any of the files that only a node has."""
+    return any((directory / name).exists() for name in (*FOUNDED_FILES, RESTORED_FILE))
+
+
+def require_node_directory(directory: Path) -> None:
+    """Refuse what is not a node's directory, before anything is written there. Raises ``NodeDirectoryError``."""
+    if not is_node_directory(directory):
+        raise NodeDirectoryError("node.incomplete", _missing(directory, GENESIS_FILE))
+
+
 def _missing(directory: Path, name: str) -> str:
-    if not directory.exists() or not any(directory.iterdir()):
+    if not is_node_directory(directory):
         return f"{directory} is not a node's directory; make one with: traco node init DIR"
     return (
         f"{directory / name} is missing. Restore it from a backup, or mount its disk: a node never starts anew in a "

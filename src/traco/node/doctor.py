@@ -37,6 +37,7 @@ from traco.node.directory import (
     KEYS_FILE,
     LEDGER_FILE,
     NodeDirectoryError,
+    is_node_directory,
     read_genesis,
     require_complete,
 )
@@ -93,7 +94,10 @@ class Patient(NamedTuple):
 def examine(
     directory: Path, environment: Mapping[str, str] | None = None, now_ms: Callable[[], int] | None = None
 ) -> Iterator[Finding]:
-    """Every check, one after the other."""
+    """Every check, one after the other; for a directory that is no node's, that alone."""
+    if not is_node_directory(directory):
+        yield _fail("directory", f"{directory} is no node's directory", "Make one with: traco node init DIR")
+        return
     configuration, config = _configuration(directory, environment)
     yield configuration
     patient = Patient(directory, config, _holder(directory))
@@ -207,6 +211,8 @@ def _keys(patient: Patient) -> Finding:
         path = patient.directory / name
         try:
             parse_file(read_private(path, MAX_KEY_FILE_BYTES), path)
+        except FileNotFoundError:
+            return _fail("keys", f"{name} is missing", "Restore it from a backup.")
         except (OSError, KeyStoreError) as error:
             return _fail("keys", f"{name}: {error}", "Give the file mode 0600, or restore it from a backup.")
     return _ok("keys", "both key stores are whole (they were not opened)")

@@ -41,6 +41,11 @@ class Period(NamedTuple):
     from_ms: int | None = None
     to_ms: int | None = None
 
+    @property
+    def is_reversed(self) -> bool:
+        """Whether it ends before it begins, by height or by time. One that ends where it begins is empty, not reversed."""
+        return _ends_before(self.from_height, self.to_height) or _ends_before(self.from_ms, self.to_ms)
+
 
 EVER: Final = Period()
 
@@ -105,7 +110,10 @@ def _query(bounds: tuple[str, ...]) -> Any:
     """The query of a statement: first a row with entry 0 that has both balances as amount and balance, then the page."""
     edges = select(_first(bounds, "from").label("low"), _first(bounds, "to").label("high")).cte("edges")
     mine = (journal.c.account == bindparam("account")) & (journal.c.instrument == bindparam("instrument"))
-    low, high = select(edges.c.low).scalar_subquery(), select(edges.c.high).scalar_subquery()
+    low = select(edges.c.low).scalar_subquery()
+    # heights and times can have nothing in common: then nothing moved, and what closes is what opened
+    end = case((edges.c.high < edges.c.low, edges.c.low), else_=edges.c.high)
+    high = select(end).scalar_subquery()
     # one bound, because of two the index would use one and read everything that only the other leaves out
     behind = bindparam("after", type_=BigInteger) + 1
     first = select(case((edges.c.low > behind, edges.c.low), else_=behind)).scalar_subquery()
@@ -123,6 +131,10 @@ def _query(bounds: tuple[str, ...]) -> Any:
     return union_all(
         select(*(value.label(name) for name, value in {**nothing, **balances}.items())), select(page)
     )
+
+
+def _ends_before(begin: int | None, end: int | None) -> bool:
+    return begin is not None and end is not None and end < begin
 
 
 def _balance_before(edge: ColumnElement[int], mine: ColumnElement[bool]) -> ColumnElement[int]:

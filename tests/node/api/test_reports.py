@@ -65,6 +65,31 @@ def test_a_period_begins_with_what_was_there_before(place: Town) -> None:
     assert earlier["items"] + later["items"] == whole["items"]
 
 
+@pytest.mark.parametrize("unit", ["height", "ms"])
+def test_a_period_that_ends_before_it_begins_is_refused(place: Town, unit: str) -> None:
+    reversed_period = statement_of(place, **{f"from_{unit}": 5, f"to_{unit}": 4})
+    assert refusal(place, reversed_period, "alice") == (400, "report.period_reversed")
+    empty = ask(place, statement_of(place, **{f"from_{unit}": 5, f"to_{unit}": 5}))
+    assert (empty["items"], empty["opening"]) == ([], empty["closing"])
+
+
+def test_a_period_after_everything_closes_with_what_it_opened_with(place: Town) -> None:
+    whole = ask(place, statement_of(place))
+    for bounds in ({"from_height": 10_000}, {"from_ms": 2**50}, {"from_ms": 2**50, "to_height": 1}):
+        found = ask(place, statement_of(place, **bounds))
+        assert (found["opening"], found["closing"], found["items"]) == (
+            whole["closing"],
+            whole["closing"],
+            [],
+        )
+
+
+def test_a_period_before_everything_opens_and_closes_with_nothing(place: Town) -> None:
+    for bounds in ({"to_height": 0}, {"to_ms": 1}):
+        found = ask(place, statement_of(place, **bounds))
+        assert (found["opening"], found["closing"], found["items"]) == (0, 0, [])
+
+
 def test_positions_are_those_of_the_account_asked_for(place: Town) -> None:
     account = place.ids["account of alice"].hex()
     items = ask(place, f"positions?account={account}")["items"]

@@ -73,7 +73,12 @@ class Reports:
     def statement(
         self, account: bytes, instrument: bytes, period: Period, after: str, limit: int, principal: Principal
     ) -> dict[str, Any]:
-        """A page of the statement of an account that the principal sees."""
+        """A page of the statement of an account that the principal sees. Raises ``Problem``."""
+        if period.is_reversed:
+            raise Problem(
+                400, "report.period_reversed", "The period ends before it begins.",
+                advice="Give an end that is not before the beginning, or leave one of them out.",
+            )  # fmt: skip
         with self._reads.seen(principal) as seen:
             seen.view.require("holding.account", AccountQuery(account))
         (behind,) = _read_cursor(after, int) or (0,)

@@ -31,11 +31,16 @@ export function fill(element, ...children) {
 export function table(caption, columns, rows, empty) {
   if (rows.length === 0) return h("p", { class: "empty" }, empty);
   return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
-    h("table", null,
+    // the roles of its parts are said, because as cards on narrow screens they would lose them
+    h("table", { role: "table" },
       h("caption", { class: "unseen" }, caption),
-      h("thead", null, h("tr", null, columns.map((column) => h("th", { scope: "col", class: column.kind }, column.title)))),
-      h("tbody", null, rows.map((row) => h("tr", null,
-        columns.map((column) => h("td", { class: column.kind, "data-title": column.title }, column.cell(row))))))));
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, columns.map((column) => h("th", { scope: "col", role: "columnheader", class: column.kind }, column.title)))),
+      h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" },
+        columns.map((column) => h("td", { role: "cell", class: column.kind, "data-title": capital(column.title) }, column.cell(row))))))));
+}
+
+function capital(title) {
+  return title.charAt(0).toUpperCase() + title.slice(1);
 }
 
 /** A list of terms and what they are. `pairs`: [term, child]; pairs without a child are left out. */

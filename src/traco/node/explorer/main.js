@@ -22,6 +22,7 @@ const PAGES = { "": overview, blocks, block, tx: transaction, parties, party, in
   document: document_, financing, batch, verify, access, search };
 const MENU = [["", "overview"], ["blocks", "blocks"], ["parties", "parties"], ["instruments", "instruments"], ["documents", "documents"],
   ["verify", "verify"], ["access", "access"]];
+const OBJECTS = new Set(["block", "tx", "party", "instrument", "account", "document", "financing", "batch", "verify"]);
 const THEMES = ["auto", "light", "dark"];
 const THEME = "traco.theme";
 
@@ -32,7 +33,7 @@ async function show() {
   leaving.abort();
   const staying = (leaving = new AbortController());
   const [path, parameters] = location.hash.replace(/^#\/?/, "").split("?");
-  const [name, id] = path.split("/", 2).map(decodeURIComponent);
+  const [name, id] = path.split("/", 2).map(plain);
   mark(name);
   const content = find("content");
   content.setAttribute("aria-busy", "true");
@@ -41,7 +42,7 @@ async function show() {
     const made = await page(id ?? "", staying.signal, new URLSearchParams(parameters ?? ""));
     if (!staying.signal.aborted) fill(content, made);
   } catch (error) {
-    if (!staying.signal.aborted) fill(content, failure(error));
+    if (!staying.signal.aborted) fill(content, failure(error, name, id));
   }
   if (staying.signal.aborted) return;
   content.removeAttribute("aria-busy");
@@ -49,8 +50,19 @@ async function show() {
   document.title = title ? `${title} · Traco` : "Traco";
 }
 
-function failure(error) {
+/** A part of an address without its escapes; as it is where these are malformed. */
+function plain(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+function failure(error, name, id) {
   if (!(error instanceof NodeError)) throw error;
+  // what cannot be an id is the id of nothing
+  if (error.status === 400 && OBJECTS.has(name)) return [nowhere(), h("p", null, say("search_nothing", { text: id ?? "" }))];
   const signIn = error.status === 401 ? h("p", null, h("a", { href: "#/access" }, say("give_token"))) : null;
   return h("div", { class: "problem", role: "alert" },
     h("h1", null, say(error.status === 404 ? "not_found" : "problem")), h("p", null, error.message), signIn,
@@ -62,9 +74,12 @@ function nowhere() {
 }
 
 function mark(name) {
-  for (const anchor of find("navigation").querySelectorAll("a")) {
-    if (anchor.dataset.page === name) anchor.setAttribute("aria-current", "page");
-    else anchor.removeAttribute("aria-current");
+  const navigation = find("navigation");
+  for (const anchor of navigation.querySelectorAll("a")) {
+    if (anchor.dataset.page === name) {
+      anchor.setAttribute("aria-current", "page");
+      navigation.scrollLeft = anchor.offsetLeft - navigation.offsetLeft; // where it is one row that scrolls
+    } else anchor.removeAttribute("aria-current");
   }
 }
 

@@ -5,6 +5,10 @@ import { find } from "./node.js";
 import { field, language, say, sentence, word } from "./words.js";
 
 const known = new Map();
+const UNIT = Symbol("the instrument of a record that has none of its own");
+const ENCUMBRANCES = ["hold", "pledge", "attachment"];
+const MOMENT = { year: "numeric", month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+  timeZoneName: "short" };
 
 /** Forget what was asked: names and units may be others for another reader. */
 export function forget() {
@@ -43,7 +47,7 @@ export function decimal(amount, decimals) {
 /** A moment in the reader's time zone; the title has it in UTC. */
 export function moment(ms) {
   const date = new Date(Number(ms));
-  const text = date.toLocaleString(language() === "zh" ? "zh-CN" : "en-GB", { dateStyle: "medium", timeStyle: "medium" });
+  const text = date.toLocaleString(language() === "zh" ? "zh-CN" : "en-GB", MOMENT);
   return h("time", { datetime: date.toISOString(), title: date.toISOString() }, text);
 }
 
@@ -108,12 +112,21 @@ export function digits(amount, instrumentId) {
   return shown;
 }
 
+/** The instructions and events of one transaction: what names a hold, pledge or attachment only has the instrument of what names it too. */
+export function relate(...lists) {
+  const records = lists.flat();
+  const units = new Map();
+  const ids = (record) => ENCUMBRANCES.map((name) => record[name]).filter(Boolean);
+  for (const record of records.filter((one) => one.instrument)) for (const id of ids(record)) units.set(id, record.instrument);
+  for (const record of records) record[UNIT] = units.get(ids(record)[0]);
+}
+
 /** The instrument that the amounts of an instruction or event are of, or a promise of it: its own, or that of its financing or document. */
 function unitOf(record) {
   if (record.instrument ?? record.cash) return record.instrument ?? record.cash;
   if (record.financing) return once("unit", record.financing, () => find("financing.get", { financing: record.financing })).then((view) => view?.record.cash);
   if (record.document) return once("unit", record.document, () => find("financing.receivable", { document: record.document })).then((view) => view?.record.cash);
-  return null;
+  return record[UNIT] ?? null;
 }
 
 /** Bytes in hex as text where they are text, else as hex. */

@@ -1,7 +1,7 @@
 // An account: whose it is, what is in it, and a statement of it for a time.
 
 import { facts, fill, h, section, table } from "../dom.js";
-import { find, get, query } from "../node.js";
+import { find, get, NodeError, query } from "../node.js";
 import { account as accountLink, badge, code, digits, instrument as instrumentLink, instrumentOf, link, money, moment, party, reference } from "../readable.js";
 import { field, say, word } from "../words.js";
 import { optional } from "./optional.js";
@@ -37,7 +37,9 @@ async function statementForm(id, rows) {
   const to = h("input", { id: "statement-to", type: "date", name: "to" });
   const show = async (event) => {
     event?.preventDefault();
-    await statement(result, id, chosen.value, begin(from.value, 0), begin(to.value, 1));
+    // days as the browser gives them, such as 2026-11-20, are in the order of their texts
+    if (from.value && to.value && to.value < from.value) fill(result, problem(say("period_reversed")));
+    else await statement(result, id, chosen.value, begin(from.value, 0), begin(to.value, 1));
   };
   await show();
   return [h("form", { class: "line", onsubmit: show },
@@ -52,8 +54,19 @@ function begin(day, later) {
   return new Date(year, month - 1, date + later).getTime();
 }
 
+function problem(text) {
+  return h("p", { class: "problem" }, text);
+}
+
 async function statement(result, id, instrument, fromMs, toMs, after = null) {
-  const page = await optional(() => get("/v1/reports/statement", { account: id, instrument, from_ms: fromMs, to_ms: toMs, limit: PAGE, after }));
+  let page;
+  try {
+    page = await optional(() => get("/v1/reports/statement", { account: id, instrument, from_ms: fromMs, to_ms: toMs, limit: PAGE, after }));
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    fill(result, problem(error.message));
+    return;
+  }
   if (page === null) {
     fill(result, h("p", { class: "empty" }, say("no_projections")));
     return;

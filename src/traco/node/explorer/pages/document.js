@@ -68,7 +68,8 @@ function people(title, rows, what) {
 function receivableFacts(view) {
   const found = view.record ?? view;
   const unit = found.instrument;
+  const isPaid = view.unpaid !== undefined && BigInt(view.unpaid) === 0n;
   return facts([[say("instrument"), link("instrument", unit)], [field("debtor"), party(found.debtor)], [field("total"), money(found.total, unit)],
     [say("paid"), money(found.paid, unit)], [field("unpaid"), view.unpaid === undefined ? null : money(view.unpaid, unit)],
-    [say("financed"), money(found.financed, unit)], [say("due"), found.due_ms ? moment(found.due_ms) : null], [say("overdue"), say(found.overdue ? "yes" : "no")]]);
+    [say("financed"), money(found.financed, unit)], [say("due"), found.due_ms ? moment(found.due_ms) : null], [say("overdue"), isPaid ? null : say(found.overdue ? "yes" : "no")]]);
 }

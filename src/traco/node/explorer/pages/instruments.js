@@ -13,13 +13,18 @@ const PAGE = 100;
 
 export async function instruments(id, signal, parameters) {
   const page = await get("/v1/instruments", { limit: PAGE, after: parameters.get("after") });
-  return [h("h1", null, say("instruments")), table(say("instruments"), [
+  return [h("h1", null, say("instruments")), instrumentTable(page.items), more("instruments", page.next)];
+}
+
+/** Instruments as the list of them has them. */
+export function instrumentTable(items) {
+  return table(say("instruments"), [
     { title: say("code"), cell: (row) => link("instrument", row.id, row.instrument.code) },
     { title: say("kind"), cell: (row) => word(row.instrument.kind) },
     { title: say("currency"), cell: (row) => row.instrument.currency ?? "–" },
     { title: field("issuer"), cell: (row) => party(row.instrument.issuer) },
     { title: say("status"), cell: (row) => badge(row.instrument.closed ? "closed" : "active") },
-  ], page.items, say("nothing")), more("instruments", page.next)];
+  ], items, say("nothing"));
 }
 
 export async function instrument(id) {

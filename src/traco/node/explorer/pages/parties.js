@@ -13,13 +13,18 @@ const PAGE = 100;
 
 export async function parties(id, signal, parameters) {
   const page = await get("/v1/parties", { limit: PAGE, after: parameters.get("after") });
-  return [h("h1", null, say("parties")), table(say("parties"), [
+  return [h("h1", null, say("parties")), partyTable(page.items), more("parties", page.next)];
+}
+
+/** Parties as the list of them has them. */
+export function partyTable(items) {
+  return table(say("parties"), [
     { title: say("name"), cell: (row) => link("party", row.id, row.party.name ?? undefined) },
     { title: say("kind"), cell: (row) => word(row.party.kind) },
     { title: say("status"), cell: (row) => badge(row.party.status) },
     { title: say("identifiers"), cell: (row) => row.party.identifiers.map((one) => `${one.scheme}:${one.value}`).join(", ") },
     { title: say("roles"), cell: (row) => row.party.roles.map(word).join(", ") },
-  ], page.items, say("nothing")), more("parties", page.next)];
+  ], items, say("nothing"));
 }
 
 export async function party(id) {

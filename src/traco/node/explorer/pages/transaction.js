@@ -2,11 +2,12 @@
 
 import { facts, h, section } from "../dom.js";
 import { bytes, get } from "../node.js";
-import { badge, code, link, moment, statement } from "../readable.js";
+import { badge, code, link, moment, relate, statement } from "../readable.js";
 import { say, word } from "../words.js";
 
 export async function transaction(id) {
   const found = await get(`/v1/transactions/${encodeURIComponent(id)}`);
+  relate(found.instructions ?? [], found.events);
   const ended = found.status === "final" || found.status === "rejected";
   return [h("h1", null, say("transaction")),
     facts([[say("id"), code(found.id)], [say("kind"), found.kind ? word(found.kind) : null], [say("status"), badge(found.status)],

@@ -2,7 +2,7 @@
 
 import { facts, fill, h, section } from "../dom.js";
 import { bytes } from "../node.js";
-import { code, moment, statement } from "../readable.js";
+import { code, moment, relate, statement } from "../readable.js";
 import { say } from "../words.js";
 import { ReceiptInvalid, verifyReceipt, VerifierUnsupported } from "../verify.js";
 
@@ -59,7 +59,7 @@ async function judge(chosen, result) {
     fill(result, accepted(report, own, await shapes()));
   } catch (error) {
     if (!(error instanceof ReceiptInvalid || error instanceof VerifierUnsupported)) throw error;
-    fill(result, h("div", { class: "problem verdict refused" }, h("h2", null, say("refused_title")), h("p", null, error.message), h("p", null, h("code", null, error.code ?? "verifier.unsupported"))));
+    fill(result, h("div", { class: "problem verdict refused" }, h("h2", null, say("refused_title")), h("p", null, error.reason ?? error.message), h("p", null, h("code", null, error.code ?? "verifier.unsupported"))));
   }
 }
 
@@ -74,15 +74,17 @@ function named({ type, values }, shape) {
   return { type, ...Object.fromEntries(values.map((value, index) => [names[index] ?? `field_${index}`, value])) };
 }
 
-function statements(title, records, shape) {
-  return records.length ? section(title, h("ol", { class: "statements" }, records.map((one) => h("li", null, statement(named(one, shape)))))) : null;
+function statements(title, records) {
+  return records.length ? section(title, h("ol", { class: "statements" }, records.map((one) => h("li", null, statement(one))))) : null;
 }
 
 function accepted(report, own, shape) {
+  const [instructions, events] = [report.instructions, report.events].map((records) => records.map((one) => named(one, shape)));
+  relate(instructions, events);
   return [h("div", { class: "verdict accepted" }, h("h2", null, say("accepted_title")), h("p", null, say(own ? "accepted_own" : "accepted_node"))),
     facts([[say("network"), `${report.network_name} · ${report.network}`], [say("transaction"), code(report.transaction)], [say("block"), report.height], [say("time"), moment(report.time_ms)],
       [say("outcome"), report.failure ? h("code", null, report.failure.code) : say("done")]]),
-    statements(say("instructions"), report.instructions, shape),
-    statements(say("events"), report.events, shape),
+    statements(say("instructions"), instructions),
+    statements(say("events"), events),
     section(say("assumes"), h("p", null, say("assumes_text")), h("p", null, say("names_are_the_nodes")))];
 }
