@@ -12,13 +12,11 @@ from typing import Any, Final, Self
 import msgspec
 
 from bench.connections import Answer, Connection
-from bench.market import Market, describe, signer
-from bench.rest import PASSPHRASE, PORT, prepare, token_of
-from traco.client.access import make_token, new_grant
+from bench.market import Market, describe
+from bench.rest import PASSPHRASE, PORT, operator_token, prepare, token_of
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.node.api.settings import ApiLimits
 from traco.node.configuration import CONFIG_FILE, NodeConfig, ProjectionsConfig, encode_config
-from traco.node.ledger import wall_clock_ms
 
 MANY: Final = 1_000_000
 UNLIMITED: Final = ApiLimits(
@@ -84,9 +82,7 @@ class Node:
 
     async def operator(self) -> Connection:
         """A connection of the member that runs the node."""
-        market = self.market
-        grant = new_grant(market.network, signer("node").public_key, market.member, "read", wall_clock_ms())
-        return await Connection.open(PORT, make_token(grant, market.member_signer))
+        return await Connection.open(PORT, operator_token(self.market))
 
     async def heights(self, connection: Connection) -> tuple[int, int]:
         """How far the ledger is, and how far its projections are."""

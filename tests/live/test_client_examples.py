@@ -127,7 +127,9 @@ def test_an_example_runs(
             raise Kept
 
     with fake_keyring(), suppress(Kept):
-        made = eval(compile(here, f"<{name}>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {**names, "keep": keep})
+        made = eval(
+            compile(here, f"<{name}>", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT), {**names, "keep": keep}
+        )
         if inspect.iscoroutine(made):
             asyncio.run(made)
     assert capsys.readouterr().out or kept
