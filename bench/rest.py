@@ -99,6 +99,7 @@ async def measure(directory: Path, idle: int, seconds: float) -> dict[str, float
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", timeout=60) as client:
             await _ready(client, node)
             client.headers["authorization"] = f"Bearer {operator_token(market)}"
+            await _projected(client)
             load = Load(market)
             return {
                 **await _idle(client, load, idle), **await _many(client, load, seconds),
@@ -117,6 +118,15 @@ async def _ready(client: httpx.AsyncClient, node: "subprocess.Popen[bytes]") -> 
         except httpx.TransportError:
             await asyncio.sleep(0.05)
     raise RuntimeError("the node did not start; see node.log in its directory")
+
+
+async def _projected(client: httpx.AsyncClient) -> None:
+    """Until projections have everything: a node that was filled by other means has a lot to catch up with."""
+    while True:
+        progress = (await client.get("/v1/health/progress")).json()
+        if progress["projected_height"] == progress["ledger"]["height"]:
+            return
+        await asyncio.sleep(0.1)
 
 
 async def _submit(client: httpx.AsyncClient, raw: bytes) -> dict[str, Any]:
