@@ -71,11 +71,7 @@ check: venv-dev ## Format, lint, types, import rules, style tests (seconds)
 	$(PY) -m pytest -q tests/style
 
 test: check ## All tests with branch coverage, at least 95 % of kernel, modules and storage
-	@mkdir -p build
-	$(PY) -m pytest --cov --cov-report= | tee build/test.log
-	$(PY) -m coverage json --quiet -o build/coverage.json
-	$(PY) tools/coverage_gate.py build/coverage.json
-	tail -n 1 build/test.log
+	@tools/run_tests.sh $(PY)
 
 .PHONY: mutants torture torture-selftest fuzz bench
 mutants: venv-dev ## Plant faults in keepers, trees and codec; tests must find 85 %; ONLY='traco.kernel.codec*'

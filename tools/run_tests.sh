@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# All tests, in two processes beside each other: those that mostly wait for nodes, browsers and fuzzers of their own, and the
+# others, with branch coverage. Says at the end what both found. The argument is the Python to use.
+set -euo pipefail
+python=$1
+apart=(tests/live tests/fuzz tests/independent tests/torture)
+mkdir -p build
+
+"$python" -m pytest -q -p no:cacheprovider "${apart[@]}" >build/test-apart.log 2>&1 &
+beside=$!
+trap 'kill "$beside" 2>/dev/null || true' EXIT
+
+failed=0
+"$python" -m pytest --cov --cov-report= "${apart[@]/#/--ignore=}" | tee build/test.log || failed=1
+echo "Waiting for ${apart[*]} ..."
+wait "$beside" || failed=1
+trap - EXIT
+if [ "$failed" -ne 0 ]; then
+  cat build/test-apart.log
+  tail -n 1 build/test.log
+  exit 1
+fi
+tail -n 12 build/test-apart.log
+"$python" -m coverage json --quiet -o build/coverage.json
+"$python" tools/coverage_gate.py build/coverage.json
+tail -n 1 build/test.log
+tail -n 1 build/test-apart.log
