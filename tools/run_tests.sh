@@ -6,9 +6,11 @@ python=$1
 apart=(tests/live tests/fuzz tests/independent tests/torture)
 mkdir -p build
 
+set -m # else the shell has what runs beside it ignore Ctrl-C, and tests of Ctrl-C fail
 "$python" -m pytest -q -p no:cacheprovider "${apart[@]}" >build/test-apart.log 2>&1 &
 beside=$!
-trap 'kill "$beside" 2>/dev/null || true' EXIT
+set +m
+trap 'kill -- "-$beside" 2>/dev/null || true' EXIT
 
 failed=0
 "$python" -m pytest --cov --cov-report= "${apart[@]/#/--ignore=}" | tee build/test.log || failed=1
