@@ -152,7 +152,9 @@ def test_closing_ends_the_pauses_between_attempts(serve: Serve) -> None:
 
 
 PROGRAM = """
+import signal
 import sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where the tests run in the background, it is ignored
 from traco.client.ledger import LedgerClient
 with LedgerClient(sys.argv[1]) as client:
     try:

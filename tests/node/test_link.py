@@ -23,15 +23,16 @@ def office(tmp_path: Path) -> Office:
     return Office(tmp_path / "outbox.db", MemoryStore())
 
 
-def sealed(office: Office) -> Sealed:
-    return Sealed(office.engine.seal(), office.application.info().height, office.engine.block_time_ms())
+async def sealed(office: Office) -> Sealed:
+    height = office.application.info().height
+    return Sealed(office.engine.seal(), height, office.engine.block_time_ms(), height)
 
 
 def run(office: Office, work: Work, on_gone: Callable[[], None] = lambda: None) -> None:
     async def linked() -> None:
         near, far = socket.socketpair()
         serving = asyncio.create_task(
-            LedgerEnd(office.gateway, lambda: sealed(office), office.figures).serve(near)
+            LedgerEnd(office.gateway, lambda at_least: sealed(office), office.figures).serve(near)
         )
         api = ApiEnd(on_gone)
         await api.connect(far)
@@ -62,7 +63,7 @@ def test_results_and_refusals_travel_whole(office: Office) -> None:
 
 def test_the_seal_travels_with_height_and_time(office: Office) -> None:
     async def work(api: ApiEnd, serving: "asyncio.Task[None]") -> None:
-        assert await api.seal() == sealed(office)
+        assert await api.seal() == await sealed(office)
 
     run(office, work)
 

@@ -34,6 +34,10 @@ def tracer(exporter: InMemorySpanExporter, process: str) -> SpanTracer:
     return SpanTracer(SimpleSpanProcessor(exporter), process, "1")
 
 
+async def unsealed(_: int) -> Sealed:
+    return Sealed(b"", 0, 0, 0)
+
+
 async def nothing(_: Any) -> None:
     return
 
@@ -45,7 +49,7 @@ def submitted(office: Office, exporter: InMemorySpanExporter) -> Sequence[Readab
         near, far = socket.socketpair()
         api, ledger = tracer(exporter, "api"), tracer(exporter, "ledger")
         office.gateway.tracer = ledger
-        end = LedgerEnd(office.gateway, lambda: Sealed(b"", 0, 0), office.figures, tracer=ledger)
+        end = LedgerEnd(office.gateway, unsealed, office.figures, tracer=ledger)
         serving = asyncio.create_task(end.serve(near))
         link = ApiEnd()
         link.trace = api.context

@@ -117,7 +117,7 @@ class StoredLedger:
         checkpoint = Checkpoint(info.height, info.time_ms, info.app_hash)
         seal = sign_checkpoint(checkpoint, application.network, SealKey())
         reads = Reads(SnapshotReader(self.path), self.ledger.registry)
-        return reads.finality(identity, Sealed(seal, info.height, info.time_ms))
+        return reads.finality(identity, Sealed(seal, info.height, info.time_ms, info.height))
 
     def close(self) -> None:
         """Close the store."""

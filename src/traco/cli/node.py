@@ -33,7 +33,6 @@ from traco.node.directory import (
     read_genesis,
     require_node_directory,
 )
-from traco.node.link import Sealed
 from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
 from traco.node.supervisor import run_node
 from traco.storage import Difference, DirectoryLock, StoreLocked
@@ -122,10 +121,10 @@ def start(
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
     network = network_id(parse_genesis(read_genesis(directory)))
 
-    def announce(sealed: Sealed) -> None:
-        ready = {"url": config.url, "pid": os.getpid(), "network": network.hex(), "height": sealed.height}
+    def announce(height: int) -> None:
+        ready = {"url": config.url, "pid": os.getpid(), "network": network.hex(), "height": height}
         with suppress(OSError):  # nobody listens any more; the node goes on
-            session.output.document(ready, f"{config.url} is ready (height {sealed.height})")
+            session.output.document(ready, f"{config.url} is ready (height {height})")
             sys.stdout.flush()
             tell_service_manager("READY=1")
 

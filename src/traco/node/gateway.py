@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from traco.engine.embedded.engine import EmbeddedEngine
+from traco.engine.seam import Engine
 from traco.kernel.application import Finalized
 from traco.kernel.block import Answer, EnvelopeAnswer
 from traco.kernel.codec import ROOT, Codec, encode
@@ -81,7 +81,7 @@ class Gateway:
     """Between submitters and the engine; lives in the ledger process and its event loop."""
 
     def __init__(
-        self, engine: EmbeddedEngine, outbox: Outbox, pool: ScreeningPool, screener: RememberingScreener,
+        self, engine: Engine, outbox: Outbox, pool: ScreeningPool, screener: RememberingScreener,
         network: bytes, member: bytes, signer: EnvelopeSigner, find: FindReceipt, meter: Meter | None = None,
     ) -> None:  # fmt: skip
         self._engine, self._outbox, self._pool, self._screener = engine, outbox, pool, screener
@@ -106,6 +106,7 @@ class Gateway:
         self._height = -1  # of the last block that was made here
         self._made = asyncio.Event()  # replaced with every block
         self._busy = False  # the last envelope was a large one
+        engine.on_work(self._work.set)
 
     def recover(self) -> int:
         """Offer again what the outbox holds; how many envelopes. Call before ``run``. Raises ``OutboxFailed``."""
@@ -251,7 +252,7 @@ class Gateway:
 
     async def _await_work(self) -> None:
         """Sleep until something is submitted or an item falls due."""
-        if self._ready or self._engine.wants_block():
+        if (self._ready and self._engine.has_room()) or self._engine.wants_block():
             return
         self._work.clear()
         due = self._engine.next_due_ms()
@@ -267,7 +268,7 @@ class Gateway:
 
     def _pack(self) -> None:
         """Put what is ready into one envelope, make it durable, offer it to the engine."""
-        if not self._ready:
+        if not self._ready or not self._engine.has_room():
             return
         keys = self._next_keys()
         self._busy = len(keys) >= BATCH
@@ -342,9 +343,11 @@ class Gateway:
         return list(dict.fromkeys(entry.request for entry in entries if entry is not None and entry.request))
 
     def _conclude(self, answer: EnvelopeAnswer, height: int) -> None:
-        """Settle the transactions of one of our envelopes."""
+        """Settle the transactions of an envelope, if it is one of ours."""
+        keys = self._packed.pop(answer.identity, None)
+        if keys is None:
+            return  # another member's gateway answers for it
         self._done.append(answer.identity)
-        keys = self._packed.pop(answer.identity)
         if answer.leaf < 0:
             for key in keys:
                 self._settle(key, self._refused(Answer(key[:_IDENTITY], -1, answer.failure)))

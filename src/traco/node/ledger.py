@@ -178,9 +178,10 @@ class LedgerNode:
         """Leave the event loop: no more screening. Call before ``stop``."""
         await self._pool.disconnect()
 
-    def sealed(self) -> Sealed:
-        """The seal of the last block, its height, and the time that a block made now would have."""
-        return Sealed(self.engine.seal(), self.application.info().height, self.engine.block_time_ms())
+    async def sealed(self, at_least: int = 0) -> Sealed:
+        """The newest seal, at best of a block at or above a height, and where the ledger stands."""
+        seal, height = await self.engine.sealed(at_least)
+        return Sealed(seal, height, self.engine.block_time_ms(), self.application.info().height)
 
     def figures(self) -> Figures:
         """What this process counts of itself, now."""

@@ -6,7 +6,7 @@ Nobody else can reach it: it has no address. Requests are numbered; answers may 
 import asyncio
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -39,15 +39,20 @@ class ResultOf(Record, frozen=True, tag="result"):
 
 
 class Seal(Record, frozen=True, tag="seal"):
-    """The seal of the last block, and where the ledger stands."""
+    """The newest seal, at best of a block at or above a height, and where the ledger stands."""
+
+    at_least: int = 0
 
 
 class Sealed(Record, frozen=True):
-    """The answer to ``Seal``: a signed checkpoint, the committed height and the node's clock in ms."""
+    """The answer to ``Seal``: the seal and the height it is of (empty and 0 where nothing is sealed yet), the committed
+    height, and the time in ms that validity is counted from.
+    """
 
     seal: bytes
     height: int
     time_ms: int
+    ledger_height: int
 
 
 class Measure(Record, frozen=True, tag="measure"):
@@ -103,7 +108,7 @@ class LedgerEnd:
     """The ledger's side: answers requests from the gateway. ``on_ready`` is called when the API answers."""
 
     def __init__(
-        self, gateway: Gateway, seal: Callable[[], Sealed], figures: Callable[[], Figures],
+        self, gateway: Gateway, seal: Callable[[int], Awaitable[Sealed]], figures: Callable[[], Figures],
         on_ready: Callable[[], None] = lambda: None, tracer: Tracer = NO_TRACES,
     ) -> None:  # fmt: skip
         self._gateway = gateway
@@ -164,7 +169,7 @@ class LedgerEnd:
             found = self._gateway.result(request.identity)
             answer = () if found is None else (_to_record(found),)
         elif isinstance(request, Seal):
-            answer = self._seal()
+            answer = await self._seal(request.at_least)
         elif isinstance(request, Measure):
             answer = self._figures()
         elif isinstance(request, NextBlock):
@@ -217,9 +222,9 @@ class ApiEnd:
         found = _RESULTS.decode(await self._ask(ResultOf(identity)))
         return _from_record(found[0]) if found else None
 
-    async def seal(self) -> Sealed:
-        """The seal of the last block. Raises ``LedgerGone``."""
-        return _SEALED.decode(await self._ask(Seal()))
+    async def seal(self, at_least: int = 0) -> Sealed:
+        """The newest seal, at best of a block at or above a height. Raises ``LedgerGone``."""
+        return _SEALED.decode(await self._ask(Seal(at_least)))
 
     async def figures(self) -> Figures:
         """The ledger process's figures. Raises ``LedgerGone``."""

@@ -29,7 +29,7 @@ from traco.node.directory import (
     require_complete,
 )
 from traco.node.ledger import LedgerNode
-from traco.node.link import LedgerEnd, Sealed
+from traco.node.link import LedgerEnd
 from traco.node.logs import log_to
 from traco.node.projector import ProjectorSettings, keep_projector, open_projections
 from traco.node.service import name_process
@@ -50,9 +50,9 @@ Given = tuple[ApiSettings, socket.socket, socket.socket | None]
 
 
 def run_node(
-    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[Sealed], None] = lambda _: None
+    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[int], None] = lambda _: None
 ) -> None:  # fmt: skip
-    """Run until SIGTERM or SIGINT; ``on_ready`` is called once, when the node answers.
+    """Run until SIGTERM or SIGINT; ``on_ready`` is called once with the height, when the node answers.
 
     Raises ``Halt``, ``NodeDirectoryError``, ``KeyStoreError``.
 
@@ -71,7 +71,7 @@ def run_node(
 
 
 def _run_node(
-    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[Sealed], None]
+    directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[int], None]
 ) -> None:  # fmt: skip
     genesis = read_genesis(directory)
     tracer = _check_surroundings(directory, genesis, config)
@@ -173,7 +173,7 @@ def start_api(given: Given) -> ApiProcess:
     return ApiProcess(process, near)
 
 
-async def _run(node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[Sealed], None]) -> None:
+async def _run(node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[int], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -195,7 +195,7 @@ async def _run(node: LedgerNode, given: Given, first: ApiProcess, on_ready: Call
 
 
 async def _keep_api(
-    node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[Sealed], None]
+    node: LedgerNode, given: Given, first: ApiProcess, on_ready: Callable[[int], None]
 ) -> None:
     """Answer the API process, and start another one if it dies. Raises ``Halt`` if that does not help."""
     loop = asyncio.get_running_loop()
@@ -205,7 +205,7 @@ async def _keep_api(
         nonlocal announced
         if not announced:
             announced = True
-            on_ready(node.sealed())
+            on_ready(node.application.info().height)
 
     api = first
     while failures < API_RESTARTS:

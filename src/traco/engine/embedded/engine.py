@@ -9,6 +9,7 @@ offers it again. Because a block is decided and committed in one go, there is no
 from collections.abc import Callable
 
 from traco.engine.embedded.checkpoint import CheckpointSigner, sign_checkpoint
+from traco.engine.seam import Seal
 from traco.kernel.application import Application, Finalized
 from traco.kernel.errors import Failure, Halt, TooLarge
 from traco.kernel.instruction import KernelParameters
@@ -44,6 +45,13 @@ class EmbeddedEngine:
         if failure is None:
             self._waiting[envelope] = None
         return failure
+
+    def has_room(self) -> bool:
+        """Always: a block is made as soon as an envelope is there."""
+        return True
+
+    def on_work(self, wake: Callable[[], None]) -> None:
+        """Nothing happens here that the gateway did not do; it need not be woken."""
 
     def wants_block(self) -> bool:
         """Whether there is work: an envelope waits, or an item has fallen due."""
@@ -90,6 +98,10 @@ class EmbeddedEngine:
         info = self._application.info()
         checkpoint = Checkpoint(info.height, info.time_ms, info.app_hash)
         return sign_checkpoint(checkpoint, self._application.network, self._signer)
+
+    async def sealed(self, height: int) -> Seal:
+        """The seal of the last committed block, which is never below a ``height`` that was committed."""
+        return Seal(self.seal(), self._application.info().height)
 
 
 _MAX_BYTES = 2**31 - 1  # the application's own parameter limits a block on this engine

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -123,6 +124,11 @@ class Following:
             await self.heads.beyond(concerns.height, CONCERNS_SECONDS)
 
 
+def _shown(seal: bytes) -> str:
+    """A checkpoint is text; the evidence of a distributed engine is not, and is given in base64."""
+    return seal.decode() if seal.startswith(b"traco/") else b64encode(seal).decode()
+
+
 def _ledger_routes(
     link: ApiEnd, genesis: bytes, network: bytes, limits: KernelParameters, access: AccessSettings
 ) -> list[Any]:
@@ -133,8 +139,8 @@ def _ledger_routes(
     async def status() -> dict[str, Any]:
         sealed = await link.seal()
         return {
-            "network": network.hex(), "node": access.node.hex(), "version": __version__, "height": sealed.height,
-            "time_ms": sealed.time_ms, "window_ms": limits.window_ms, "seal": sealed.seal.decode(),
+            "network": network.hex(), "node": access.node.hex(), "version": __version__, "height": sealed.ledger_height,
+            "time_ms": sealed.time_ms, "window_ms": limits.window_ms, "seal": _shown(sealed.seal),
         }  # fmt: skip
 
     @get(

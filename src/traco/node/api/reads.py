@@ -181,6 +181,12 @@ class Reads:
                     break
         return {"items": to_form(rows), "next": None if after is None else after.hex()}
 
+    def height_of(self, identity: bytes) -> int:
+        """The height of the block that has a transaction; 0 where none has."""
+        with self.snapshot() as snapshot:
+            place = snapshot.find_transaction(identity)
+            return 0 if place is None else place.height
+
     def finality(self, identity: bytes, sealed: Sealed, principal: Principal = LOCAL) -> bytes:
         """The finality receipt of a transaction as a file, under a seal that is at least as new as its block."""
         with self.seen(principal) as seen:
@@ -191,7 +197,7 @@ class Reads:
                 raise Problem(404, "transaction.unknown", f"no transaction {identity.hex()} has a receipt")
             last = snapshot.block(sealed.height)
             if last is None or block.record is None or place.height > sealed.height:
-                raise Problem(503, "receipt.not_yet", "seal and snapshot are of different blocks; try again")
+                raise Problem(503, "receipt.not_yet", "the block is not sealed yet, or sealed and not yet readable here; try again")
             self._history.extend(snapshot.history_hashes(self._history.size, last.history_size))
             raw = _transaction_of(block.envelopes, identity)
             return make_receipt(

@@ -108,7 +108,8 @@ def result_routes(link: ApiEnd, reads: Reads) -> list[Any]:
         summary="The finality receipt of a transaction, for anybody to verify offline", media_type=OCTETS,
     )  # fmt: skip
     async def receipt(request: Request[Any, Any, Any], identity: TransactionId) -> bytes:
-        return reads.finality(bytes.fromhex(identity), await link.seal(), principal_of(request))
+        raw = bytes.fromhex(identity)
+        return reads.finality(raw, await link.seal(reads.height_of(raw)), principal_of(request))
 
     return [transaction, receipt]
 
