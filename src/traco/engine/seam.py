@@ -21,7 +21,12 @@ class Seal(NamedTuple):
 
 
 class Engine(Protocol):
-    """Orders envelopes. Everything happens in the event loop of the ledger process."""
+    """Orders envelopes. Everything happens in the event loop of the ledger process.
+
+    ``last_block_seconds``: how long the block that ``make_block`` returned last took to execute and commit.
+    """
+
+    last_block_seconds: float
 
     def limits(self) -> KernelParameters:
         """The limits in force after the last block."""

@@ -215,6 +215,7 @@ class Gateway:
                 self._pack()
                 if self._engine.wants_block():
                     self._make_block()
+                self._take_dropped()
         except asyncio.CancelledError:
             self._forget_done()
             raise
@@ -324,15 +325,16 @@ class Gateway:
             self._conclude(EnvelopeAnswer(identity, -1, failure, ()), -1)
 
     def _make_block(self) -> None:
-        begun = self._meter.clock()
         finalized = self._engine.make_block()
-        seconds = self._meter.clock() - begun
+        seconds = self._engine.last_block_seconds
         self._meter.block(finalized, seconds)
         if self.tracer is not NO_TRACES:
             self.tracer.block(finalized.block.height, seconds, self._requests_in(finalized))
         self._tell_height(finalized.block.height)
         for answer in finalized.answers:
             self._conclude(answer, finalized.block.height)
+
+    def _take_dropped(self) -> None:
         for raw, failure in self._engine.take_dropped():
             self._not_ordered(envelope_id(_ENVELOPE.trusted(raw).body), raw, failure)
 

@@ -6,6 +6,7 @@ What was offered and not committed when the process ends is not kept here: the g
 offers it again. Because a block is decided and committed in one go, there is no decided block to replay after a crash.
 """
 
+import time
 from collections.abc import Callable
 
 from traco.engine.embedded.checkpoint import CheckpointSigner, sign_checkpoint
@@ -25,6 +26,7 @@ class EmbeddedEngine:
         self._now_ms = now_ms
         self._waiting: dict[bytes, None] = {}
         self._dropped: list[tuple[bytes, Failure]] = []
+        self.last_block_seconds = 0.0
 
     def start(self) -> None:
         """Found the ledger if that was not done. Call once, before anything else."""
@@ -66,13 +68,14 @@ class EmbeddedEngine:
 
     def make_block(self) -> Finalized:
         """Order what waits (as far as a block holds it), execute and commit it. Raises ``Halt``."""
-        time_ms = self.block_time_ms()
+        begun, time_ms = time.perf_counter(), self.block_time_ms()
         proposal = self._application.prepare_proposal(tuple(self._waiting), _MAX_BYTES, time_ms)
         if not self._application.process_proposal(proposal, time_ms):
             raise Halt("the application refuses the block that it prepared itself")
         finalized = self._application.finalize_block(self._application.info().height + 1, time_ms, proposal)
         self._application.commit()
         self._forget(proposal, time_ms)
+        self.last_block_seconds = time.perf_counter() - begun
         return finalized
 
     def _forget(self, proposal: tuple[bytes, ...], time_ms: int) -> None:
