@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from traco.client.signer import Ed25519Signer
+from traco.client.signer import Ed25519Signer, Signer
 from traco.kernel.application import Application
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.genesis import Genesis, SealTerms, write_genesis
@@ -61,10 +61,10 @@ class Market(NamedTuple):
     cash: bytes
     security: bytes
     owners: tuple[bytes, ...]
-    signers: tuple[Ed25519Signer, ...]
-    member_signer: Ed25519Signer
-    node_signer: Ed25519Signer
-    seal_signer: Ed25519Signer
+    signers: tuple[Signer, ...]
+    member_signer: Signer
+    node_signer: Signer
+    seal_signer: Signer
     accounts: int
 
     def account(self, number: int) -> bytes:
@@ -123,7 +123,7 @@ def instructions_of(market: Market) -> Iterator[Instruction]:
 
 
 def signed(
-    network: bytes, instructions: Sequence[Instruction], signers: Sequence[Ed25519Signer], valid_until: int, salt: bytes
+    network: bytes, instructions: Sequence[Instruction], signers: Sequence[Signer], valid_until: int, salt: bytes
 ) -> bytes:  # fmt: skip
     """The wire form of a signed transaction."""
     body = encode(Body(network, ROOT, valid_until, salt, tuple(instructions)))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from traco.engine.embedded.engine import EmbeddedEngine
+from traco.engine.seam import Engine
 from traco.kernel import crypto
 from traco.kernel.application import Application
 from traco.kernel.codec import Codec
@@ -22,15 +23,20 @@ from traco.kernel.screening import DirectScreener
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock
 from traco.modules.composition import compose
+from traco.node.cluster import Cluster
+from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, OUTBOX_FILE
 from traco.node.figures import Figures, Meter
 from traco.node.gateway import EnvelopeSigner, Gateway
+from traco.node.light import LedgerLight
 from traco.node.link import Sealed
 from traco.node.logs import REQUEST
 from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
 from traco.storage import LedgerStore
+
+CLUSTER: Final = "cometbft"
 
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
@@ -76,6 +82,14 @@ def _loading() -> Iterator[None]:
         gc.enable()
 
 
+def _embedded(application: Application, seal_key: EnvelopeSigner | None, now_ms: Callable[[], int]) -> Engine:
+    if seal_key is None:
+        raise Halt("the embedded engine needs the key that seals")
+    engine = EmbeddedEngine(application, seal_key, now_ms)
+    engine.start()
+    return engine
+
+
 class MeasuredStore(LedgerStore):
     """The store, with how long it takes to make a block durable."""
 
@@ -94,8 +108,8 @@ class LedgerNode:
     """One ledger, opened for work. Make it, ``start`` it inside an event loop, ``stop`` it in the end."""
 
     def __init__(
-        self, directory: Path, genesis: bytes, member: bytes, node_key: EnvelopeSigner, seal_key: EnvelopeSigner,
-        alarm: Alarm, verifiers: int = 1, now_ms: Callable[[], int] = wall_clock_ms,
+        self, directory: Path, genesis: bytes, member: bytes, node_key: EnvelopeSigner, seal_key: EnvelopeSigner | None,
+        alarm: Alarm, verifiers: int = 1, now_ms: Callable[[], int] = wall_clock_ms, config: NodeConfig | None = None,
     ) -> None:  # fmt: skip
         founding: Genesis = parse_genesis(genesis)
         limits = founding.kernel_parameters()
@@ -114,8 +128,16 @@ class LedgerNode:
             self._opened_file = _identity(self._file)
             with _loading():
                 self.application = Application(founding, registry, self.store, self._alarmed, self._screener)
-            self.engine = EmbeddedEngine(self.application, seal_key, now_ms)
-            self.engine.start()
+            self.cluster: Cluster | None = None
+            if founding.seal.kind == CLUSTER:
+                self.cluster = Cluster(
+                    directory, founding, self.application, self._pool, self._screener, config or NodeConfig(),
+                )  # fmt: skip
+                opened.callback(self.cluster.close)
+                self.engine: Engine = self.cluster.engine
+            else:
+                self.engine = _embedded(self.application, seal_key, now_ms)
+            self.light = LedgerLight(self.application, None if self.cluster is None else self.cluster.client)
             self._outbox = Outbox(directory / OUTBOX_FILE)
             opened.callback(self._outbox.close)
             self.gateway = Gateway(
@@ -154,6 +176,8 @@ class LedgerNode:
             asyncio.create_task(self._pool.watch(), name="traco-watch"),
             asyncio.create_task(self._watch_file(), name="traco-file"),
         }
+        if self.cluster is not None:
+            tasks.add(asyncio.create_task(self.cluster.run(), name="traco-cluster"))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:

@@ -12,6 +12,7 @@ import logging
 import os
 import re
 import secrets
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ REQUEST: Final[ContextVar[str]] = ContextVar("traco_request", default="")
 """The correlation id of the request that is being answered, or on whose behalf something is done; else empty."""
 
 LIBRARY_LEVEL: Final = logging.WARNING  # other people's loggers say nothing of interest below it
+ENGINE_LOG: Final = "engine.log"
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _WELL_FORMED: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 _CONTINUATION: Final = (
@@ -70,6 +72,25 @@ class TextLines(logging.Formatter):
     def _message(self, record: logging.LogRecord) -> str:
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
         return record.getMessage() + trace
+
+
+class EngineLines(logging.Formatter):
+    """The engine's own lines, which have a time and a level already."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        return CONTROL.sub("?", record.getMessage())
+
+
+def engine_log(directory: Path, config: LogConfig) -> Callable[[str], None]:
+    """Writes lines of the engine's output to the directory's engine.log, which turns over as node.log does."""
+    handler = NodeLog(directory / ENGINE_LOG, config.max_bytes, config.keep)
+    handler.setFormatter(EngineLines())
+
+    def write(line: str) -> None:
+        handler.handle(logging.LogRecord("cometbft", logging.INFO, "", 0, line, None, None))
+
+    return write
 
 
 class JsonLines(logging.Formatter):

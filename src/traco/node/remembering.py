@@ -1,7 +1,7 @@
 """Screening answers, remembered by the exact bytes they are about, so that no signature is checked twice."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Generic, TypeVar
 
 from traco.kernel.screening import Screened, ScreenedEnvelope, Screener
@@ -61,6 +61,10 @@ class RememberingScreener:
     def remember(self, raw: bytes, screened: Screened) -> None:
         """Keep the answer of a verifier process."""
         self._transactions.put(raw, screened)
+
+    def missing(self, transactions: Collection[bytes]) -> list[bytes]:
+        """Those of the transactions that nobody screened yet, or whose answer was forgotten; in order."""
+        return [raw for raw in transactions if self._transactions.get(raw) is None]
 
     def screen(self, transactions: Sequence[bytes]) -> list[Screened]:
         """One answer per transaction, in order."""

@@ -24,11 +24,11 @@ from traco.node.directory import (
     PRIVATE_UMASK,
     SEAL_KEY,
     NodeDirectoryError,
-    founding_member,
     read_genesis,
     require_complete,
 )
-from traco.node.ledger import LedgerNode
+from traco.node.founding.acceptance import own_member, require_founding
+from traco.node.ledger import CLUSTER, LedgerNode
 from traco.node.link import LedgerEnd
 from traco.node.logs import log_to
 from traco.node.projector import ProjectorSettings, keep_projector, open_projections
@@ -74,6 +74,7 @@ def _run_node(
     directory: Path, passphrase: str, config: NodeConfig, on_ready: Callable[[int], None]
 ) -> None:  # fmt: skip
     genesis = read_genesis(directory)
+    require_founding(directory, genesis)
     tracer = _check_surroundings(directory, genesis, config)
     with (
         KeyStore.open(directory / KEYS_FILE, passphrase) as keys,
@@ -84,9 +85,10 @@ def _run_node(
         given = (settings, listener, metrics_listener)
         api = start_api(given)  # it gets itself ready while this process reads the state
         try:
+            seal_key = None if parse_genesis(genesis).seal.kind == CLUSTER else keys.signer(SEAL_KEY)
             node = LedgerNode(
-                directory, genesis, founding_member(genesis), keys.signer(NODE_KEY), keys.signer(SEAL_KEY),
-                report_alarm, config.verifiers,
+                directory, genesis, own_member(directory), keys.signer(NODE_KEY), seal_key, report_alarm,
+                config.verifiers, config=config,
             )  # fmt: skip
         except BaseException:
             api.end()
@@ -220,9 +222,9 @@ async def _keep_api(
 async def _answer_api(node: LedgerNode, api: ApiProcess, on_ready: Callable[[], None]) -> int | None:
     """Answer one API process as long as it lives; its exit code."""
     try:
-        await LedgerEnd(node.gateway, node.sealed, node.figures, on_ready, node.gateway.tracer).serve(
-            api.link
-        )
+        await LedgerEnd(
+            node.gateway, node.sealed, node.figures, on_ready, node.gateway.tracer, node.light
+        ).serve(api.link)
     finally:
         await asyncio.to_thread(api.end)
     return api.process.exitcode

@@ -132,6 +132,21 @@ def test_what_was_never_ordered_in_its_time_is_packed_anew(network: Network) -> 
     work(network, what)
 
 
+def test_an_envelope_in_a_block_that_is_about_to_be_committed_is_not_given_up(network: Network) -> None:
+    async def what(gateway: Gateway) -> None:
+        submitted = asyncio.create_task(gateway.submit([network.office.add()]))
+        await until(lambda: bool(network.seen))
+        envelope = network.seen[0]
+        height = network.application.info().height + 1
+        finalized = network.application.finalize_block(height, network.office.now_ms + 1, (envelope,))
+        await until(lambda: len(network.seen) > 3)
+        network.application.commit()
+        network.engine.committed(finalized, 0.25)
+        assert (await submitted)[0].status is Status.FINAL
+
+    work(network, what)
+
+
 def test_envelopes_of_others_pass_through(network: Network) -> None:
     async def what(gateway: Gateway) -> None:
         transaction = network.office.add()

@@ -16,7 +16,7 @@ from typing import Final
 from traco.engine.cometbft.errors import EngineBusy, EngineError, EngineGone, EngineRefused, KnownTransaction
 from traco.engine.seam import Seal
 from traco.kernel.application import Application, Finalized
-from traco.kernel.errors import Failure, Halt
+from traco.kernel.errors import Duplicate, Failure, Halt
 from traco.kernel.instruction import KernelParameters
 
 IN_FLIGHT: Final = 4
@@ -140,7 +140,8 @@ class CometEngine:
         while True:
             await asyncio.sleep(await self._attempt(envelope))
             failure = self._application.check_tx(envelope, self.block_time_ms())
-            if failure is not None:
+            # used up: it is in a block that is decided and about to be committed, which will end this
+            if failure is not None and failure.code != Duplicate.code:
                 self._offered.pop(envelope, None)
                 self._dropped.append((envelope, failure))
                 self._wake()

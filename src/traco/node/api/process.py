@@ -28,9 +28,9 @@ from traco.node.directory import (
     FINGERPRINT_KEYS_FILE,
     FINGERPRINT_LOG,
     LEDGER_FILE,
-    founding_member,
     read_genesis,
 )
+from traco.node.founding.acceptance import own_member
 from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd
 from traco.node.logs import log_to
@@ -100,7 +100,7 @@ def _serve(
     )  # fmt: skip
     certificate = find_certificate(directory, settings.config)
     access = access_settings(
-        settings.config, founding.purpose, settings.node, founding_member(genesis),
+        settings.config, founding.purpose, settings.node, own_member(directory),
         None if certificate is None else certificate.names,
     )  # fmt: skip
     fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))

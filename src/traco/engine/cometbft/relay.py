@@ -1,0 +1,197 @@
+"""A small server that answers the light client of an engine that joins by a snapshot, from what gateways of others say.
+
+CometBFT's light client asks "RPC servers" (POST, JSON-RPC) for ``commit``, ``validators`` and ``consensus_params``, and
+for nothing else. No node shows its engine's own RPC to others, which could do far more; gateways answer these three,
+and this relay, on a unix socket of the joining node, hands them on.
+
+The engine verifies headers, sets and parameters from the trusted hash on, which comes from evidence that the founding
+validators can judge (``trust_of``). One thing no hash covers: in which order validators propose (their priorities). A
+node with a wrong one would take proposals of the right proposer for forged; so answers with validators are compared
+with those of a second gateway where there is one.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+import uvicorn
+
+from traco.engine.cometbft.errors import EngineError, EngineGone, EngineRefused
+from traco.kernel.codec import Codec
+from traco.kernel.light import Evidence, ValidatorSet, header_hash, verify_evidence
+
+METHODS: Final[Mapping[str, frozenset[str]]] = {
+    "commit": frozenset({"height"}),
+    "validators": frozenset({"height", "page", "per_page"}),
+    "consensus_params": frozenset({"height"}),
+}
+"""What is relayed, with the parameters that each takes. All of it is public among members."""
+
+CONFIRMED: Final = frozenset({"validators"})
+"""Of these, a second source has to say the same."""
+
+MAX_REQUEST_BYTES: Final = 4_096
+MAX_PARAMETER: Final = 2**63 - 1
+INTERNAL_ERROR: Final = -32_603
+INVALID_REQUEST: Final = -32_600
+
+_EVIDENCE: Final[Codec[Evidence]] = Codec(Evidence)
+_DECODE: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+log = logging.getLogger("traco.relay")
+
+Message = dict[str, Any]
+
+
+class LightSource(Protocol):
+    """Somebody who asks an engine for us: another member's gateway."""
+
+    async def ask(self, method: str, parameters: Mapping[str, str]) -> Any:
+        """The engine's own result, as JSON values. Raises ``EngineGone`` where nobody answers, ``EngineRefused`` with
+        the engine's own words (its light client reads in them whether a height is missing)."""
+
+
+class Trust(NamedTuple):
+    """Where an engine's light client begins."""
+
+    height: int
+    hash: bytes
+
+
+def trust_of(evidence: bytes, chain: str, founders: ValidatorSet) -> Trust:
+    """The header that evidence ends with, once the founding validators' rules have shown it. Raises ``LightInvalid``."""
+    verify_evidence(evidence, chain, founders)
+    header = _EVIDENCE.trusted(evidence).last.header
+    return Trust(header.height, header_hash(header))
+
+
+def read_parameters(method: str, given: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters of a relayed method, in the engine's form. Raises ``EngineRefused`` for anything else."""
+    if method not in METHODS:
+        raise EngineRefused("relay.unknown", f"{method[:40]!r} is not relayed")
+    found = {name: str(value) for name, value in given.items() if value is not None}
+    for name, value in found.items():
+        is_number = value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= MAX_PARAMETER
+        if name not in METHODS[method] or not is_number:
+            raise EngineRefused("relay.unknown", f"{method} takes no such parameter as {name[:40]!r}")
+    return found
+
+
+class Relay:
+    """Answers from several sources: from the next one where one does not answer."""
+
+    def __init__(self, sources: Sequence[LightSource]) -> None:
+        if not sources:
+            raise ValueError("a relay needs a source")
+        self._sources = list(sources)
+
+    async def ask(self, method: str, given: Mapping[str, Any]) -> Any:
+        """The result of a relayed method. Raises ``EngineGone``, ``EngineRefused``."""
+        parameters = read_parameters(method, given)
+        answers: list[Any] = []
+        wanted = min(2 if method in CONFIRMED else 1, len(self._sources))
+        failure: EngineError = EngineGone("relay.no_source", "no gateway answers")
+        for source in tuple(self._sources):
+            try:
+                answers.append(await source.ask(method, parameters))
+            except EngineError as error:
+                self._put_last(source)
+                failure = error
+            if len(answers) == wanted:
+                break
+        if not answers:
+            raise failure
+        if any(answer != answers[0] for answer in answers[1:]):
+            log.error("two gateways give different validators for %s; one of them lies", parameters)
+            raise EngineRefused(
+                "relay.sources_differ", "two gateways give different answers; one of them lies"
+            )
+        return answers[0]
+
+    def _put_last(self, source: LightSource) -> None:
+        self._sources.remove(source)
+        self._sources.append(source)
+
+    async def __call__(
+        self, scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[[Message], Awaitable[None]]
+    ) -> None:  # fmt: skip
+        """The relay as an ASGI application."""
+        if scope["type"] != "http":
+            return
+        document = await self._answer(await _body(receive))
+        await send({
+            "type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")],
+        })  # fmt: skip
+        await send({"type": "http.response.body", "body": msgspec.json.encode(document)})
+
+    async def _answer(self, body: bytes | None) -> Message:
+        number: Any = -1
+        try:
+            request = _DECODE(body or b"")
+            number = request["id"]
+            result = await self.ask(str(request["method"]), request.get("params") or {})
+        except (LookupError, ValueError, TypeError, AttributeError):
+            return _error(number, INVALID_REQUEST, "Invalid request", "a call of JSON-RPC is expected")
+        except EngineError as error:
+            return _error(number, INTERNAL_ERROR, "Internal error", error.text)
+        return {"jsonrpc": "2.0", "id": number, "result": result}
+
+
+async def _body(receive: Callable[[], Awaitable[Message]]) -> bytes | None:
+    """The body of a request, or None where it is too long."""
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+        if len(body) > MAX_REQUEST_BYTES:
+            return None
+    return body
+
+
+def _error(number: Any, code: int, message: str, text: str) -> Message:
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": message, "data": text}}
+
+
+class _Server(uvicorn.Server):
+    """A server among other work: signals are for the process that it runs in."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class RelayServer:
+    """A relay at a unix socket, inside a running event loop."""
+
+    def __init__(self, relay: Relay, path: Path) -> None:
+        """``path`` is short (below 100 bytes), in a folder of the node alone."""
+        self.address = f"unix://{path}"
+        self._path = path
+        config = uvicorn.Config(
+            relay, uds=str(path), log_config=None, access_log=False, lifespan="off", ws="none", proxy_headers=False,
+            server_header=False, timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Listen. Raises ``OSError`` where the socket cannot be made."""
+        self._task = asyncio.create_task(self._server.serve(), name="traco-relay")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise OSError(f"the relay at {self._path} did not start")
+            await asyncio.sleep(0.01)
+
+    async def stop(self) -> None:
+        """Listen no more."""
+        if self._task is not None:
+            self._server.should_exit = True
+            await asyncio.wait({self._task})
+            with suppress(FileNotFoundError):
+                self._path.unlink()
