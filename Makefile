@@ -17,6 +17,7 @@ INVOICES ?=
 SECONDS ?= 120
 SEED ?= 1
 ONLY ?= traco.*
+export TRACO_ENGINE_DIR ?= $(CURDIR)/build/engine
 
 .PHONY: help
 help: ## List the targets
@@ -47,6 +48,11 @@ lock: venv-dev ## Renew requirements.txt and requirements-dev.txt from pyproject
 	@$(PY) -m piptools compile --quiet --upgrade --output-file=requirements.txt pyproject.toml
 	$(PY) -m piptools compile --quiet --upgrade --extra=dev --constraint=requirements.txt --output-file=requirements-dev.txt pyproject.toml
 	echo "Read the difference, then run make test."
+
+# Where neither Go nor its modules can be had, what needs the engine says so itself.
+.PHONY: engine
+engine: venv ## Build CometBFT, the engine of a cluster, into build/engine (a minute; needs Go's modules)
+	@$(BIN)/traco engine install
 
 ## Show
 

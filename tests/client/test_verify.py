@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from support.ledger import Key
+from support.light_receipt import DOCUMENT, light_receipt
 from support.stored_ledger import BANK, BANK_ID, EUR, ISSUED, StoredLedger, genesis
 from traco.client.verify import as_text, describe, verify
 from traco.kernel.finality import ReceiptInvalid, verify_receipt
@@ -125,3 +126,30 @@ def test_nothing_of_a_node_is_needed(tmp_path: Path, receipts: Receipts) -> None
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout == "[]\n"
+
+
+def test_a_checkpoint_has_one_signer_with_all_power(proof: dict[str, Any]) -> None:
+    assert proof["seal"] == {
+        "kind": "checkpoint", "signers": [{"key": Key("seal").public.hex(), "power": 1}], "total_power": 1, "handovers": 0,
+    }  # fmt: skip
+
+
+def test_validators_that_sealed_are_named_with_their_power() -> None:
+    sealed = verify(light_receipt(), DOCUMENT)
+    zoe = Key("zoe").public.hex()
+    assert sealed["seal_key"] == ""
+    assert sealed["seal"] == {
+        "kind": "cometbft", "signers": [{"key": zoe, "power": 30}], "total_power": 40, "handovers": 2,
+    }  # fmt: skip
+    text = as_text(sealed)
+    assert "sealed by    1 validators, 30 of 40 voting power\n" in text
+    assert "handovers    2 (changes of the validators since the founding)\n" in text
+    assert f"validator    {zoe}, power 30\n" in text
+
+
+def test_what_is_assumed_of_validators_is_said() -> None:
+    sealed = verify(light_receipt(), DOCUMENT)
+    assert len(sealed["assumes"]) == 3
+    assert "a third of the voting power" in sealed["assumes"][1]
+    assert "have left" in sealed["assumes"][2]
+    assert all(assumption in as_text(sealed) for assumption in sealed["assumes"])

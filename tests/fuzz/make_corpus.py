@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from fuzz.campaign import CORPUS, SUFFIX
-from fuzz.targets import export, keystore
+from fuzz.targets import evidence, export, keystore
 from independent.examples import GENESIS, KEY, NETWORK, START_MS, examples
 from traco.kernel.codec import Codec, encode
 from traco.kernel.genesis import write_genesis
@@ -45,6 +45,8 @@ def samples() -> Iterator[tuple[str, str, bytes]]:
         yield "codec", name, known[name]
     yield "receipt", "genuine", known["receipt"]
     yield "checkpoint", "genuine", known["seal"]
+    yield "evidence", "three-handovers", evidence.sample(32)
+    yield "evidence", "no-handover", evidence.sample(4)
     yield "token", "genuine", known["token"]
     yield "transaction", "genuine", known["transaction"]
     for path in (VECTORS / f"{module}.json" for module in ("document", "holding", "settlement")):

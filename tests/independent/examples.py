@@ -17,6 +17,23 @@ from traco.kernel.crypto import P256_MAX_S, P256_ORDER
 from traco.kernel.errors import Failure
 from traco.kernel.finality import HistoryProof, make_receipt
 from traco.kernel.genesis import Genesis, SealTerms, network_id
+from traco.kernel.light import (
+    BlockId,
+    Commit,
+    Header,
+    Moment,
+    SignedHeader,
+    Validator,
+    ValidatorSet,
+    Vote,
+    address,
+    chain_id,
+    header_hash,
+    in_order,
+    make_evidence,
+    sign_bytes,
+    validators_hash,
+)
 from traco.kernel.merkle import inclusion_path, leaf_hash, root_of
 from traco.kernel.receipt import (
     BlockRecord,
@@ -155,6 +172,31 @@ def _proving(signed: Signed) -> dict[str, bytes]:
     }
 
 
+VALIDATORS: Final[ValidatorSet] = in_order((Validator(KEY.public_key, 3), Validator(SEAL.public_key, 1)))
+
+
+def _evidence(app_hash_: bytes) -> dict[str, bytes]:
+    hashed = validators_hash(VALIDATORS)
+    time = Moment(START_MS // 1_000 + 1, 500)
+    last, rest = BlockId(b"\xaa" * 32, 1, b"\xbb" * 32), (b"\xcc" * 32, b"\xdd" * 32)
+    header = Header(
+        11, 2, chain_id(NETWORK), 10, time, last, *rest, hashed, hashed, b"\xee" * 32, app_hash_, b"\xff" * 32, b"\x99" * 32,
+        address(KEY.public_key),
+    )  # fmt: skip
+    commit = Commit(10, 0, BlockId(header_hash(header), 1, b"\x88" * 32), ())
+    vote = Vote(True, address(KEY.public_key), Moment(START_MS // 1_000 + 2, 0), bytes(64))
+    message = sign_bytes(header.chain, commit, vote)
+    vote = msgspec.structs.replace(vote, signature=KEY.sign(message)[1:])
+    signed = SignedHeader(header, msgspec.structs.replace(commit, votes=(vote, None)))
+    return {
+        "address": vote.address,
+        "validators-hash": hashed,
+        "header-hash": commit.block.hash,
+        "signed-by-validator": message,
+        "evidence": make_evidence((), signed),
+    }
+
+
 def _access() -> dict[str, bytes]:
     grant = AccessGrant(NETWORK, NODE_KEY, PARTY, "submit", START_MS, START_MS + 900_000, SALT)
     return {
@@ -169,4 +211,5 @@ def examples() -> Mapping[str, bytes]:
     """Every example by its name on the page."""
     signed = _transaction()
     genesis = {"genesis": msgspec.json.encode(GENESIS, order="sorted"), "seal-key": SEAL.public_key}
-    return {**genesis, **_signing(signed), **_proving(signed), **_access()}
+    proving = _proving(signed)
+    return {**genesis, **_signing(signed), **proving, **_evidence(proving["app-hash"]), **_access()}

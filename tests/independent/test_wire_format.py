@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from independent.examples import GENESIS, SECRET, START_MS, examples
+from independent.examples import GENESIS, NETWORK, SECRET, START_MS, VALIDATORS, examples
 from independent.judging import NODE, ROOT, WITHOUT_NODE, in_javascript, install
 from independent.signers import PROGRAMS, run_signer
 from traco.cli.type_text import record_fields
@@ -22,6 +22,19 @@ from traco.kernel.codec import encode
 from traco.kernel.finality import FinalityReceipt
 from traco.kernel.genesis import GENESIS_TAG, Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.light import (
+    MAX_EVIDENCE_BYTES,
+    MAX_HANDOVERS,
+    MAX_VALIDATORS,
+    BlockId,
+    Commit,
+    Evidence,
+    Header,
+    Vote,
+    chain_id,
+    verify_evidence,
+)
+from traco.kernel.light.errors import REASONS
 from traco.kernel.operations import proposal_id
 from traco.kernel.receipt import APP_TAG, BLOCK_TAG, BlockRecord, Receipt
 from traco.kernel.transaction import ENVELOPE_TAG, SIGNATURES_TAG, TRANSACTION_TAG, Body
@@ -102,7 +115,8 @@ def test_the_encodings_of_values_are_those_of_the_codec() -> None:
 @pytest.mark.parametrize(
     ("first", "kind"),
     [("`network` ", Body), ("`network`", FinalityReceipt), ("`network`", AccessGrant), ("`identity`", Receipt),
-     ("`height`", BlockRecord)],
+     ("`height`", BlockRecord), ("`block_protocol`", Header), ("`hash`", BlockId), ("`height`", Commit),
+     ("`for_block`", Vote), ("`handovers`", Evidence)],
 )  # fmt: skip
 def test_the_fields_of_records_are_listed_in_their_order(first: str, kind: Any) -> None:
     listed = [
@@ -185,7 +199,23 @@ def test_the_codes_of_the_verifier_are_all_listed_in_the_order_of_the_steps() ->
     assert sorted(codes) == sorted(set(re.findall(r'"(receipt\.\w+)"', source)))
 
 
+def test_the_rules_of_evidence_name_codes_of_the_code_and_its_limits() -> None:
+    codes = {code for row in table_with("Bounds", "rule") for code in re.findall(r"`(light\.\w+)`", row[1])}
+    live_only = {"light.future", "light.expired", "light.trusted_power"}
+    assert codes == REASONS.keys() - live_only
+    assert f"{MAX_EVIDENCE_BYTES:,} bytes" in PAGE
+    assert f"up to {MAX_HANDOVERS:,} handovers" in PAGE
+    assert f"1 to {MAX_VALIDATORS} validators" in PAGE
+    assert f"record with the tag `{Evidence.__struct_config__.tag}`" in PAGE
+
+
 # The examples fit together
+
+
+def test_the_evidence_of_the_page_proves_the_app_hash_of_the_page() -> None:
+    proof = verify_evidence(SHOWN["evidence"], chain_id(NETWORK), VALIDATORS)
+    assert (proof.height, proof.app_hash) == (9, SHOWN["app-hash"])
+    assert [validator.key for validator in proof.signers] == [SHOWN["key"]]
 
 
 def test_the_genesis_of_the_page_has_the_network_id_of_the_page() -> None:

@@ -98,3 +98,49 @@ def test_scan_returns_current_records() -> None:
 def test_an_absent_key_has_no_version() -> None:
     assert table().as_of(State(StateTree()), 5, b"a") is None
     assert table().get(State(StateTree()), b"a") is None
+
+
+def test_a_removed_record_is_gone_from_its_block_on_and_was_there_before() -> None:
+    numbers, state = table(), State(StateTree())
+    numbers.put(state, 2, 10, Number(1), b"a")
+    numbers.delete(state, 4, 10, b"a")
+    assert numbers.get(state, b"a") is None
+    assert [numbers.as_of(state, height, b"a") for height in range(1, 6)] == [
+        None, Number(1), Number(1), None, None,
+    ]  # fmt: skip
+
+
+def test_a_record_that_came_back_was_absent_in_between() -> None:
+    numbers, state = table(), State(StateTree())
+    numbers.put(state, 2, 10, Number(1), b"a")
+    numbers.delete(state, 4, 10, b"a")
+    numbers.put(state, 6, 10, Number(2), b"a")
+    numbers.put(state, 8, 10, Number(3), b"a")
+    assert [numbers.as_of(state, height, b"a") for height in range(3, 9)] == [
+        Number(1), None, None, Number(2), Number(2), Number(3),
+    ]  # fmt: skip
+
+
+def test_what_was_written_and_removed_in_one_block_never_was() -> None:
+    numbers, state = table(), State(StateTree())
+    numbers.put(state, 3, 10, Number(1), b"a")
+    numbers.delete(state, 3, 10, b"a")
+    assert (numbers.as_of(state, 3, b"a"), stored(state)) == (None, 0)
+    numbers.delete(state, 3, 10, b"a")
+    assert stored(state) == 0
+
+
+def test_what_was_replaced_and_removed_in_one_block_is_known_as_before() -> None:
+    numbers, state = table(), State(StateTree())
+    numbers.put(state, 2, 10, Number(1), b"a")
+    numbers.put(state, 5, 10, Number(2), b"a")
+    numbers.delete(state, 5, 10, b"a")
+    assert [numbers.as_of(state, height, b"a") for height in (4, 5)] == [Number(1), None]
+
+
+def test_removing_prunes_too() -> None:
+    numbers, state = table(), State(StateTree())
+    for height in (1, 2, 3):
+        numbers.put(state, height, 100, Number(height), b"a")
+    numbers.delete(state, 20, 5, b"a")
+    assert (stored(state), numbers.as_of(state, 3, b"a")) == (1, Number(3))

@@ -9,6 +9,15 @@ from hypothesis import strategies as st
 
 from support.counters import ALICE, SOLO, Add, AddLater, counter_genesis, counter_ledger
 from support.ledger import Key, Ledger
+from support.light_receipt import (
+    DOCUMENT,
+    HANDOVERS,
+    HEIGHT,
+    TIME_MS,
+    last_header,
+    light_receipt,
+    receipt_with,
+)
 from traco.kernel import finality
 from traco.kernel.codec import Codec, encode
 from traco.kernel.finality import (
@@ -20,6 +29,7 @@ from traco.kernel.finality import (
     verify_receipt,
 )
 from traco.kernel.genesis import write_genesis
+from traco.kernel.light import Moment, make_evidence
 from traco.kernel.merkle import inclusion_path, leaf_hash, root_of
 from traco.kernel.receipt import (
     BlockRecord,
@@ -350,3 +360,27 @@ def test_the_app_hash_is_what_the_seal_vouches_for() -> None:
     assert app_hash(PARTS.state_root, PARTS.history_root, PARTS.history_size) == block.app_hash
     assert isinstance(PARTS.block, BlockRecord)
     assert leaf_hash(PARTS.receipt) not in PARTS.receipt_path
+
+
+def test_a_receipt_from_after_two_changes_of_validators_is_judged_by_the_founding_genesis() -> None:
+    proved = verify_receipt(light_receipt(), DOCUMENT)
+    assert (proved.height, proved.time_ms) == (HEIGHT, TIME_MS)
+    assert (proved.sealed_height, proved.sealed_time_ms) == (HEIGHT, TIME_MS)
+    assert (proved.sealing.handovers, proved.sealing.total_power) == (2, 40)
+    assert proved.sealing.signers == ((Key("zoe").public, 30),)
+
+
+@pytest.mark.parametrize(
+    "seal",
+    [
+        b"", PARTS.seal, make_evidence(HANDOVERS[:1], last_header()), make_evidence((), last_header()),
+        make_evidence(HANDOVERS, last_header(app_hash=bytes(32))), make_evidence(HANDOVERS, last_header(height=HEIGHT)),
+        make_evidence(HANDOVERS, last_header(time=Moment(TIME_MS // 1_000 - 1, 0))),
+    ],
+)  # fmt: skip
+def test_a_receipt_needs_the_evidence_for_its_block(seal: bytes) -> None:
+    assert code(receipt_with(seal), DOCUMENT) == "receipt.seal"
+
+
+def test_evidence_of_a_later_height_with_the_same_app_hash_is_enough() -> None:
+    assert verify_receipt(light_receipt(height=90), DOCUMENT).sealed_height == 89

@@ -15,6 +15,7 @@ from traco.kernel import genesis as genesis_file
 from traco.kernel.codec import Count, Record
 from traco.kernel.genesis import Genesis, GenesisInvalid, named, network_id, parse_genesis, write_genesis
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.protocol import NEWEST_PROTOCOL
 
 SEAL = {"kind": "checkpoint", "key": Key("seal").public.hex()}
 DOCUMENT: dict[str, Any] = {
@@ -222,7 +223,7 @@ def test_booleans_text_and_nothing_are_allowed_in_sections() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"protocol": 2}, "this software has no protocol 2"),
+        ({"protocol": NEWEST_PROTOCOL + 1}, "this software has no protocol 3"),
         ({"protocol": 0}, "this software has no protocol 0"),
         ({"modules": {"zebra": {}, "nobody": {}}}, "no module nobody"),
         ({"parameters": {"zebra": {}, "nobody": {}}}, "nobody has no parameters"),

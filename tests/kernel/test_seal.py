@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.light_chain import FOUNDERS, LightChain, light_genesis
 from traco.client.signer import Ed25519Signer, P256Signer
 from traco.kernel.codec import MAX_TIME_MS
+from traco.kernel.genesis import Genesis, SealTerms, network_id
+from traco.kernel.light import chain_id, make_evidence
 from traco.kernel.seal import (
     MAX_HEIGHT,
     MAX_NOTE_BYTES,
     Checkpoint,
+    Sealing,
     SealInvalid,
     checkpoint_note,
     checkpoint_text,
+    examine_seal,
     verify_checkpoint,
+    verify_seal,
 )
 
 NETWORK = bytes(range(32))
@@ -220,3 +227,44 @@ def test_a_key_that_is_none_of_ed25519_is_refused(key: bytes) -> None:
 @given(st.one_of(st.binary(max_size=600), st.lists(st.sampled_from([*LINES, b"\n", b"\r"])).map(b"\n".join)))
 def test_no_bytes_raise_anything_else(note: bytes) -> None:
     assert isinstance(outcome(note), str) or note == NOTE
+
+
+BY_CHECKPOINT = light_genesis(seal=SealTerms("checkpoint", KEY.hex()))
+BY_VALIDATORS = light_genesis()
+
+
+def evidence(genesis: Genesis = BY_VALIDATORS, absent: Sequence[str] = ()) -> bytes:
+    chain = LightChain(chain_id(network_id(genesis)))
+    return make_evidence((), chain.signed(chain.header(8, FOUNDERS), FOUNDERS, absent=absent))
+
+
+def test_a_checkpoint_is_a_seal_where_the_genesis_names_its_key() -> None:
+    note = seal(network=network_id(BY_CHECKPOINT))
+    assert examine_seal(note, BY_CHECKPOINT) == Sealing(CHECKPOINT, ((KEY, 1),), 1, 0)
+
+
+def test_evidence_is_a_seal_where_the_genesis_names_validators() -> None:
+    sealing = examine_seal(evidence(absent=["ann"]), BY_VALIDATORS)
+    assert (sealing.checkpoint.height, len(sealing.checkpoint.app_hash)) == (7, 32)
+    assert [power for _, power in sealing.signers] == [10, 10, 10]
+    assert (sealing.total_power, sealing.handovers) == (40, 0)
+    assert verify_seal(evidence(absent=["ann"]), BY_VALIDATORS) == sealing.checkpoint
+
+
+def seal_code(raw: bytes, genesis: Genesis) -> str:
+    with pytest.raises(SealInvalid) as caught:
+        verify_seal(raw, genesis)
+    return caught.value.code
+
+
+def test_a_seal_of_the_other_kind_is_refused() -> None:
+    assert seal_code(evidence(), BY_CHECKPOINT) == "seal.too_long"
+    assert seal_code(seal(network=network_id(BY_VALIDATORS)), BY_VALIDATORS) == "light.malformed"
+
+
+def test_evidence_of_another_network_is_refused() -> None:
+    assert seal_code(evidence(light_genesis(name="Other")), BY_VALIDATORS) == "light.chain"
+
+
+def test_evidence_with_too_little_power_is_refused() -> None:
+    assert seal_code(evidence(absent=["ann", "ben"]), BY_VALIDATORS) == "light.power"

@@ -10,18 +10,22 @@ import pytest
 from support.golden import GOLDEN, Golden, Opened, opened
 from traco.client.verify import verify
 from traco.kernel import protocol
+from traco.kernel.codec import encode
 from traco.kernel.errors import Halt
 from traco.kernel.finality import FinalityReceipt, ReceiptInvalid
 from traco.kernel.genesis import parse_genesis
-from traco.kernel.operations import ScheduleUpgrade
-from traco.kernel.protocol import protocol_of
+from traco.kernel.operations import ScheduleUpgrade, SetParameters
+from traco.kernel.protocol import Protocol, protocol_of
 from traco.kernel.registry import Registry
 from traco.modules.composition import compose
 from traco.modules.holding.messages import Transfer
 from traco.modules.holding.queries import HoldingQuery
+from traco.modules.network.messages import AdmitNode, PromoteNode, ReportReady
+from traco.modules.network.parameters import NetworkParameters
+from traco.modules.network.queries import GetValidators
 from traco.node.audit import audit
 from traco.node.backup import back_up
-from traco.node.directory import LEDGER_FILE, OUTBOX_FILE, require_complete
+from traco.node.directory import LEDGER_FILE, NODE_KEY, OUTBOX_FILE, SEAL_KEY, require_complete
 from traco.node.outbox import Outbox
 from traco.node.restore import Expected, restore
 from traco.node.transfer import export_ledger, import_ledger
@@ -136,8 +140,8 @@ def test_it_is_backed_up_restored_exported_and_imported(golden: Golden, tmp_path
     }  # fmt: skip
 
 
-class TwoProtocols:
-    """The modules of this release, of which the holdings' brings a migration to a protocol 2 that only tests have."""
+class NextProtocol:
+    """The modules of this release, of which the holdings' brings a migration to a protocol 3 that only tests have."""
 
     def __init__(self) -> None:
         self.ran: list[int] = []
@@ -145,21 +149,38 @@ class TwoProtocols:
     def compose(self) -> Registry:
         registry = compose()
         holding = next(module for module in registry.modules if module.name == "holding")
-        holding.migrations = {2: self.migrate}
+        holding.migrations = {3: self.migrate}
         return registry
 
     def migrate(self, context: Any) -> None:
         self.ran.append(context.block.height)
 
 
-def schedule(golden: Golden, height: int) -> None:
-    """The council decides, with the software of the first version."""
+def schedule(golden: Golden, height: int, number: int = 2) -> None:
+    """The council decides."""
     with opened(golden) as ledger:
-        answer = ledger.do("operator", ScheduleUpgrade((golden.member,), 2, height))
+        answer = ledger.do("operator", ScheduleUpgrade((golden.member,), number, height))
         assert answer.failure is None
 
 
-def test_software_without_the_next_protocol_stops_before_its_height_and_says_why(golden: Golden) -> None:
+def upgrade(golden: Golden) -> None:
+    """Enter protocol 2 with block ``HEIGHT + 2``."""
+    schedule(golden, HEIGHT + 2)
+    with opened(golden) as ledger:
+        assert pay(ledger, 1).failure is None
+        assert protocol_of(ledger.application.state) == Protocol(2, 0, 0)
+
+
+def admission(golden: Golden) -> AdmitNode:
+    """The golden node's admission to the network."""
+    node, consensus = golden.key(NODE_KEY).public_key, golden.key(SEAL_KEY).public_key
+    return AdmitNode((golden.member,), golden.member, node, consensus, bytes(20), "127.0.0.1:26656")
+
+
+def test_software_without_the_next_protocol_stops_before_its_height_and_says_why(
+    golden: Golden, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "NEWEST_PROTOCOL", 1)
     schedule(golden, HEIGHT + 3)
     with opened(golden) as ledger:
         assert pay(ledger, 1).failure is None
@@ -171,33 +192,87 @@ def test_software_without_the_next_protocol_stops_before_its_height_and_says_why
     assert audit(golden.directory).differences == ()
 
 
+def test_before_the_upgrade_the_ledger_of_the_first_version_has_no_network(golden: Golden) -> None:
+    with opened(golden) as ledger:
+        refused = ledger.do("operator", admission(golden)).failure
+        assert refused is not None
+        assert refused.code == "transaction.unknown_instruction"
+        parameters = SetParameters((golden.member,), "network", encode(NetworkParameters()))
+        rejected = ledger.do("operator", parameters).failure
+        assert rejected is not None
+        assert rejected.code == "kernel.parameters_invalid"
+        assert ledger.application.query("network.validators", GetValidators()).validators == ()
+    assert audit(golden.directory).differences == ()
+
+
+def test_the_ledger_of_the_first_version_enters_protocol_2_and_goes_on(golden: Golden) -> None:
+    schedule(golden, HEIGHT + 3)
+    with opened(golden) as ledger:
+        assert pay(ledger, 1).failure is None
+        assert protocol_of(ledger.application.state) == Protocol(1, 2, HEIGHT + 3)
+        assert pay(ledger, 2).failure is None
+        assert protocol_of(ledger.application.state) == Protocol(2, 0, 0)
+        application = ledger.application
+        versions = [
+            application.parameters.as_of(application.state, height, NetworkParameters)
+            for height in (HEIGHT + 2, HEIGHT + 3)
+        ]
+        assert versions == [None, NetworkParameters()]
+        assert ledger.alarms == []
+    report = audit(golden.directory)
+    assert (report.differences, report.height) == ((), HEIGHT + 3)
+    assert verify(golden.receipts["paid"], golden.genesis)["outcome"] == "success"
+
+
+def test_after_the_upgrade_nodes_are_admitted_and_promoted(golden: Golden) -> None:
+    upgrade(golden)
+    message = admission(golden)
+    with opened(golden) as ledger:
+        assert ledger.do("operator", message).failure is None
+        report = ReportReady(golden.member, message.key, ledger.application.info().height)
+        assert ledger.do("operator", report).failure is None
+        assert ledger.do("operator", PromoteNode((golden.member,), message.key, 1)).failure is None
+        answer = ledger.application.query("network.validators", GetValidators())
+        assert [record.key for record in answer.validators] == [message.key]
+        assert ledger.alarms == []
+    assert audit(golden.directory).differences == ()
+
+
+def test_an_upgraded_ledger_is_backed_up_exported_and_imported(golden: Golden, tmp_path: Path) -> None:
+    upgrade(golden)
+    expected = [Expected(name, receipt) for name, receipt in golden.receipts.items()]
+    back_up(golden.directory, tmp_path / "backup")
+    restore(tmp_path / "backup", tmp_path / "restored", "full", expected, processes=1)
+    export_ledger(tmp_path / "restored", tmp_path / "file")
+    import_ledger(tmp_path / "file", tmp_path / "imported", genesis=golden.genesis, processes=1)
+    assert differences(golden.directory / LEDGER_FILE, tmp_path / "imported" / LEDGER_FILE) == []
+
+
 def test_software_with_the_next_protocol_migrates_at_its_height_and_goes_on(
     golden: Golden, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule(golden, HEIGHT + 3)
+    upgrade(golden)
+    schedule(golden, HEIGHT + 5, 3)
     with opened(golden) as ledger:
-        pay(ledger, 1)
-    monkeypatch.setattr(protocol, "NEWEST_PROTOCOL", 2)
-    upgraded = TwoProtocols()
+        pay(ledger, 4)
+    monkeypatch.setattr(protocol, "NEWEST_PROTOCOL", 3)
+    upgraded = NextProtocol()
     with opened(golden, upgraded.compose) as ledger:
-        assert protocol_of(ledger.application.state).current == 1
-        assert pay(ledger, 2).failure is None
-        assert upgraded.ran == [HEIGHT + 3]
         assert protocol_of(ledger.application.state).current == 2
+        assert pay(ledger, 2).failure is None
+        assert upgraded.ran == [HEIGHT + 5]
+        assert protocol_of(ledger.application.state).current == 3
         assert pay(ledger, 3).failure is None
         assert ledger.alarms == []
     monkeypatch.setattr("traco.node.audit.compose", upgraded.compose)
     report = audit(golden.directory)
-    assert (report.differences, report.height) == ((), HEIGHT + 4)
+    assert (report.differences, report.height) == ((), HEIGHT + 6)
 
 
 def test_the_old_software_does_not_open_what_the_new_one_has_upgraded(
     golden: Golden, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    schedule(golden, HEIGHT + 2)
-    with monkeypatch.context() as newer:
-        newer.setattr(protocol, "NEWEST_PROTOCOL", 2)
-        with opened(golden, TwoProtocols().compose) as ledger:
-            assert pay(ledger, 2).failure is None
+    upgrade(golden)
+    monkeypatch.setattr(protocol, "NEWEST_PROTOCOL", 1)
     with opened(golden) as ledger, pytest.raises(Halt, match="needs protocol 2"):
         pay(ledger, 3)

@@ -265,10 +265,10 @@ def change(path: Path, statement: str) -> Path:
 
 
 def test_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
-    path = change(founded(tmp_path / "store"), "UPDATE meta SET value = x'02' WHERE name = 'format'")
+    path = change(founded(tmp_path / "store"), "UPDATE meta SET value = x'03' WHERE name = 'format'")
     with pytest.raises(NewerFormat) as raised:
         LedgerStore(path)
-    assert (raised.value.code, raised.value.found, raised.value.supported) == ("storage.newer_format", 2, 1)
+    assert (raised.value.code, raised.value.found, raised.value.supported) == ("storage.newer_format", 3, 2)
 
 
 @pytest.mark.parametrize(

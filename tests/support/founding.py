@@ -7,6 +7,7 @@ from support.ledger import START_MS, Key, Ledger
 from traco.kernel.genesis import Genesis, SealTerms
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.module import Module
+from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.kernel.registry import Registry
 from traco.modules.party import PartyModule
 from traco.modules.party.genesis import founding_member_id
@@ -56,6 +57,7 @@ def founding(
     sections: Mapping[str, dict[str, Any]] | None = None,
     member_fields: Mapping[str, dict[str, Any]] | None = None,
     store: Any = None,
+    protocol: int = NEWEST_PROTOCOL,
 ) -> Founding:
     """A founded ledger of the kernel's module, the party module and ``modules``, in this order.
 
@@ -74,7 +76,8 @@ def founding(
         "council": {"threshold": threshold, "members": list(members)},
     }
     genesis = Genesis(
-        name="Test", purpose="test", time_ms=START_MS, seal=SealTerms("checkpoint", Key("seal").public.hex()),
+        name="Test", purpose="test", time_ms=START_MS, protocol=protocol,
+        seal=SealTerms("checkpoint", Key("seal").public.hex()),
         parameters=dict(parameters or {}), modules={"party": section, **(sections or {})},
     )  # fmt: skip
     registry = Registry([KernelModule(party.authority), party, *modules], party.authority)

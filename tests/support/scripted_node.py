@@ -12,7 +12,7 @@ from traco.client.asynchronous_wire import AsyncWire
 from traco.client.blocking_wire import BlockingWire
 from traco.client.ledger import LedgerClient
 from traco.client.transport import Patience
-from traco.kernel.genesis import Genesis, SealTerms, network_id
+from traco.kernel.genesis import Genesis, SealTerms, network_id, write_genesis
 
 GENESIS = Genesis(
     name="Test", purpose="test", time_ms=1, seal=SealTerms("checkpoint", Key("seal").public.hex())
@@ -64,6 +64,8 @@ class ScriptedNode:
             return httpx.Response(answer.status_code, headers=answer.headers, content=answer.content)
         if request.url.path == "/v1/status":
             return httpx.Response(200, json=status())
+        if request.url.path == "/v1/genesis":
+            return httpx.Response(200, content=write_genesis(GENESIS))
         return problem(404, "transaction.unknown")
 
     def sent(self, path: str) -> list[bytes]:

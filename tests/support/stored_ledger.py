@@ -11,6 +11,7 @@ from traco.engine.embedded.checkpoint import sign_checkpoint
 from traco.kernel.block import Answer
 from traco.kernel.genesis import Genesis, SealTerms, write_genesis
 from traco.kernel.instruction import Instruction
+from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.kernel.seal import Checkpoint
 from traco.modules.composition import compose
 from traco.modules.holding.messages import CreateInstrument, Hold, Issue, OpenAccount, Transfer
@@ -38,7 +39,8 @@ ISSUED: Final = 1_000_000
 def genesis() -> Genesis:
     """A network with one member, who is the council and issues cash."""
     return Genesis(
-        name="Stored", purpose="test", time_ms=START_MS, seal=SealTerms("checkpoint", Key("seal").public.hex()),
+        name="Stored", purpose="test", time_ms=START_MS, protocol=NEWEST_PROTOCOL,
+        seal=SealTerms("checkpoint", Key("seal").public.hex()),
         modules={
             "party": {
                 "members": [member_section("bank", roles=["cash_operator"])],

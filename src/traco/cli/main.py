@@ -18,6 +18,8 @@ from traco.cli.problems import MEANINGS, CommandProblem, ExitCode, Problem
 
 GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "node": ("traco.cli.node", "Make, run and check a node."),
+    "network": ("traco.cli.network", "Found a network with others, enter one, decide who takes part."),
+    "engine": ("traco.cli.engine", "Install CometBFT, the engine of a network of several nodes."),
     "doctor": ("traco.cli.doctor", "Check a node's installation, and say what to do."),
     "key": ("traco.cli.key", "Keep signing keys in encrypted key stores."),
     "name": ("traco.cli.name", "Your own names for parties, accounts, instruments and documents."),

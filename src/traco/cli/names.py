@@ -105,16 +105,8 @@ class AddressBook:
 
     def add(self, name: str, entry: Entry, network: bytes, url: str = "") -> None:
         """Store a name. The same entry again changes nothing. Raises ``CommandProblem`` where it cannot be."""
-        plain = check_name(name)
-        known = self._book.names.get(plain)
-        if known is not None and (known.kind, known.id) != (entry.kind, entry.id):
-            raise unusable("name.taken", f"{name!r} stands for {known.kind} {known.id}; choose another name.")
-        if self._book.network not in ("", network.hex()):
-            raise unusable(
-                "home.other_network",
-                f"{self.home} belongs to network {self._book.network}; use another --home for network {network.hex()}.",
-            )
-        names = {**self._book.names, plain: entry}
+        self.require_room(name, entry, network)
+        names = {**self._book.names, check_name(name): entry}
         self._save(_Book(network=network.hex(), url=url or self._book.url, names=names))
 
     def require_new(self, name: str) -> None:
@@ -128,6 +120,17 @@ class AddressBook:
             raise unusable("name.taken", f"{name!r} stands for {known.kind} {known.id}. {needs}")
         if self._book.network:
             raise unusable("home.other_network", needs)
+
+    def require_room(self, name: str, entry: Entry, network: bytes) -> None:
+        """See, before anything is made, that ``add`` will take this. Raises ``CommandProblem``."""
+        known = self._book.names.get(check_name(name))
+        if known is not None and (known.kind, known.id) != (entry.kind, entry.id):
+            raise unusable("name.taken", f"{name!r} stands for {known.kind} {known.id}; choose another name.")
+        if self._book.network not in ("", network.hex()):
+            raise unusable(
+                "home.other_network",
+                f"{self.home} belongs to network {self._book.network}; use another --home for network {network.hex()}.",
+            )
 
     def remove(self, name: str) -> None:
         """Forget a name. Raises ``CommandProblem`` where there is none."""

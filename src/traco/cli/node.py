@@ -18,6 +18,7 @@ from rich.progress import Progress as ProgressBar
 from traco.cli import backup, projections
 from traco.cli.command import Local, command, group
 from traco.cli.names import Entry
+from traco.cli.preparing import ClusterOptions, prepare_node
 from traco.cli.problems import CommandProblem, ExitCode
 from traco.cli.session import Reading, WithKeys, WithNames
 from traco.client.sdk import LedgerClient
@@ -33,6 +34,7 @@ from traco.node.directory import (
     read_genesis,
     require_node_directory,
 )
+from traco.node.keeper import keep
 from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
 from traco.node.supervisor import run_node
 from traco.storage import Difference, DirectoryLock, StoreLocked
@@ -44,13 +46,18 @@ POLL_SECONDS = 0.1
 STOP_SECONDS = 30.0
 READY_SECONDS = 30.0  # longer than health.stall_seconds, by default
 MAX_SHOWN = 96
+CLUSTER = "In a cluster:"
 
 
 @command(
     app,
     "init",
-    examples=["traco node init node --network 'Example Network' --operator 'Example Operator Ltd'"],
-)
+    examples=[
+        "traco node init node --network 'Example Network' --operator 'Example Operator Ltd'",
+        ("traco node init node --engine cometbft --operator 'Example Bank A' --country DE --address ledger.bank-a.example:26656 "
+        "--provider own --region de-frankfurt --zone 1"),
+    ],
+)  # fmt: skip
 def init(
     session: WithKeys,
     directory: Directory,
@@ -67,26 +74,60 @@ def init(
     name: Annotated[
         str, typer.Option("--operator-name", help="Your name for the founding member.")
     ] = "operator",
-) -> None:
-    """Make a node that founds a network of its own, with one founding member.
+    engine: Annotated[
+        Literal["embedded", "cometbft"], typer.Option(help="Who orders: this node alone, or a cluster of several.")
+    ] = "embedded",
+    country: Annotated[str, typer.Option(help=f"{CLUSTER} Country of the organisation (ISO 3166-1 alpha-2).")] = "",
+    address: Annotated[str, typer.Option(metavar="HOST:PORT", help=f"{CLUSTER} Where other nodes reach this one.")] = "",
+    gateway: Annotated[str, typer.Option(metavar="URL", help=f"{CLUSTER} Where clients reach it, if they may.")] = "",
+    run_by: Annotated[str, typer.Option(help=f"{CLUSTER} Who runs the machine, where not the organisation.")] = "",
+    provider: Annotated[str, typer.Option(help=f"{CLUSTER} Whose data centre or cloud: a code in lower case.")] = "",
+    region: Annotated[str, typer.Option(help=f"{CLUSTER} Its region.")] = "",
+    zone: Annotated[str, typer.Option(help=f"{CLUSTER} Its zone in the region.")] = "",
+    member_keys: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help=f"{CLUSTER} Key store or file of signers of an organisation that has keys."),
+    ] = None,
+    member: Annotated[
+        str, typer.Option(metavar="ID", help=f"{CLUSTER} Id of an organisation that is on the ledger already.")
+    ] = "",
+) -> None:  # fmt: skip
+    """Make a node: one that founds a network of its own, or with --engine cometbft one for a network of several.
 
-    The genesis document is DIR/genesis.json; give it to everybody who is to verify receipts. The member's keys
+    Alone: the genesis document is DIR/genesis.json; give it to everybody who is to verify receipts. The member's keys
     are in DIR/node.keys; your address book gets a name for the member, and the node's address.
+
+    In a cluster: the keys are made and stay here; DIR/card.json says what others have to know. See traco network.
     """
+    if engine == "cometbft":
+        options = ClusterOptions(
+            operator, country, lei, address, gateway, run_by, provider, region, zone, member_keys, member
+        )
+        prepare_node(session, directory, options, port, verifiers)
+        return
+    config = NodeConfig(port=port, verifiers=verifiers)
+    _init_alone(session, directory, network, operator, lei, purpose, config, name)
+
+
+def _init_alone(
+    session: WithKeys, directory: Path, network: str, operator: str, lei: str,
+    purpose: Literal["development", "test", "production"], config: NodeConfig, name: str,
+) -> None:  # fmt: skip
+    """Make a node that founds a network of its own, and give its member a name."""
     if lei:
         check_lei(lei)
     session.names.require_new(name)
     genesis = node_directory.create(
         directory, session.passphrases.new(directory / KEYS_FILE), name=network, operator=operator, purpose=purpose,
-        time_ms=time.time_ns() // 1_000_000, config=NodeConfig(port=port, verifiers=verifiers), lei=lei or None,
+        time_ms=time.time_ns() // 1_000_000, config=config, lei=lei or None,
     )  # fmt: skip
-    member = node_directory.founding_member(read_genesis(directory))
-    url = f"http://127.0.0.1:{port}"
-    entry = Entry("party", member.hex(), str((directory / KEYS_FILE).resolve()), (MEMBER_KEY,))
+    founder = node_directory.founding_member(read_genesis(directory))
+    url = f"http://127.0.0.1:{config.port}"
+    entry = Entry("party", founder.hex(), str((directory / KEYS_FILE).resolve()), (MEMBER_KEY,))
     session.names.add(name, entry, network_id(genesis), url)
     session.output.record({
         "network": network_id(genesis).hex(), "directory": str(directory), "genesis": str(directory / "genesis.json"),
-        "operator": member.hex(), "operator_name": f"@{name}", "url": url,
+        "operator": founder.hex(), "operator_name": f"@{name}", "url": url,
     })  # fmt: skip
     session.output.note(f"Start it with: traco node start {directory}")
 
@@ -119,14 +160,17 @@ def start(
     """
     config = read_configuration(directory, flags=_flags(setting or [], host, port, log_level)).config
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
-    network = network_id(parse_genesis(read_genesis(directory)))
+    genesis = parse_genesis(read_genesis(directory))
+    network = network_id(genesis)
+    # in a cluster, what follows happens in a process that is started again when it is killed
+    tell = keep(directory, config.log) if genesis.seal.kind == "cometbft" else tell_service_manager
 
     def announce(height: int) -> None:
         ready = {"url": config.url, "pid": os.getpid(), "network": network.hex(), "height": height}
         with suppress(OSError):  # nobody listens any more; the node goes on
             session.output.document(ready, f"{config.url} is ready (height {height})")
             sys.stdout.flush()
-            tell_service_manager("READY=1")
+            tell("READY=1")
 
     run_node(directory, passphrase, config, announce)
 

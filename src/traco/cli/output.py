@@ -48,6 +48,11 @@ class Output:
             table.add_row(*(_text(row.get(column)) for column in columns))
         self._print(table if found else f"no {name.replace('_', ' ')}")
 
+    def titled(self, title: str, rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+        """One of several tables of an answer for people; programs get the answer as one document."""
+        sys.stdout.write(f"\n{title}\n\n")
+        self.rows(title.lower(), rows, columns)
+
     def document(self, document: Mapping[str, Any], text: str) -> None:
         """One thing with a text of its own for people."""
         if self.as_json:

@@ -88,6 +88,7 @@ _BY_NAME: Mapping[str, ExitCode] = {
     "NodeDirectoryError": ExitCode.HALTED,
     "ConfigurationInvalid": ExitCode.HALTED,
     "AddressInvalid": ExitCode.HALTED,
+    "EngineError": ExitCode.HALTED,
     "ReceiptInvalid": ExitCode.NEGATIVE,
     "ContentMismatch": ExitCode.NEGATIVE,
     "InvoiceUnreadable": ExitCode.INPUT,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from traco.cli import collecting
 from traco.cli.command import command, group
 from traco.cli.files import read_bounded, write_file
 from traco.cli.names import as_id
@@ -116,3 +117,6 @@ def _with_ids(session: Reading, form: Any) -> Any:
         entry = session.names.find(form)
         return entry.id if entry is not None else form
     return form
+
+
+collecting.register(app)

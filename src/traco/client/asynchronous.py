@@ -7,9 +7,13 @@
         async for row in client.rows("holding.by_account", account=receiver):
             print(row["instrument"], row["holding"])
 
-A client trusts its node for reads; whoever does not, verifies receipts. Every method takes ``timeout``: seconds for the
-whole call, however often it asks again. Where nothing else is said, methods raise ``NodeUnreachable`` (``TimedOut``),
-``NodeProblem`` by its kind, ``OtherNetwork`` and ``ClientClosed``.
+A node on this machine is believed. Where validators sign and the gateway is another machine, what ``submit``, ``transact``
+and ``wait`` say is final was shown by a receipt; ``verify=True`` does the same for other reads, and ``verify=False`` believes the
+gateway. Given several addresses, the client goes on at the next gateway where one fails or is caught (``gateways``).
+
+Every method takes ``timeout``: seconds for the whole call, however often it asks again. Where nothing else is said,
+methods raise ``NodeUnreachable`` (``TimedOut``), ``NodeProblem`` by its kind, ``OtherNetwork`` and ``ClientClosed``; those
+that verify also ``GatewayFault``.
 """
 
 import os
@@ -23,8 +27,11 @@ import msgspec
 
 from traco.client.asynchronous_wire import AsyncWire
 from traco.client.building import batches, identity_of, sign_body
+from traco.client.checking import Checking
 from traco.client.credentials import Access, check_address
 from traco.client.forms import to_form
+from traco.client.gateways import GatewayState
+from traco.client.light import Head
 from traco.client.node_session import NodeSession, parsed, parsed_all
 from traco.client.pages import query_pages, route_pages
 from traco.client.results import (
@@ -45,12 +52,22 @@ from traco.client.results import (
 from traco.client.signer import Signer
 from traco.client.streams import OUTAGE_SECONDS, EventStream
 from traco.client.transport import Deadline, Patience, Request, Transport, decoded
+from traco.client.trust import Trust
 from traco.client.wire import Wire, connection_options
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.finality import ReceiptInvalid, verify_receipt
-from traco.kernel.genesis import GenesisInvalid, network_id, parse_genesis
+from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.instruction import Instruction
 from traco.kernel.transaction import Body
+
+KEEPING_NOTHING: Final = Trust()
+REFUSED_EVERYWHERE: Final = frozenset(
+    {
+        "transaction.malformed", "transaction.not_canonical", "transaction.unknown_instruction", "transaction.signature_invalid",
+        "transaction.signature_order", "transaction.wrong_network", "transaction.wrong_ledger", "transaction.expired",
+    }
+)  # fmt: skip
+"""Refusals that hold at every gateway from then on: they depend on the bytes alone, or on the ledger's time."""
 
 DEFAULT_URL: Final = "http://127.0.0.1:7470"
 VALIDITY_MS: Final = 120_000
@@ -65,27 +82,29 @@ Until = Literal["final", "received"]
 
 
 class AsyncLedgerClient:
-    """One node, as its clients see it.
+    """One node, as its clients see it; or several of one network.
 
     ``network``: refuse a node of another network (id of 32 bytes); ``genesis``: its founding document, which says the same
     and lets receipts be verified. ``access``: as whom to ask. ``ca_file``: authorities to trust instead of the system's.
-    ``wire``: what to send over instead of ordinary HTTP. Raises ``AddressRefused``.
+    ``wire``: what to send over instead of ordinary HTTP. ``verify``: whether outcomes are made sure of (None: where
+    validators sign and a gateway is another machine); ``trust``: on what terms. Raises ``AddressRefused``.
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, network: bytes | None = None, *, genesis: bytes | None = None,
+        self, url: str | Sequence[str] = DEFAULT_URL, network: bytes | None = None, *, genesis: bytes | None = None,
         access: Access | None = None, ca_file: str | os.PathLike[str] | None = None, patience: Patience = PATIENT,
-        wire: Wire | None = None,
+        wire: Wire | None = None, verify: bool | None = None, trust: Trust = KEEPING_NOTHING,
     ) -> None:  # fmt: skip
         self._genesis = genesis
         wanted = network if genesis is None else network_id(parse_genesis(genesis))
         if network not in (None, wanted):
             raise OtherNetwork(wanted or b"", network or b"")
+        transport = Transport(url, wire or _asynchronous(url, ca_file), patience)
         if access is not None:
-            check_address(url)
-        self._node = NodeSession(
-            Transport(url, wire or _asynchronous(url, ca_file), patience), wanted, access
-        )
+            for each in transport.gateways.urls:
+                check_address(each)
+        self._node = NodeSession(transport, wanted, access)
+        self._checking = Checking(self._node, genesis, verify, trust)
 
     async def __aenter__(self) -> Self:
         return self
@@ -101,8 +120,20 @@ class AsyncLedgerClient:
 
     @property
     def url(self) -> str:
-        """The node's address."""
+        """The node's address; of several, that of the one that is asked now."""
         return self._node.transport.url
+
+    def gateways(self) -> tuple[GatewayState, ...]:
+        """The gateways of this client: which one is asked now, and why others are not asked any more."""
+        return self._node.transport.gateways.report()
+
+    async def compare(self, *, timeout: float | None = None) -> list[Head]:
+        """The newest blocks of all gateways, verified and held against each other.
+
+        Raises ``ForkDetected``; what else a gateway does is in its ``Head.fault``. Raises ``ClientError``
+        (``client.no_validators``) where none sign.
+        """
+        return await self._checking.compare(self._node.transport.deadline(timeout))
 
     async def network_id(self, *, timeout: float | None = None) -> bytes:
         """The network's id, as the node says."""
@@ -114,16 +145,7 @@ class AsyncLedgerClient:
 
     async def genesis(self, *, timeout: float | None = None) -> bytes:
         """The founding document, which is that of the network the node says it serves."""
-        deadline = self._node.transport.deadline(timeout)
-        network = await self._node.network_id(deadline)
-        raw = await self._node.transport.get("/v1/genesis", deadline, is_open=True)
-        try:
-            found = network_id(parse_genesis(raw))
-        except GenesisInvalid:
-            raise StrangeAnswer from None
-        if found != network:
-            raise OtherNetwork(found, network)
-        return raw
+        return await self._node.genesis(self._node.transport.deadline(timeout))
 
     async def build(
         self, instructions: Iterable[Instruction], signers: Iterable[Signer], validity_ms: int = VALIDITY_MS, *,
@@ -146,9 +168,9 @@ class AsyncLedgerClient:
     ) -> TransactionResult:
         """Send a signed transaction and say how far it came; being refused or rejected is an answer, not an error.
 
-        What got no answer is sent again as it is: it has one id, so it happens once. Raises ``OutcomeUnknown`` when
-        nothing helped and it may have been ordered; the same bytes may be submitted later. Any other error says that it
-        was not taken in.
+        What got no answer is sent again as it is, to the next gateway where there is one: it has one id, so it happens once.
+        Raises ``OutcomeUnknown`` when nothing helped and it may have been ordered; the same bytes may be submitted later.
+        ``GatewayFault`` leaves it as open. Any other error says that it was not taken in.
         """
         deadline = self._node.transport.deadline(timeout)
         await self._node.checked(deadline)
@@ -157,14 +179,14 @@ class AsyncLedgerClient:
         try:
             result = parsed(decoded((await self._node.transport.ask(request)).content))
             if request.is_in_doubt:
-                return await self._recalled(result, transaction, deadline)
+                result = await self._recalled(result, transaction, request)
+            return await self._made_sure(result, until, request)
         except (NodeUnreachable, NodeProblem, ClientClosed) as error:
             if _is_in_doubt(request, error):
                 raise OutcomeUnknown(
-                    self.url, _reason(error), identity_of(transaction), transaction
+                    request.url, _reason(error), identity_of(transaction), transaction
                 ) from error
             raise
-        return result
 
     async def submit_many(
         self, transactions: Sequence[bytes], until: Until = "final", *, timeout: float | None = None
@@ -184,28 +206,58 @@ class AsyncLedgerClient:
                 answered = parsed_all(decoded((await self._node.transport.ask(request)).content), len(batch))
                 if request.is_in_doubt:
                     pairs = zip(answered, batch, strict=True)
-                    answered = [await self._recalled(each, raw, deadline) for each, raw in pairs]
+                    answered = [await self._recalled(each, raw, request) for each, raw in pairs]
+                results += [await self._made_sure(each, until, request) for each in answered]
             except (NodeUnreachable, NodeProblem, ClientClosed) as error:
                 if results or _is_in_doubt(request, error):
                     rest = tuple(transactions[len(results) :])
-                    raise OutcomesUnknown(self.url, _reason(error), tuple(results), rest) from error
+                    raise OutcomesUnknown(request.url, _reason(error), tuple(results), rest) from error
                 raise
-            results += answered
         return results
 
     async def _recalled(
-        self, result: TransactionResult, transaction: bytes, deadline: Deadline
+        self, result: TransactionResult, transaction: bytes, request: Request
     ) -> TransactionResult:
         """What became of a transaction that was sent more than once: a refusal may be that of a later attempt only."""
         if result.status != "refused":
             return result
         # the refusal of bytes that are no transaction names none
         identity = result.identity or identity_of(transaction)
-        return await self._node.result(identity, deadline) or result
+        known = await self._node.result(identity, request.deadline)
+        refusal = "" if result.failure is None else result.failure.code
+        others = request.doubted - {request.url}
+        if known is None and others and refusal not in REFUSED_EVERYWHERE:
+            # another gateway may have taken it in for good, and order it later
+            reason = (
+                f"it was also sent to {', '.join(sorted(others))}; the last one asked refused it: {refusal}"
+            )
+            raise OutcomeUnknown(request.url, reason, identity, transaction)
+        return known or result
 
-    async def result(self, identity: bytes, *, timeout: float | None = None) -> TransactionResult | None:
-        """What became of a transaction, with its events; None where the node has never seen it."""
-        return await self._node.result(identity, self._node.transport.deadline(timeout))
+    async def _made_sure(
+        self, result: TransactionResult, until: Until, request: Request
+    ) -> TransactionResult:
+        """The outcome by its receipt, where the gateway is not believed."""
+        if until == "final" and result.status in ("final", "rejected"):
+            request.doubted.add(request.url)  # without its receipt, nothing is known of it
+            if await self._checking.is_wanted(request.deadline):
+                return await self._checking.outcome(result, request.url, request.deadline)
+        return result
+
+    async def result(
+        self, identity: bytes, *, verify: bool = False, timeout: float | None = None
+    ) -> TransactionResult | None:
+        """What became of a transaction, with its events; None where the node has never seen it.
+
+        ``verify``: by its receipt; and where the gateway does not know it, by what others of the client can prove.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        return await self._result(identity, deadline, verify)
+
+    async def _result(self, identity: bytes, deadline: Deadline, verify: bool) -> TransactionResult | None:
+        if verify:
+            return await self._checking.result(identity, deadline)
+        return await self._node.result(identity, deadline)
 
     async def wait(self, identity: bytes, *, timeout: float = WAIT_SECONDS) -> TransactionResult:
         """What became of a transaction, once it is final or rejected. Raises ``NotFinalYet`` after ``timeout`` seconds.
@@ -213,9 +265,10 @@ class AsyncLedgerClient:
         A transaction that the node has not seen is waited for: it may come by another member's node.
         """
         deadline, result, looks = self._node.transport.deadline(timeout), None, 0
+        verify = await self._checking.is_wanted(deadline)
         while True:
             try:
-                result = await self._node.result(identity, deadline)
+                result = await self._result(identity, deadline, verify)
             except NodeUnreachable:
                 if self._node.transport.wire.now() < deadline.at:
                     raise
@@ -231,7 +284,8 @@ class AsyncLedgerClient:
         """The finality receipt of a transaction: the file that ``traco verify`` takes.
 
         ``verify``: only if it proves this transaction under the ``genesis`` that the client was made with; then nothing
-        depends on the node. Raises ``ReceiptInvalid``; ``ClientError`` (``client.no_genesis``).
+        depends on the node. Raises ``ReceiptInvalid``; ``ClientError`` (``client.no_genesis``). How much the seal is worth
+        where validators sign, ``result(verify=True)`` says: it follows them.
         """
         if verify and self._genesis is None:
             detail = "Verifying needs the genesis document of the network: LedgerClient(url, genesis=...)."
@@ -248,9 +302,18 @@ class AsyncLedgerClient:
         block: dict[str, Any] = decoded(await self._node.get(f"/v1/blocks/{height}", timeout))
         return block
 
-    async def query(self, name: str, /, *, timeout: float | None = None, **fields: Any) -> Any:
-        """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes."""
-        return await self._node.query(name, fields, self._node.transport.deadline(timeout))
+    async def query(
+        self, name: str, /, *, verify: bool = False, timeout: float | None = None, **fields: Any
+    ) -> Any:
+        """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes.
+
+        ``verify``: made here, from records that are proven to be on the ledger now. Not every query has proofs, and of most
+        things it cannot be proven that there are none: raises ``ClientError`` (``client.no_proof``), ``NotFound`` (``proof.withheld``).
+        """
+        deadline = self._node.transport.deadline(timeout)
+        if verify:
+            return await self._checking.answer(name, fields, deadline)
+        return await self._node.query(name, fields, deadline)
 
     async def get(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> Any:
         """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
@@ -279,16 +342,18 @@ class AsyncLedgerClient:
 
     def events(
         self, *, after: str | None = None, type: str | None = None, party: bytes | None = None,  # noqa: A002
-        account: bytes | None = None, outage_seconds: float = OUTAGE_SECONDS,
+        account: bytes | None = None, outage_seconds: float = OUTAGE_SECONDS, verify: bool = False,
     ) -> EventStream:  # fmt: skip
         """Committed events behind the position ``after`` (None: from now on), as they come; see ``streams``.
 
-        ``type`` is the beginning of the events' types, such as ``holding.``. Raises ``ClientError``
-        (``stream.position_invalid``); reading raises ``NodeUnreachable`` after an outage of ``outage_seconds``.
+        ``type`` is the beginning of the events' types, such as ``holding.``. ``verify``: each is held against the receipt of
+        its transaction; ``LedgerEvent.verified`` says whether it has one. That none is left out, nobody can prove.
+        Raises ``ClientError`` (``stream.position_invalid``); reading raises ``NodeUnreachable`` after an outage of ``outage_seconds``.
         """
         filters = {"type": type, "party": party and party.hex(), "account": account and account.hex()}
         given = {name: value for name, value in filters.items() if value}
-        return EventStream(self._node, given, after, outage_seconds)
+        check = self._checking.event if verify else None
+        return EventStream(self._node, given, after, outage_seconds, check)
 
     async def fingerprints(
         self, caller: str, fields: msgspec.Struct | Mapping[str, Any], content_commitment: bytes, *, register: bool,
@@ -363,7 +428,7 @@ def require_final(result: TransactionResult) -> TransactionResult:
     return result
 
 
-def _asynchronous(url: str, ca_file: str | os.PathLike[str] | None) -> AsyncWire:
+def _asynchronous(url: str | Sequence[str], ca_file: str | os.PathLike[str] | None) -> AsyncWire:
     return AsyncWire(httpx.AsyncClient(**connection_options(url, ca_file)))
 
 

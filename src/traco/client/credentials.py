@@ -79,6 +79,14 @@ def check_address(url: str) -> None:
         )
 
 
+def is_here(url: str) -> bool:
+    """Whether an address is on this machine."""
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
+
+
 def _is_loopback(host: str) -> bool:
     if host.lower() == "localhost":
         return True

@@ -29,6 +29,7 @@ import msgspec
 
 from traco.client.asynchronous import (
     DEFAULT_URL,
+    KEEPING_NOTHING,
     PATIENT,
     VALIDITY_MS,
     WAIT_SECONDS,
@@ -37,10 +38,13 @@ from traco.client.asynchronous import (
 )
 from traco.client.blocking_wire import BlockingWire, run
 from traco.client.credentials import Access
+from traco.client.gateways import GatewayState
+from traco.client.light import Head
 from traco.client.results import NodeStatus, TransactionResult
 from traco.client.signer import Signer
 from traco.client.streams import OUTAGE_SECONDS, EventStream, LedgerEvent
 from traco.client.transport import Patience
+from traco.client.trust import Trust
 from traco.client.wire import connection_options
 from traco.kernel.instruction import Instruction
 
@@ -51,9 +55,9 @@ class LedgerClient:
     """One node, as its clients see it: ``AsyncLedgerClient`` for programs without an event loop."""
 
     def __init__(
-        self, url: str = DEFAULT_URL, network: bytes | None = None, *, genesis: bytes | None = None,
+        self, url: str | Sequence[str] = DEFAULT_URL, network: bytes | None = None, *, genesis: bytes | None = None,
         access: Access | None = None, ca_file: str | os.PathLike[str] | None = None, patience: Patience = PATIENT,
-        wire: BlockingWire | None = None,
+        wire: BlockingWire | None = None, verify: bool | None = None, trust: Trust = KEEPING_NOTHING,
     ) -> None:  # fmt: skip
         self._client = AsyncLedgerClient(
             url,
@@ -62,6 +66,8 @@ class LedgerClient:
             access=access,
             patience=patience,
             wire=wire or _blocking(url, ca_file),
+            verify=verify,
+            trust=trust,
         )
 
     def __enter__(self) -> Self:
@@ -78,8 +84,16 @@ class LedgerClient:
 
     @property
     def url(self) -> str:
-        """The node's address."""
+        """The node's address; of several, that of the one that is asked now."""
         return self._client.url
+
+    def gateways(self) -> tuple[GatewayState, ...]:
+        """The gateways of this client: which one is asked now, and why others are not asked any more."""
+        return self._client.gateways()
+
+    def compare(self, *, timeout: float | None = None) -> list[Head]:
+        """The newest blocks of all gateways, verified and held against each other."""
+        return run(self._client.compare(timeout=timeout))
 
     @property
     def network(self) -> bytes:
@@ -117,9 +131,11 @@ class LedgerClient:
         """As ``submit`` for any number of transactions; their results in order, without events."""
         return run(self._client.submit_many(transactions, until, timeout=timeout))
 
-    def result(self, identity: bytes, *, timeout: float | None = None) -> TransactionResult | None:
+    def result(
+        self, identity: bytes, *, verify: bool = False, timeout: float | None = None
+    ) -> TransactionResult | None:
         """What became of a transaction, with its events; None where the node has never seen it."""
-        return run(self._client.result(identity, timeout=timeout))
+        return run(self._client.result(identity, verify=verify, timeout=timeout))
 
     def wait(self, identity: bytes, *, timeout: float = WAIT_SECONDS) -> TransactionResult:
         """What became of a transaction, once it is final or rejected."""
@@ -133,9 +149,11 @@ class LedgerClient:
         """A block: its hashes, and its leaves with their outcomes."""
         return run(self._client.block(height, timeout=timeout))
 
-    def query(self, name: str, /, *, timeout: float | None = None, **fields: Any) -> Any:
+    def query(
+        self, name: str, /, *, verify: bool = False, timeout: float | None = None, **fields: Any
+    ) -> Any:
         """The answer of a module's query (such as ``holding.get``) as plain values; ``fields`` may hold bytes."""
-        return run(self._client.query(name, timeout=timeout, **fields))
+        return run(self._client.query(name, verify=verify, timeout=timeout, **fields))
 
     def get(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> Any:
         """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
@@ -151,12 +169,17 @@ class LedgerClient:
 
     def events(
         self, *, after: str | None = None, type: str | None = None, party: bytes | None = None,  # noqa: A002
-        account: bytes | None = None, outage_seconds: float = OUTAGE_SECONDS,
+        account: bytes | None = None, outage_seconds: float = OUTAGE_SECONDS, verify: bool = False,
     ) -> "Events":  # fmt: skip
         """Committed events behind the position ``after`` (None: from now on), as they come."""
         return Events(
             self._client.events(
-                after=after, type=type, party=party, account=account, outage_seconds=outage_seconds
+                after=after,
+                type=type,
+                party=party,
+                account=account,
+                outage_seconds=outage_seconds,
+                verify=verify,
             )
         )
 
@@ -236,5 +259,5 @@ async def _next(steps: AsyncIterator[T]) -> T:
     return await anext(steps)
 
 
-def _blocking(url: str, ca_file: str | os.PathLike[str] | None) -> BlockingWire:
+def _blocking(url: str | Sequence[str], ca_file: str | os.PathLike[str] | None) -> BlockingWire:
     return BlockingWire(lambda: httpx.Client(**connection_options(url, ca_file)))

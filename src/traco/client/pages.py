@@ -30,6 +30,7 @@ CURSORS: Final[Mapping[str, Cursor]] = {
     "holding.by_account": Cursor("instrument"),
     "holding.holders": Cursor("account"),
     "holding.list_instruments": Cursor("id"),
+    "network.nodes": Cursor("key", "nodes"),
     "party.list": Cursor("id", "parties"),
 }
 

@@ -11,15 +11,16 @@ the stream goes on behind the last position it knows. It ends only when the call
 
 import re
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple, Self
 from urllib.parse import urlencode
 
 import msgspec
 
+from traco.client.gateways import ForkDetected, GatewayFault
 from traco.client.node_session import NodeSession
 from traco.client.results import ClientError, NodeProblem, NodeUnreachable, StrangeAnswer
-from traco.client.transport import NEVER
+from traco.client.transport import NEVER, is_passing
 from traco.client.wire import NoAnswer, Stream
 
 PATH: Final = "/v1/events"
@@ -28,6 +29,9 @@ IDLE_SECONDS: Final = 45.0
 
 OUTAGE_SECONDS: Final = 600.0
 """How long a stream tries to reach its node again, unless the caller says otherwise."""
+
+BEHIND: Final = "stream.position_ahead"
+"""A node's word that it does not have the block of a position yet."""
 
 MAX_MESSAGE_BYTES: Final = 4_194_304
 LONGEST_PAUSE_SECONDS: Final = 10.0
@@ -38,7 +42,8 @@ _POSITION: Final = re.compile(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})\.(0|[
 class LedgerEvent(NamedTuple):
     """A committed event: where it is, its block's time, the id of its transaction, and its form with a ``type``.
 
-    ``kind`` is ``transaction``, or what else of the block had the event, such as an item that fell due.
+    ``kind`` is ``transaction``, or what else of the block had the event, such as an item that fell due. ``verified``: a
+    receipt shows it, and not the gateway alone.
     """
 
     position: str
@@ -46,6 +51,11 @@ class LedgerEvent(NamedTuple):
     transaction: bytes
     event: Mapping[str, Any]
     kind: str
+    verified: bool = False
+
+
+Check = Callable[[LedgerEvent, str], Awaitable[LedgerEvent]]
+"""Looks at an event that the gateway at an address streamed. Raises ``GatewayFault``."""
 
 
 class Message(NamedTuple):
@@ -105,9 +115,11 @@ class EventStream:
 
     def __init__(
         self, node: NodeSession, filters: Mapping[str, str], after: str | None,
-        outage_seconds: float = OUTAGE_SECONDS,
+        outage_seconds: float = OUTAGE_SECONDS, check: Check | None = None,
     ) -> None:  # fmt: skip
         self._node = node
+        self._check = check
+        self._url = node.transport.url  # of the gateway that streams
         self._transport = node.transport
         self._filters = dict(filters)
         self._accepted = (-1, 0, 0) if after is None else parse_position(after)
@@ -134,11 +146,30 @@ class EventStream:
                 if self._is_closed:
                     raise StopAsyncIteration
                 await self._read()
-            event = self._waiting.popleft()
-            if isinstance(event, LedgerEvent):
-                self.position = event.position
-                return event
-            self.position = event
+            event = self._waiting[0]
+            found = await self._looked_at(event) if isinstance(event, LedgerEvent) else None
+            if not self._waiting or self._waiting[0] is not event:
+                continue  # closed meanwhile, or begun again at another gateway
+            self._waiting.popleft()
+            if found is not None:
+                self.position = found.position
+                return found
+            self.position = event if isinstance(event, str) else event.position
+
+    async def _looked_at(self, event: LedgerEvent) -> LedgerEvent | None:
+        """The event, checked where that is wanted; None where the stream begins again at another gateway."""
+        if self._check is None:
+            return event
+        try:
+            return await self._check(event, self._url)
+        except GatewayFault as fault:
+            if isinstance(fault, ForkDetected) or not self._transport.gateways.leave(fault):
+                await self.close()
+                raise
+            await self._drop()
+            self._waiting.clear()
+            self._accepted = (-1, 0, 0) if self.position is None else parse_position(self.position)
+            return None
 
     async def close(self) -> None:
         """End it; iteration stops."""
@@ -160,6 +191,7 @@ class EventStream:
                 raise error
             if self._stream is None:
                 await self._node.status(NEVER)  # after an outage it may be a node of another network
+                self._url = self._transport.url
                 self._stream = await self._transport.stream(self._path(), HEADERS, IDLE_SECONDS)
                 self._messages, self._heard = Messages(), 0
             self._take(await self._stream.read())
@@ -205,12 +237,28 @@ class EventStream:
         await self._drop()
         now = self._transport.wire.now()
         self._silent_since = now if self._silent_since is None else self._silent_since
-        pause = self._transport.pause_after(error, self._failures, LONGEST_PAUSE_SECONDS)
+        pause = self._pause_after(error)
         self._failures += 1
         if pause is None or now + pause - self._silent_since > self._outage_seconds:
             await self.close()
             raise error
         await self._transport.wire.sleep(pause)
+
+    def _pause_after(self, error: NodeUnreachable | NodeProblem) -> float | None:
+        """How long to wait before the next connection; None where there shall be none.
+
+        Where there are several gateways, each is tried before there is a pause; and one may be some blocks behind another.
+        """
+        gateways, failures = self._transport.gateways, self._failures
+        several = len(gateways.usable)
+        if several == 1:
+            return self._transport.pause_after(error, failures, LONGEST_PAUSE_SECONDS)
+        is_behind = isinstance(error, NodeProblem) and error.code == BEHIND
+        if is_behind or is_passing(error):
+            if gateways.advance(self._url) and (failures + 1) % several:
+                return 0.0
+            error = NodeUnreachable(self._url, error.code) if is_behind else error
+        return self._transport.pause_after(error, failures // several, LONGEST_PAUSE_SECONDS)
 
     async def _drop(self) -> None:
         stream, self._stream = self._stream, None

@@ -1,18 +1,19 @@
-"""HTTP to one node: problem documents become errors, and what got no answer is asked again.
+"""HTTP to one node, or to several of one network: problem documents become errors, and what got no answer is asked again.
 
 Asking again is safe: reads change nothing, and a transaction's id makes it count once however often it is sent. Only
 what may not be repeated (the fingerprint service counts requests) is sent once. Between attempts there are pauses, longer
 each time and never the same for two clients, so that many do not come back at one moment; a node that says when to come
-back (429, 503 with Retry-After) is believed.
+back (429, 503 with Retry-After) is believed. Where several gateways are known, each is tried before there is a pause.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 from random import SystemRandom
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from traco.client.gateways import Gateways
 from traco.client.results import (
     AccessDenied,
     ClientError,
@@ -45,8 +46,11 @@ class Deadline(NamedTuple):
 
 NEVER: Final = Deadline()
 
-Credential = Callable[[bool, Deadline], Awaitable[str]]
-"""Gives an access token, or nothing; True: what the last request had did not hold."""
+Credential = Callable[[str, bool, Deadline], Awaitable[str]]
+"""Gives an access token for the gateway at an address, or nothing; True: what the last request had did not hold."""
+
+Enter = Callable[[str, Deadline], Awaitable[None]]
+"""Looks at a gateway before it is asked for the first time; raises where it must not be."""
 
 
 class Patience(NamedTuple):
@@ -65,42 +69,56 @@ class Request:
     """One thing to ask, by as many attempts as it takes.
 
     ``accept``: statuses that are answers too. ``once``: not to be repeated. ``is_open``: needs no access token.
-    ``deadline`` is for all attempts. Afterwards ``is_in_doubt`` says whether an attempt without an answer may have been
-    carried out.
+    ``deadline`` is for all attempts. ``at``: by this gateway alone. Afterwards ``is_in_doubt`` says whether an attempt without
+    an answer may have been carried out (``doubted``: at which gateways), and ``url`` which gateway was asked last.
     """
 
     def __init__(
         self, method: str, path: str, content: bytes | None = None, *, kind: str = "application/json",
-        accept: tuple[int, ...] = (), once: bool = False, is_open: bool = False, deadline: Deadline = NEVER,
+        accept: tuple[int, ...] = (), once: bool = False, is_open: bool = False, deadline: Deadline = NEVER, at: str = "",
     ) -> None:  # fmt: skip
         self.method, self.path, self.content = method, path, content
         self.headers: Mapping[str, str] = {} if content is None else {"content-type": kind}
         self.accept, self.once, self.is_open, self.deadline = accept, once, is_open, deadline
-        self.is_in_doubt = False
+        self.at, self.url = at, at
+        self.doubted: set[str] = set()
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether an attempt without an answer may have been carried out."""
+        return bool(self.doubted)
 
 
 class Transport:
-    """Requests to one address, over a wire."""
+    """Requests to gateways of one network, over a wire."""
 
-    def __init__(self, url: str, wire: Wire, patience: Patience) -> None:
-        self.url = url.rstrip("/")
+    def __init__(self, urls: str | Sequence[str], wire: Wire, patience: Patience) -> None:
+        self.gateways = Gateways(urls)
         self.wire = wire
         self.patience = patience
         self.credential: Credential | None = None
+        self.enter: Enter | None = None
+
+    @property
+    def url(self) -> str:
+        """The gateway that is asked now."""
+        return self.gateways.current
 
     def deadline(self, timeout: float | None) -> Deadline:
         """So many seconds from now; None: never."""
         return NEVER if timeout is None else Deadline(self.wire.now() + timeout, timeout)
 
-    async def get(self, path: str, deadline: Deadline = NEVER, *, is_open: bool = False) -> bytes:
+    async def get(
+        self, path: str, deadline: Deadline = NEVER, *, is_open: bool = False, at: str = ""
+    ) -> bytes:
         """What a path answers to a read. Raises ``NodeUnreachable``, ``NodeProblem``, ``ClientClosed``."""
-        return (await self.ask(Request("GET", path, is_open=is_open, deadline=deadline))).content
+        return (await self.ask(Request("GET", path, is_open=is_open, deadline=deadline, at=at))).content
 
     async def ask(self, request: Request) -> Answer:
         """The answer to a request. Raises ``NodeUnreachable``, ``NodeProblem``, ``ClientClosed``."""
         for pause in () if request.once else self.patience.pauses:
             try:
-                return await self._once(request)
+                return await self._round(request)
             except (NodeUnreachable, NodeProblem) as error:
                 seconds = self._wait(error, pause)
                 if seconds is None:
@@ -108,7 +126,19 @@ class Transport:
                 if self.wire.now() + seconds >= request.deadline.at:
                     raise self._timed_out(request, error) from None
                 await self.wire.sleep(seconds)
-        return await self._once(request)
+        return await self._round(request)
+
+    async def _round(self, request: Request) -> Answer:
+        """One attempt; where it fails for reasons that others need not have, one at each of the other gateways."""
+        left = 1 if request.at or request.once else len(self.gateways.usable)
+        while True:
+            request.url = request.at or self.gateways.current
+            try:
+                return await self._once(request)
+            except (NodeUnreachable, NodeProblem) as error:
+                left -= 1
+                if left == 0 or not is_passing(error) or not self.gateways.advance(request.url):
+                    raise
 
     def _wait(self, error: ClientError, pause: float) -> float | None:
         """How long to wait before the next attempt; None where there shall be none."""
@@ -132,6 +162,8 @@ class Transport:
 
     async def _once(self, request: Request) -> Answer:
         """One attempt, or two where the access token had to be renewed."""
+        if self.enter is not None and not request.is_open:
+            await self.enter(request.url, request.deadline)
         answer = await self._send(request, renew=False)
         problem = self._problem(request, answer)
         if isinstance(problem, AccessDenied) and self._is_renewable(request):
@@ -145,32 +177,37 @@ class Transport:
         return self.credential is not None and not request.is_open
 
     async def _send(self, request: Request, *, renew: bool) -> Answer:
-        proof = {} if request.is_open else await self._proof(renew, request.deadline)
+        url = request.url
+        proof = {} if request.is_open else await self._proof(url, renew, request.deadline)
         seconds = min(self.patience.answer_seconds, request.deadline.at - self.wire.now())
         if seconds <= 0:
             raise self._timed_out(request, None)
-        url, headers = self.url + request.path, {**request.headers, **proof}
+        headers = {**request.headers, **proof}
         try:
-            return await self.wire.request(request.method, url, request.content, headers, seconds)
+            return await self.wire.request(
+                request.method, url + request.path, request.content, headers, seconds
+            )
         except NoAnswer as error:
-            request.is_in_doubt |= error.may_have_arrived
+            if error.may_have_arrived:
+                request.doubted.add(url)
             if self.wire.now() >= request.deadline.at:
-                raise TimedOut(self.url, request.deadline.seconds, error.reason) from None
-            raise NodeUnreachable(self.url, error.reason) from None
+                raise TimedOut(url, request.deadline.seconds, error.reason) from None
+            raise NodeUnreachable(url, error.reason) from None
 
-    async def _proof(self, renew: bool, deadline: Deadline) -> dict[str, str]:
+    async def _proof(self, url: str, renew: bool, deadline: Deadline) -> dict[str, str]:
         """The header that says who asks; none where nobody has to."""
         if self.credential is None:
             return {}
-        token = await self.credential(renew, deadline)
+        token = await self.credential(url, renew, deadline)
         return {"authorization": f"Bearer {token}"} if token else {}
 
     async def stream(self, path: str, headers: Mapping[str, str], idle_seconds: float) -> Stream:
-        """The answer to a GET as it comes; one attempt. Raises as ``get``."""
-        stream = await self._opened(path, headers, idle_seconds, renew=False)
+        """The answer to a GET as it comes; one attempt at the gateway that is asked now. Raises as ``get``."""
+        url = self.url
+        stream = await self._opened(url, path, headers, idle_seconds, renew=False)
         if stream.status == 401 and self.credential is not None:
             await stream.close()
-            stream = await self._opened(path, headers, idle_seconds, renew=True)
+            stream = await self._opened(url, path, headers, idle_seconds, renew=True)
         if stream.status == 200:
             return stream
         received = Received()
@@ -178,32 +215,40 @@ class Transport:
             while chunk := await stream.read():
                 received.add(chunk)
         except NoAnswer as error:
-            raise NodeUnreachable(self.url, error.reason) from None
+            raise NodeUnreachable(url, error.reason) from None
         finally:
             await stream.close()
         raise problem_in(Answer(stream.status, stream.headers, received.whole()))
 
     async def _opened(
-        self, path: str, headers: Mapping[str, str], idle_seconds: float, *, renew: bool
+        self, url: str, path: str, headers: Mapping[str, str], idle_seconds: float, *, renew: bool
     ) -> Stream:
-        proof = await self._proof(renew, NEVER)
+        proof = await self._proof(url, renew, NEVER)
         try:
-            return await self.wire.stream(self.url + path, {**headers, **proof}, idle_seconds)
+            return await self.wire.stream(url + path, {**headers, **proof}, idle_seconds)
         except NoAnswer as error:
-            raise NodeUnreachable(self.url, error.reason) from None
+            raise NodeUnreachable(url, error.reason) from None
 
     def _problem(self, request: Request, answer: Answer) -> NodeProblem | None:
         if 200 <= answer.status < 300 or answer.status in request.accept:
             return None
         # a node that failed, or lost its ledger while it waited for it, may have passed the request on before
-        request.is_in_doubt |= answer.status >= 500
+        if answer.status >= 500:
+            request.doubted.add(request.url)
         return problem_in(answer)
 
     def _timed_out(self, request: Request, error: ClientError | None) -> TimedOut:
         reason = "no time was left" if error is None else error.detail
         if isinstance(error, NodeUnreachable):
             reason = error.reason
-        return TimedOut(self.url, request.deadline.seconds, reason)
+        return TimedOut(request.url, request.deadline.seconds, reason)
+
+
+def is_passing(error: ClientError) -> bool:
+    """Whether another gateway of the network may answer what this one did not."""
+    if isinstance(error, NodeProblem):
+        return error.status in _PASSING
+    return isinstance(error, NodeUnreachable) and not isinstance(error, TimedOut)
 
 
 def problem_in(answer: Answer) -> NodeProblem:

@@ -22,7 +22,7 @@ _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "kernel": ("traco.kernel.operations", "traco.kernel.operations"),
     **{
         name: (f"traco.modules.{name}.messages", f"traco.modules.{name}.events")
-        for name in ("party", "holding", "settlement", "document", "financing")
+        for name in ("party", "holding", "settlement", "document", "financing", "network")
     },
 }
 
@@ -52,11 +52,32 @@ def describe(verified: Verified) -> dict[str, Any]:
         "sealed_height": verified.sealed_height,
         "sealed_time_ms": verified.sealed_time_ms,
         "seal_key": verified.genesis.seal.key,
+        "seal": _sealing(verified),
         "assumes": [
             "the genesis document is that of the network you mean (compare its id with one you trust)",
-            f"the key that seals ({verified.genesis.seal.key}) was not stolen or misused",
+            *_assumptions(verified),
         ],
     }
+
+
+def _sealing(verified: Verified) -> dict[str, Any]:
+    """Who sealed: keys with their voting power out of the total. A checkpoint has one key, with all power."""
+    sealing = verified.sealing
+    return {
+        "kind": verified.genesis.seal.kind,
+        "signers": [{"key": key.hex(), "power": power} for key, power in sealing.signers],
+        "total_power": sealing.total_power,
+        "handovers": sealing.handovers,
+    }
+
+
+def _assumptions(verified: Verified) -> list[str]:
+    if verified.genesis.seal.kind == "checkpoint":
+        return [f"the key that seals ({verified.genesis.seal.key}) was not stolen or misused"]
+    return [
+        "at no time since the founding did validators with a third of the voting power or more break the rules together",
+        "keys of validators that have left were not stolen or misused",
+    ]
 
 
 def as_text(proof: Mapping[str, Any]) -> str:
@@ -71,6 +92,7 @@ def as_text(proof: Mapping[str, Any]) -> str:
         f"block        {proof['height']}, {_time(proof['time_ms'])}",
         f"network      {proof['network_name']!r}, id {proof['network']}",
         f"sealed       at height {proof['sealed_height']}, {_time(proof['sealed_time_ms'])}",
+        *_seal_lines(proof["seal"]),
     ]
     for title, items in (("instruction", proof["instructions"]), ("event", proof["events"])):
         lines += [f"{title:12} {item['type']}: {_fields(item)}" for item in items]
@@ -78,6 +100,17 @@ def as_text(proof: Mapping[str, Any]) -> str:
     lines += [f"signed by    key {key}" for key in proof["signers"]]
     lines += [f"assumes      {assumption}" for assumption in proof["assumes"]]
     return "\n".join(lines) + "\n"
+
+
+def _seal_lines(seal: Mapping[str, Any]) -> list[str]:
+    if seal["kind"] == "checkpoint":
+        return []
+    power = sum(signer["power"] for signer in seal["signers"])
+    lines = [
+        f"sealed by    {len(seal['signers'])} validators, {power} of {seal['total_power']} voting power",
+        f"handovers    {seal['handovers']} (changes of the validators since the founding)",
+    ]
+    return lines + [f"validator    {signer['key']}, power {signer['power']}" for signer in seal["signers"]]
 
 
 def _fields(form: Mapping[str, Any]) -> str:

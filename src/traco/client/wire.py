@@ -10,7 +10,7 @@ Exception
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
@@ -98,13 +98,16 @@ class Wire(Protocol):
         ...
 
 
-def connection_options(url: str, ca_file: str | os.PathLike[str] | None = None) -> dict[str, Any]:
-    """What an httpx client for an address is made with.
+def connection_options(
+    url: str | Sequence[str], ca_file: str | os.PathLike[str] | None = None
+) -> dict[str, Any]:
+    """What an httpx client for an address, or several, is made with.
 
     Trusted are the authorities of ``ca_file`` alone, or those of the system. Raises ``AddressRefused``
     (``client.authority_unusable``).
     """
-    if url.lower().startswith("https:"):
+    urls = (url,) if isinstance(url, str) else url
+    if any(each.lower().startswith("https:") for each in urls):
         try:
             context = ssl.create_default_context(cafile=None if ca_file is None else os.fspath(ca_file))
         except OSError as error:  # an SSLError is one too

@@ -78,6 +78,15 @@ class Application:
         self._undo: Callable[[], None] | None = None
         self._load()
 
+    def reload(self) -> Info:
+        """Go on from what the store has now, because its content was replaced; the block in progress is given up.
+
+        Raises ``Halt`` where that does not have its app hash.
+        """
+        self._pending, self._undo, self._begun = None, None, False
+        self._load()
+        return self._info
+
     def _load(self) -> None:
         loaded = self._store.load()
         self._used = UsedIds()
@@ -88,6 +97,7 @@ class Application:
             self._tree, self._history = loaded.tree, loaded.history
             self._info = Info(loaded.height, loaded.time_ms, loaded.app_hash)
             self._used.load(loaded.used)
+            self._used.inherit(loaded.inherited)
             if app_hash(self._tree.root(), self._history.root(), self._history.size) != loaded.app_hash:
                 raise Halt("the stored state does not have the stored app hash; restore a backup or rebuild")
         self._state = State(self._tree)

@@ -15,6 +15,8 @@ R = TypeVar("R", bound=Record)
 
 PRUNED_PER_WRITE: Final = 4  # old versions removed with each write: more than one, so that a backlog shrinks
 
+SCANNED: Final = 256  # replaced versions read at a time
+
 
 class Version(Record, frozen=True, tag=1):
     """A version in force: since which height, and the record."""
@@ -47,12 +49,20 @@ class HeightTable(Generic[R]):
         self._current.put(state, self._current_version(height, record), *parts)
         self._prune(state, height - horizon, *parts)
 
+    def delete(self, state: State, height: int, horizon: int, *parts: bytes) -> None:
+        """Remove the record in block ``height``; it can still be read as of earlier ones. Nothing happens if it is absent."""
+        version = self._current.get(state, *parts)
+        if version is None:
+            return
+        if version.since < height:
+            self._replaced.put(state, version, *parts, height.to_bytes(8, "big"))
+        self._current.delete(state, *parts)
+        self._prune(state, height - horizon, *parts)
+
     def as_of(self, state: State, height: int, *parts: bytes) -> R | None:
         """The record as committed by block ``height``: None if it did not exist, or is beyond the horizon."""
         version = self._current.get(state, *parts)
-        if version is None:
-            return None
-        if version.since <= height:
+        if version is not None and version.since <= height:
             now: R = version.record
             return now
         after = height.to_bytes(8, "big")
@@ -61,6 +71,16 @@ class HeightTable(Generic[R]):
                 then: R = old.record
                 return then
         return None
+
+    def versions(self, state: State, *parts: bytes) -> list[R]:
+        """The record as it is now, and every replaced version that is kept."""
+        current = self._current.get(state, *parts)
+        found = [] if current is None else [current.record]
+        after = b""
+        while old := self._replaced.scan(state, *parts, after=after, limit=SCANNED):
+            found += [version.record for _, version in old]
+            after = old[-1][0]
+        return found
 
     def scan(self, state: State, *parts: bytes, after: bytes = b"", limit: int) -> list[tuple[bytes, R]]:
         """Current records in key order, as ``Table.scan``."""

@@ -104,7 +104,9 @@ class Execution:
         self._parameters.put(self.state, self.block.height, record)
 
     def parameters_type(self, owner: str) -> type[Record] | None:
-        """The parameters type of ``kernel`` or a module, or None if there is none."""
+        """The parameters type of ``kernel`` or a module, or None if there is none (yet)."""
+        if self._registry.since_protocol.get(owner, 1) > self.block.protocol:
+            return None
         return self._parameters.kind_of(owner)
 
     def perform(self, instruction: Instruction) -> None:

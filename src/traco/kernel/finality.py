@@ -6,8 +6,9 @@
                 └─ whose root, with the state root, makes the app hash
                      └─ that the engine's seal vouches for
 
-It assumes that the key that seals was not stolen. It has one canonical form; a newer seal may replace an older
-one. The embedded engine's seal is a checkpoint; other engines add other kinds.
+A seal is of the kind that the genesis names: a checkpoint of the embedded engine, or evidence of what CometBFT's
+validators signed. What it assumes is said there (``kernel.seal``, ``kernel.light.evidence``). A receipt has one
+canonical form; a newer seal may replace an older one.
 
     LedgerError
     └── ReceiptInvalid      the file does not prove anything under this genesis; ``code`` says why
@@ -24,7 +25,7 @@ from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
 from traco.kernel.merkle import ProofInvalid, inclusion_path, leaf_hash, verify_inclusion
 from traco.kernel.receipt import BlockRecord, Leaf, Receipt, app_hash, block_leaf_hash
-from traco.kernel.seal import SealInvalid, verify_checkpoint
+from traco.kernel.seal import Sealing, SealInvalid, examine_seal
 from traco.kernel.transaction import (
     Body,
     RawTransaction,
@@ -43,7 +44,7 @@ Index = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
 class FinalityReceipt(Record, frozen=True, tag="traco.receipt/1"):
-    """The file. Paths are those of RFC 6962; ``seal`` is a checkpoint."""
+    """The file. Paths are those of RFC 6962; ``seal`` is a checkpoint or evidence."""
 
     network: Hash
     transaction: bytes  # as ordered, with its signatures
@@ -82,6 +83,7 @@ class Verified(NamedTuple):
     time_ms: int
     sealed_height: int
     sealed_time_ms: int
+    sealing: Sealing
 
 
 class ReceiptInvalid(LedgerError):
@@ -137,11 +139,12 @@ def verify_receipt(raw: bytes, genesis: bytes) -> Verified:
         _fail("receipt.mismatch", "transaction, outcome and network do not belong together")
     _check_signatures(transaction, identity)
     _check_paths(file, transaction_leaf(identity, signatures_hash(transaction.signatures)))
-    sealed = _check_seal(file, founding, network)
+    sealing = _check_seal(file, founding)
+    sealed = sealing.checkpoint
     signers = tuple(signature.key for signature in transaction.signatures)
     return Verified(
         founding, network, identity, body, signers, receipt, file.block.height, file.block.time_ms,
-        sealed.height, sealed.time_ms,
+        sealed.height, sealed.time_ms, sealing,
     )  # fmt: skip
 
 
@@ -180,16 +183,17 @@ def _check_paths(file: FinalityReceipt, leaf: bytes) -> None:
             _fail("receipt.path", f"the {what} is not where the path says: {error.reason}")
 
 
-def _check_seal(file: FinalityReceipt, genesis: Genesis, network: bytes) -> Any:
+def _check_seal(file: FinalityReceipt, genesis: Genesis) -> Sealing:
     try:
-        sealed = verify_checkpoint(file.seal, network, bytes.fromhex(genesis.seal.key))
+        sealing = examine_seal(file.seal, genesis)
     except SealInvalid as error:
         _fail("receipt.seal", error.code)
+    sealed = sealing.checkpoint
     if sealed.app_hash != app_hash(file.state_root, file.history_root, file.history_size):
         _fail("receipt.seal", "it vouches for another state of the ledger")
     if sealed.height < file.block.height or sealed.time_ms < file.block.time_ms:
         _fail("receipt.seal", "it is older than the block")
-    return sealed
+    return sealing
 
 
 def _fail(code: str, reason: str) -> NoReturn:

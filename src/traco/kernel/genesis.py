@@ -7,6 +7,7 @@ import msgspec
 
 from traco.kernel.codec import MAX_AMOUNT, Label, TimeMs, digest
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.light import founding_validators
 
 GENESIS_TAG: Final = b"traco/genesis/1"
 FORMAT: Final = "traco-genesis/1"
@@ -23,9 +24,10 @@ class SealTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What makes outsiders believe an app hash: who seals, and how.
 
     ``checkpoint``: the embedded engine signs checkpoints with the one key that ``key`` names (hex, scheme byte first).
+    ``cometbft``: the validators under ``modules.network.nodes``, and whom they hand over to, sign headers; ``key`` is empty.
     """
 
-    kind: Literal["checkpoint"]
+    kind: Literal["checkpoint", "cometbft"]
     key: str
 
 
@@ -60,8 +62,7 @@ def parse_genesis(raw: bytes) -> Genesis:
         raise GenesisInvalid("nested too deeply") from None
     except ValueError as error:
         raise GenesisInvalid(str(error)) from None
-    if not _HEX_KEY.fullmatch(genesis.seal.key):
-        raise GenesisInvalid("seal.key is not a public key in lower-case hex")
+    _check_seal(genesis)
     return genesis
 
 
@@ -98,6 +99,19 @@ def hex_bytes(text: str) -> bytes:
     if raw.hex() != text:
         raise ValueError(f"{text!r} is not plain lower-case hex")
     return raw
+
+
+def _check_seal(genesis: Genesis) -> None:
+    if genesis.seal.kind == "checkpoint":
+        if not _HEX_KEY.fullmatch(genesis.seal.key):
+            raise GenesisInvalid("seal.key is not a public key in lower-case hex")
+        return
+    if genesis.seal.key:
+        raise GenesisInvalid("seal.key is empty where the kind is cometbft: the validators seal")
+    try:
+        founding_validators(genesis)
+    except ValueError as error:
+        raise GenesisInvalid(str(error)) from None
 
 
 def _check_numbers(value: Any) -> None:

@@ -130,6 +130,9 @@ class Module:
 
     name: ClassVar[str]
     prefix: ClassVar[int]  # first byte of every state key of the module; never reused
+    # Before this protocol the ledger has neither the module's genesis section, parameters nor instructions (each of which
+    # says so too, ``Instruction.since_protocol``). Hooks and invariants must find nothing to do in a state without its keys.
+    since_protocol: ClassVar[int] = 1
     watches: ClassVar[
         tuple[int, ...]
     ] = ()  # prefixes of other keys whose change its per-transaction invariants judge
@@ -148,6 +151,13 @@ class Module:
         self.migrations: Mapping[
             int, Callable[[Context], None]
         ] = {}  # by the protocol that brings the new form
+
+    def found(self, context: Context, sections: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the module's part of the genesis, given the objects of all modules.
+
+        For a module whose object names things by their place in another's; the others override ``genesis``.
+        """
+        self.genesis(context, sections.get(self.name, {}))
 
     def genesis(self, context: Context, section: Mapping[str, Any]) -> None:
         """Write the module's part of the genesis. ``section`` is the module's object in the genesis document."""

@@ -43,6 +43,11 @@ class Parameters:
         found: P | None = self._tables[kind].as_of(state, height, self._keys[kind])
         return found
 
+    def versions(self, state: State, kind: type[P]) -> list[P]:
+        """The parameters in force and those that were, as far back as the state keeps them."""
+        found: list[P] = self._tables[kind].versions(state, self._keys[kind])
+        return found
+
     def kind_of(self, owner: str) -> type[Record] | None:
         """The parameters type of ``kernel`` or a module, or None if there is none."""
         record = self._defaults.get(owner)

@@ -11,7 +11,7 @@ from traco.kernel.state import State, Table
 
 PROTOCOL_TABLE: Final = 0x05
 OLDEST_PROTOCOL: Final = 1  # the oldest protocol that this software can execute
-NEWEST_PROTOCOL: Final = 1  # the newest
+NEWEST_PROTOCOL: Final = 2  # the newest
 
 
 class Protocol(Record, frozen=True, tag=1):
@@ -51,9 +51,13 @@ def protocol_at(state: State, height: int) -> int:
 
 
 def migrate(modules: Sequence[Module], context: Context) -> None:
-    """Enter the upcoming protocol: run, in the order of modules, the migrations that belong to it."""
+    """Enter the upcoming protocol: in the order of modules, write the parameters of those that it brings, as declared,
+    and run the migrations that belong to it.
+    """
     record = protocol_of(context.state)
     for module in modules:
+        if module.since_protocol == record.upcoming and module.parameters is not None:
+            context.set_parameters(module.parameters)
         migration: Callable[[Context], None] | None = module.migrations.get(record.upcoming)
         if migration is not None:
             migration(context)

@@ -30,7 +30,9 @@ class Registry:
     def __init__(self, modules: Sequence[Module], authority: Authority) -> None:
         _unique("name", [module.name for module in modules])
         _unique("prefix", [str(module.prefix) for module in modules])
+        _check_protocols(modules)
         self.modules: Final = tuple(modules)
+        self.since_protocol: Final = {module.name: module.since_protocol for module in modules}
         self.authority: Final = authority
         self.handlers: Final[dict[type[Instruction], Handler]] = _merge(
             module.instructions for module in modules
@@ -105,6 +107,13 @@ def _by_code(modules: Sequence[Module]) -> dict[str, type[Rejected]]:
 
 def _watched(module: Module) -> int:
     return reduce(or_, (1 << prefix for prefix in (module.prefix, *module.watches)))
+
+
+def _check_protocols(modules: Sequence[Module]) -> None:
+    for module in modules:
+        for kind in module.instructions:
+            if kind.since_protocol < module.since_protocol:
+                raise ValueError(f"{tag_of(kind)} is older than its module {module.name}")
 
 
 def _unique(what: str, values: Sequence[str]) -> None:

@@ -1,6 +1,9 @@
-"""The embedded engine's seal: a signed checkpoint that says which app hash followed which block.
+"""What makes outsiders believe an app hash: the seal of whichever engine orders. Reading and checking it.
 
-It is a signed note as of C2SP (c2sp.org/signed-note) with one signature, of one canonical form:
+``verify_seal`` takes seals of both kinds that a genesis can name. The CometBFT engine's is evidence: what its
+validators signed, see ``kernel.light.evidence``. The embedded engine's is a checkpoint, which is described here.
+
+A checkpoint says which app hash followed which block. It is a signed note as of C2SP (c2sp.org/signed-note) with one signature, of one canonical form:
 
     traco/<network id, hex>
     <height, decimal>
@@ -22,7 +25,7 @@ This is for reading and checking, also without a node. Signing is in ``engine.em
 Exceptions:
 
     LedgerError
-    └── SealInvalid   these bytes are not a checkpoint of this network sealed by this key
+    └── SealInvalid   these bytes are not a seal of this network
 """
 
 from __future__ import annotations
@@ -30,10 +33,13 @@ from __future__ import annotations
 import binascii
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import NamedTuple
 
 from traco.kernel import crypto
 from traco.kernel.codec import MAX_TIME_MS
 from traco.kernel.errors import LedgerError
+from traco.kernel.genesis import Genesis, network_id
+from traco.kernel.light import LightInvalid, chain_id, founding_validators, total_power, verify_evidence
 
 MAX_NOTE_BYTES = 512
 """More than any checkpoint has (at most 319 bytes), so that hostile input is dropped before it is read."""
@@ -46,9 +52,9 @@ _NOTE_ED25519 = b"\x01"  # signature type of C2SP; that it equals our scheme byt
 
 
 class SealInvalid(LedgerError):
-    """These bytes are not a checkpoint of this network sealed by this key.
+    """These bytes are not a seal of this network. ``code`` says why: for evidence it is one of ``kernel.light``.
 
-    ``code`` is ``seal.too_long``, ``seal.layout`` (not the seven parts of a note), ``seal.network`` (of
+    For a checkpoint it is ``seal.too_long``, ``seal.layout`` (not the seven parts of a note), ``seal.network`` (of
     another network), ``seal.number`` (height or time), ``seal.app_hash``, ``seal.not_canonical`` (the same
     content in another form), ``seal.key`` (the key is none of ed25519), ``seal.foreign_key`` (sealed by
     another key) or ``seal.signature``.
@@ -75,6 +81,39 @@ class Checkpoint:
             raise SealInvalid("seal.number")
         if len(self.app_hash) != 32:
             raise SealInvalid("seal.app_hash")
+
+
+class Sealing(NamedTuple):
+    """What a seal vouches for, and who made it.
+
+    ``signers`` are keys (scheme byte first) with their voting power, out of ``total_power``; a checkpoint has one, of
+    power 1. ``handovers`` counts the changes of the validator set between the founding and the seal.
+    """
+
+    checkpoint: Checkpoint
+    signers: tuple[tuple[bytes, int], ...]
+    total_power: int
+    handovers: int
+
+
+def examine_seal(seal: bytes, genesis: Genesis) -> Sealing:
+    """What a seal of the kind that ``genesis`` names vouches for. Raises ``SealInvalid``, nothing else."""
+    network = network_id(genesis)
+    if genesis.seal.kind == "checkpoint":
+        key = bytes.fromhex(genesis.seal.key)
+        return Sealing(verify_checkpoint(seal, network, key), ((key, 1),), 1, 0)
+    try:
+        proof = verify_evidence(seal, chain_id(network), founding_validators(genesis))
+    except LightInvalid as error:
+        raise SealInvalid(error.code) from None
+    signers = tuple((validator.key, validator.power) for validator in proof.signers)
+    checkpoint = Checkpoint(proof.height, proof.time_ms, proof.app_hash)
+    return Sealing(checkpoint, signers, total_power(proof.validators), proof.handovers)
+
+
+def verify_seal(seal: bytes, genesis: Genesis) -> Checkpoint:
+    """Height, time and app hash that a seal of either kind vouches for. Raises ``SealInvalid``, nothing else."""
+    return examine_seal(seal, genesis).checkpoint
 
 
 def checkpoint_origin(network: bytes) -> bytes:

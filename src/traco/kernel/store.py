@@ -47,6 +47,7 @@ class LoadedLedger(NamedTuple):
     tree: StateTree
     history: Frontier
     used: Iterable[tuple[bytes, int]]  # at least those whose valid_until is after ``time_ms``
+    inherited: Iterable[tuple[bytes, int]] = ()  # ids used before a snapshot, and when each is forgotten
 
 
 class Store(Protocol):

@@ -5,6 +5,7 @@ from traco.kernel.registry import Registry
 from traco.modules.document import DocumentModule
 from traco.modules.financing import FinancingModule
 from traco.modules.holding import HoldingModule
+from traco.modules.network import NetworkModule
 from traco.modules.party import PartyModule
 from traco.modules.settlement import SettlementModule
 
@@ -16,5 +17,6 @@ def compose() -> Registry:
     settlement = SettlementModule(party.keeper, holding.keeper)
     document = DocumentModule(party.keeper)
     financing = FinancingModule(party.keeper, holding.keeper, settlement.keeper, document.keeper)
-    modules = (KernelModule(party.authority), party, holding, settlement, document, financing)
+    network = NetworkModule(party.keeper, party.founders)
+    modules = (KernelModule(party.authority), party, holding, settlement, document, financing, network)
     return Registry(modules, party.authority)

@@ -8,6 +8,7 @@ Made with the application, ``run`` inside the event loop until cancelled; it end
 
 import asyncio
 import logging
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ from traco.engine.cometbft.home import (
     write_home,
 )
 from traco.engine.cometbft.install import find_engine
+from traco.engine.cometbft.peers import PeerWatch, WantedPeer
 from traco.engine.cometbft.process import EngineProcess, EngineWatch, RuntimeDirectory
 from traco.engine.cometbft.rpc import EngineClient
 from traco.engine.cometbft.seals import HandoverStore, Seals
@@ -38,7 +40,9 @@ from traco.kernel.light import chain_id, founding_validators
 from traco.kernel.state import State
 from traco.modules.network.keeper import Keeper
 from traco.modules.network.parameters import NetworkParameters
+from traco.modules.network.state import NodeRecord
 from traco.node.configuration import NodeConfig
+from traco.node.figures import EngineFigures
 from traco.node.logs import engine_log
 
 ENGINE_FOLDER: Final = "engine"
@@ -60,9 +64,12 @@ class Cluster:
         self._config, self._name = config.engine, directory.name
         self._write_line = engine_log(directory, config.log)
         self._keeper = Keeper()
-        self._known: tuple[int, frozenset[bytes]] = -1, frozenset()
+        self._known: tuple[int, dict[bytes, NodeRecord]] = -1, {}
+        self._process: EngineProcess | None = None
         self._keys = read_keys(self._home)
-        self._program = find_engine().program
+        self._program = find_engine(
+            None if self._config.program is None else Path(self._config.program)
+        ).program
         with ExitStack() as opened:
             self._runtime = opened.enter_context(RuntimeDirectory())
             self._handovers = HandoverStore(directory / EVIDENCE_FILE)
@@ -76,10 +83,12 @@ class Cluster:
             chain_id(application.network), founding.time_ms, founding.protocol,
             engine_block_bytes(limits.max_block_bytes) - limits.max_block_bytes,
         )  # fmt: skip
+        self._bootstrap = dict(map(_bootstrap_peer, self._config.bootstrap_peers))
         self._adapter = CometAdapter(
             application, terms, pool, memory, validators=self._keeper.validators, peers=self._peers,
-            on_block=self.engine.committed,
+            on_block=self.engine.committed, bootstrap_peers=frozenset(self._bootstrap),
         )  # fmt: skip
+        self._peers_watch = PeerWatch(self.client, self._keys.peer, self._wanted, self._cut)
         self._failed: asyncio.Future[None] | None = None
 
     async def _broadcast(self, envelope: bytes) -> None:
@@ -88,12 +97,25 @@ class Cluster:
             # our own application judged it well before it was offered: it has been ordered meanwhile, or its time passed
             raise EngineBusy("engine.not_taken", answer.log)
 
-    def _peers(self, state: State) -> frozenset[bytes]:
-        """Who may connect; asked after every block, and read only when a node has changed."""
+    def _peers(self, state: State) -> dict[bytes, NodeRecord]:
+        """Who may connect, by peer id; asked after every block, and read only when a node has changed."""
         revision = self._keeper.revision(state)
         if revision != self._known[0]:
-            self._known = revision, frozenset(self._keeper.peers(state))
+            self._known = revision, self._keeper.peers(state)
         return self._known[1]
+
+    def _wanted(self) -> dict[bytes, WantedPeer]:
+        """Who is to be connected: the ledger's nodes; before block 1, also those of the configuration."""
+        known = {peer: WantedPeer(each.address, each.power) for peer, each in self._known[1].items()}
+        if self._application.info().height == 0:
+            return {peer: WantedPeer(address) for peer, address in self._bootstrap.items()} | known
+        return known
+
+    async def _cut(self, peers: Collection[bytes]) -> None:
+        """End the connections to peers that were removed: the engine drops none but by ending."""
+        if self._process is not None:
+            self._write_home()
+            await self._process.restart(f"{len(peers)} peers are connected that the ledger does not admit")
 
     def _fail(self, error: BaseException) -> None:
         if self._failed is not None and not self._failed.done():
@@ -107,6 +129,7 @@ class Cluster:
         try:
             watch = EngineWatch(self._write_line, lambda _: None, lambda: self._application.info().height)
             process = EngineProcess(self._program, self._home, self._runtime.rpc_socket, watch)
+            self._process = process
             self._write_home()
             await process.start()
             tasks = [
@@ -114,6 +137,7 @@ class Cluster:
                 asyncio.create_task(process.failed(), name="traco-engine-failed"),
                 asyncio.create_task(self.engine.run(), name="traco-offers"),
                 asyncio.create_task(self._follow(), name="traco-seals"),
+                asyncio.create_task(self._peers_watch.run(), name="traco-peers"),
             ]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -143,14 +167,27 @@ class Cluster:
             vote_ms=agreed.vote_ms, vote_step_ms=agreed.vote_step_ms,
             max_envelope_bytes=self._application.parameters.get(state, KernelParameters).max_envelope_bytes,
         )  # fmt: skip
-        peers = {each: record.address for each, record in self._keeper.peers(state).items()}
+        peers = {each: wanted.address for each, wanted in self._wanted().items()}
         peers.pop(self._keys.peer, None)
         settings = EngineSettings(
             moniker=self._name, abci_socket=self._runtime.abci_socket, rpc_socket=self._runtime.rpc_socket,
             p2p_host=config.p2p_host, p2p_port=config.p2p_port, external_address=config.external_address,
             peers=tuple(peer_address(each, address) for each, address in sorted(peers.items())),
+            metrics_port=config.metrics_port,
         )  # fmt: skip
         write_home(self._home, engine_genesis(self._founding), terms, settings)
+
+    def figures(self) -> EngineFigures:
+        """How the engine is, as seen last."""
+        sight, process = self._peers_watch.sight, self._process
+        agreed = self._application.parameters.get(self._application.state, NetworkParameters)
+        failure = None if process is None else process.failure
+        return EngineFigures(
+            is_running=process is not None and process.is_running, failure="" if failure is None else str(failure),
+            starts=0 if process is None else process.starts, silent_ms=int(sight.silent_s * 1000), height=sight.height,
+            is_catching_up=sight.is_catching_up, peers_wanted=sight.wanted, peers_present=sight.present, power=sight.power,
+            power_reached=sight.power_reached, empty_block_ms=agreed.empty_block_ms, offered_again=self.engine.resent,
+        )  # fmt: skip
 
     async def _follow(self) -> None:
         """Keep the handovers of validators before their blocks are pruned."""
@@ -169,3 +206,9 @@ class Cluster:
 async def _outcome(future: "asyncio.Future[None]") -> None:
     """Wait for a future; cancelling the task does not cancel it."""
     await asyncio.shield(future)
+
+
+def _bootstrap_peer(written: str) -> tuple[bytes, str]:
+    """A peer of the configuration, which has checked its form: its id and its address."""
+    peer, _, address = written.partition("@")
+    return bytes.fromhex(peer), address

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Final, Literal, NamedTuple, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 
 from traco.kernel.errors import LedgerError
 from traco.node.api.settings import ApiLimits
+from traco.node.setting_checks import CHECKS
 
 CONFIG_FILE: Final = "node.json"
 ENVIRONMENT: Final = "TRACO_NODE_"
@@ -125,6 +125,42 @@ class HealthConfig(_Section, frozen=True):
     ] = 100
 
 
+class EngineConfig(_Section, frozen=True):
+    """How this node meets the others of a cluster; nothing here counts with the embedded engine."""
+
+    p2p_host: Annotated[str, _Meta(description="IP address on which the engine listens for other nodes")] = (
+        "127.0.0.1"
+    )
+    p2p_port: Annotated[int, _Meta(ge=1, le=65_535, description="TCP port of the engine for other nodes")] = (
+        26_656
+    )
+    external_address: Annotated[
+        str,
+        _Meta(description="host:port under which others reach it, where it is not the address on the ledger"),
+    ] = ""
+    bootstrap_peers: Annotated[
+        tuple[str, ...],
+        _Meta(description="peers (id@host:port) to connect to as long as this node does not know the ledger's"),
+    ] = ()  # fmt: skip
+    snapshot_interval_blocks: Annotated[
+        int,
+        _Meta(ge=0, le=2**40, description="blocks between snapshots for nodes that join; 0: none are made"),
+    ] = 10_000
+    retain_blocks: Annotated[
+        int, _Meta(ge=0, le=2**40, description="the engine's blocks that are kept, 100,000 at least; 0: all of them")
+    ] = 0  # fmt: skip
+    state_sync: Annotated[
+        bool, _Meta(description="whether a node without state begins with a snapshot instead of the first block")
+    ] = False  # fmt: skip
+    program: Annotated[
+        str | None, _Meta(description="the cometbft program, cometbft.json beside it; null: that of traco engine install")
+    ] = None  # fmt: skip
+    metrics_port: Annotated[
+        Annotated[int, _Meta(ge=1, le=65_535)] | None,
+        _Meta(description="port on 127.0.0.1 that serves the engine's own metrics; null: none"),
+    ] = None  # fmt: skip
+
+
 class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True):
     """What is local to one node; nothing here may differ in its effect on the ledger."""
 
@@ -149,6 +185,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     metrics: MetricsConfig = MetricsConfig()
     tracing: TracingConfig = TracingConfig()
     health: HealthConfig = HealthConfig()
+    engine: EngineConfig = EngineConfig()
 
     @property
     def is_loopback(self) -> bool:
@@ -365,7 +402,7 @@ def _choose(
 
 def _converted(setting: Setting, value: Any) -> Any:
     converted = msgspec.convert(value, setting.kind)
-    check = _CHECKS.get(setting.name)
+    check = CHECKS.get(setting.name)
     if check is not None and converted is not None:
         check(converted)
     return converted
@@ -408,38 +445,6 @@ def _plain_kinds(kind: Any) -> set[Any]:
 # What must hold
 
 
-def _check_host(value: str) -> None:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        raise ValueError("an IP address is expected, such as 127.0.0.1") from None
-
-
-def _check_database(value: str) -> None:
-    try:
-        parts = urlsplit(value)
-        has_password = parts.password is not None
-    except ValueError:
-        raise ValueError("the address of a database is expected") from None
-    if has_password or "password=" in parts.query:
-        raise ValueError("it must not hold the password; name a file in projections.password_file")
-    if not parts.scheme:
-        raise ValueError("the address of a database is expected, such as postgresql://user@host/name")
-
-
-def _check_endpoint(value: str) -> None:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an http or https address is expected")
-
-
-_CHECKS: Final[Mapping[str, Callable[[Any], None]]] = {
-    "host": _check_host,
-    "projections.url": _check_database,
-    "tracing.endpoint": _check_endpoint,
-}
-
-
 def _assemble(chosen: Mapping[str, Chosen], problems: list[str]) -> NodeConfig | None:
     """The structs from the values, and the rules between values."""
     document: dict[str, Any] = {}
@@ -457,6 +462,11 @@ def _assemble(chosen: Mapping[str, Chosen], problems: list[str]) -> NodeConfig |
         problems.append("projections.password and projections.password_file are both set; keep one")
     if document["metrics"]["port"] == document["port"]:
         problems.append("metrics.port is the port of the REST interface; choose another one")
+    if (
+        document["engine"]["p2p_port"] == document["port"]
+        and document["engine"]["p2p_host"] == document["host"]
+    ):
+        problems.append("engine.p2p_port is the port of the REST interface; choose another one")
     return None if problems else msgspec.convert(document, NodeConfig)
 
 

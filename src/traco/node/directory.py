@@ -7,9 +7,19 @@ fingerprints.log   what the fingerprint service was asked (never the fields)
 concerns.db    whom objects concerned that have ended (``api.concerns``); made from the ledger again where it is missing
 node.log       what the node has to say
 restored.json  only in a restored copy: it does not start before ``traco node takeover``
+
+A node of a cluster (``founding``) also has:
+
+card.json      what the founders were told of it, signed by all its keys
+founding.json  the founders' signatures over the network
+engine/        the home of CometBFT, with its keys
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Any, Final, Literal
 
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
@@ -18,6 +28,7 @@ from traco.kernel.application import Application
 from traco.kernel.crypto import Scheme
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms, network_id, parse_genesis, write_genesis
+from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.modules.composition import compose
 from traco.modules.party.genesis import founding_member_id
 from traco.node.configuration import CONFIG_FILE, NodeConfig, encode_config
@@ -31,9 +42,17 @@ FINGERPRINT_KEYS_FILE: Final = "fingerprint.keys"
 FINGERPRINT_LOG: Final = "fingerprints.log"
 NODE_LOG: Final = "node.log"
 RESTORED_FILE: Final = "restored.json"  # holds back a restored copy, so that there are not two of one node
+CARD_FILE: Final = "card.json"
+FOUNDING_FILE: Final = "founding.json"
+ENGINE_FOLDER: Final = "engine"
+CONSENSUS_KEY_FILE: Final = "engine/config/priv_validator_key.json"
+PEER_KEY_FILE: Final = "engine/config/node_key.json"
 
 FOUNDED_FILES: Final = (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE)
 """What only a backup has."""
+
+CLUSTER_FILES: Final = (CARD_FILE, FOUNDING_FILE, CONSENSUS_KEY_FILE, PEER_KEY_FILE)
+"""What a node of a cluster has besides, and only a backup has."""
 
 PRIVATE_UMASK: Final = 0o077  # whatever a node writes is for its own user
 
@@ -61,21 +80,30 @@ def create(
     ``operator`` is the founding member's name; ``time_ms`` the founding time. Where the ledger would not be founded
     like that, nothing is left behind.
     """
+    with new_directory(directory):
+        genesis = _genesis(name, operator, purpose, time_ms, lei, _make_keys(directory, passphrase, cost))
+        found_ledger(directory, genesis)
+        replace_private(directory / CONFIG_FILE, encode_config(config), None)
+        replace_private(directory / GENESIS_FILE, write_genesis(genesis), None)
+    return genesis
+
+
+@contextmanager
+def new_directory(directory: Path) -> Iterator[None]:
+    """A new or empty directory for its owner alone; when the caller fails, nothing is left in it.
+
+    Raises ``NodeDirectoryError`` (``node.not_empty``).
+    """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise NodeDirectoryError("node.not_empty", f"{directory} is not an empty directory; choose a new one")
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory.chmod(0o700)  # it may have been there, open to others
     try:
-        genesis = _genesis(name, operator, purpose, time_ms, lei, _make_keys(directory, passphrase, cost))
-        _found_ledger(directory, genesis)
-        (directory / LEDGER_FILE).chmod(0o600)  # SQLite gives its journals the same mode
-        replace_private(directory / CONFIG_FILE, encode_config(config), None)
-        replace_private(directory / GENESIS_FILE, write_genesis(genesis), None)
+        yield
     except BaseException:
         for path in directory.iterdir():
-            path.unlink()
+            rmtree(path) if path.is_dir() else path.unlink()
         raise
-    return genesis
 
 
 def _make_keys(directory: Path, passphrase: str, cost: Cost) -> dict[str, str]:
@@ -92,22 +120,34 @@ def _make_keys(directory: Path, passphrase: str, cost: Cost) -> dict[str, str]:
     return public
 
 
-def _found_ledger(directory: Path, genesis: Genesis) -> None:
-    """Make the ledger with its block 0. From then on a directory without one is damaged, not new.
+def found_ledger(directory: Path, genesis: Genesis) -> bytes:
+    """Make the ledger with its block 0, whose app hash is returned. From then on a directory without one is damaged, not new.
 
-    Raises ``NodeDirectoryError``.
+    Where that was done before and nothing came after, it is left as it is. Raises ``NodeDirectoryError``.
     """
     try:
         founding = parse_genesis(write_genesis(genesis))
         store = LedgerStore(directory / LEDGER_FILE, network_id(founding))
         try:
-            Application(founding, compose(), store, _raise_alarm).init_chain()
+            application = Application(founding, compose(), store, _raise_alarm)
+            if application.info().height > 0:
+                raise _missing(directory, GENESIS_FILE)
+            if not application.info().app_hash:
+                application.init_chain()
         finally:
             store.close()
     except GenesisInvalid as error:
         raise NodeDirectoryError(
             "node.genesis_invalid", f"the ledger cannot be founded like that: {error}"
         ) from None
+    (directory / LEDGER_FILE).chmod(0o600)  # SQLite gives its journals the same mode
+    return application.info().app_hash
+
+
+def trial_founding(genesis: Genesis) -> bytes:
+    """The app hash of the block 0 that this genesis gives; nothing is kept. Raises ``NodeDirectoryError``."""
+    with TemporaryDirectory(prefix="traco-founding-") as scratch:
+        return found_ledger(Path(scratch), genesis)
 
 
 def _raise_alarm(kind: str, identity: bytes, error: BaseException) -> None:
@@ -125,28 +165,37 @@ def require_complete(directory: Path) -> None:
             f"{directory} is a restored copy. If it started while its original runs, or after others saw later blocks, there "
             "would be two histories sealed with one key. If the original is gone for good: traco node takeover DIR",
         )
-    for name in FOUNDED_FILES:
+    is_cluster = (directory / CARD_FILE).exists()
+    for name in (*FOUNDED_FILES, *(CLUSTER_FILES if is_cluster else ())):
         if not (directory / name).exists():
-            raise NodeDirectoryError("node.incomplete", _missing(directory, name))
+            raise _missing(directory, name)
 
 
 def is_node_directory(directory: Path) -> bool:
     """Whether a directory is a node's, be it a damaged one's: it has any of the files that only a node has."""
-    return any((directory / name).exists() for name in (*FOUNDED_FILES, RESTORED_FILE))
+    return any((directory / name).exists() for name in (*FOUNDED_FILES, CARD_FILE, RESTORED_FILE))
 
 
 def require_node_directory(directory: Path) -> None:
     """Refuse what is not a node's directory, before anything is written there. Raises ``NodeDirectoryError``."""
     if not is_node_directory(directory):
-        raise NodeDirectoryError("node.incomplete", _missing(directory, GENESIS_FILE))
+        raise _missing(directory, GENESIS_FILE)
 
 
-def _missing(directory: Path, name: str) -> str:
+def _missing(directory: Path, name: str) -> NodeDirectoryError:
     if not is_node_directory(directory):
-        return f"{directory} is not a node's directory; make one with: traco node init DIR"
-    return (
+        return NodeDirectoryError(
+            "node.incomplete", f"{directory} is not a node's directory; make one with: traco node init DIR"
+        )
+    if name == GENESIS_FILE and (directory / CARD_FILE).exists() and not (directory / FOUNDING_FILE).exists():
+        return NodeDirectoryError(
+            "node.not_founded",
+            f"{directory} has keys and a card, and is in no network yet: traco network accept DIR GENESIS SIGNATURES",
+        )
+    return NodeDirectoryError(
+        "node.incomplete",
         f"{directory / name} is missing. Restore it from a backup, or mount its disk: a node never starts anew in a "
-        "directory that was founded, because it would seal a second history with the same key."
+        "directory that was founded, because it would seal a second history with the same key.",
     )
 
 
@@ -165,6 +214,7 @@ def _genesis(
         name=name,
         purpose=purpose,
         time_ms=time_ms,
+        protocol=NEWEST_PROTOCOL,
         seal=SealTerms("checkpoint", public[SEAL_KEY]),
         modules={
             "party": {"members": [member], "council": {"threshold": 1, "members": [operator]}},
@@ -177,7 +227,7 @@ def _genesis(
 
 def read_genesis(directory: Path) -> bytes:
     """The bytes of the genesis document, which is one. Raises ``NodeDirectoryError``."""
-    raw = _read(directory / GENESIS_FILE)
+    raw = read_file(directory / GENESIS_FILE)
     try:
         parse_genesis(raw)
     except GenesisInvalid as error:
@@ -196,10 +246,11 @@ def founding_member(genesis: bytes) -> bytes:
         raise NodeDirectoryError("node.genesis_invalid", f"{GENESIS_FILE} names no founding member") from None
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The content of a file of a node's directory. Raises ``NodeDirectoryError`` (``node.incomplete``)."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise NodeDirectoryError("node.incomplete", _missing(path.parent, path.name)) from None
+        raise _missing(path.parent, path.name) from None
     except OSError as error:
         raise NodeDirectoryError("node.incomplete", f"{path} cannot be read: {error.strerror}") from None

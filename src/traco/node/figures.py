@@ -46,8 +46,29 @@ class Occupancy(Record, frozen=True):
     is_full: bool
 
 
+class EngineFigures(Record, frozen=True):
+    """The engine of a cluster at one moment. ``height``: of its last block, when it answered last, ``silent_ms`` ago.
+
+    ``power_reached``: voting power of this node and of those that the engine is connected to, of ``power`` in all.
+    ``starts``: of its process since the ledger process started; ``failure``: why it cannot go on, empty while it can.
+    """
+
+    is_running: bool
+    failure: str
+    starts: int
+    silent_ms: int
+    height: int
+    is_catching_up: bool
+    peers_wanted: int
+    peers_present: int
+    power: int
+    power_reached: int
+    empty_block_ms: int
+    offered_again: int
+
+
 class Figures(Record, frozen=True):
-    """Everything at one moment. ``idle_ms``: since the last block, or the start; times are in ms."""
+    """Everything at one moment. ``idle_ms``: since the last block, or the start; times are in ms. ``engine``: of a cluster."""
 
     height: int
     block_time_ms: int
@@ -67,6 +88,7 @@ class Figures(Record, frozen=True):
     block_seconds: Spread
     commit_seconds: Spread
     occupancy: Occupancy
+    engine: EngineFigures | None = None
 
 
 class Histogram:
@@ -131,8 +153,9 @@ class Meter:
         self._last_alarm = Alarmed(kind, identity.hex(), self._now_ms())
 
     def figures(
-        self, height: int, block_time_ms: int, state_keys: int, recovered: int, occupancy: Occupancy
-    ) -> Figures:
+        self, height: int, block_time_ms: int, state_keys: int, recovered: int, occupancy: Occupancy,
+        engine: EngineFigures | None = None,
+    ) -> Figures:  # fmt: skip
         """All of it now."""
         rejected, refused = sum(self._rejected.values()), sum(self._refused.values())
         return Figures(
@@ -143,7 +166,7 @@ class Meter:
             rejected=tuple(sorted(self._rejected.items())), refused=tuple(sorted(self._refused.items())),
             alarms=tuple(sorted(self._alarms.items())), last_alarm=self._last_alarm,
             block_seconds=self._block_seconds.spread(), commit_seconds=self._commit_seconds.spread(),
-            occupancy=occupancy,
+            occupancy=occupancy, engine=engine,
         )  # fmt: skip
 
 

@@ -14,9 +14,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from traco.kernel.errors import Halt
 from traco.node.configuration import HealthConfig
-from traco.node.figures import Figures
+from traco.node.figures import EngineFigures, Figures
 from traco.node.link import LedgerGone
 
 REASONS: Final = {
@@ -26,8 +28,18 @@ REASONS: Final = {
     "outbox.full": "As many transactions wait as the node takes in; it takes more when blocks are made.",
     "storage.unreadable": "The ledger's file cannot be read; check the disk, and see node.log.",
     "disk.low": "The disk has less free space than health.free_bytes; make space before the node has to stop.",
+    "engine.failed": "The engine cannot go on, and the node stops; node.log says why and what to do.",
+    "engine.down": "The engine's process does not run or does not answer; see engine.log.",
+    "engine.behind": "The node is behind the network and catches up; it takes business when it has.",
+    "engine.no_peers": "Nodes with a third of the voting power or more are out of reach: the network makes no blocks.",
+    "engine.stalled": "The network has made no block for too long, though enough nodes are in reach.",
 }
 """Why a node is not ready, by stable code."""
+
+ENGINE_SILENT_MS: Final = 5_000
+"""An engine that is started again answers sooner than that."""
+ENGINE_LAG_BLOCKS: Final = 3
+"""The ledger takes each of the engine's blocks at once; so many more, and it does not."""
 
 CATCH_UP_MS: Final = 60_000
 """Since the last block, by when projections have it unless something is wrong."""
@@ -35,15 +47,21 @@ CATCH_UP_MS: Final = 60_000
 WARNINGS: Final = {
     "ledger.alarm": "The kernel raised an alarm since the start; see node.log, and report it.",
     "projections.behind": "Projections are behind by more than health.projections_lag_blocks, or do not catch up; see node.log.",
+    "projections.before_snapshot": "The node joined by a snapshot; projections need the blocks before it. Restore a backup of them, or switch them off.",
     "projections.unknown": "Where the projections stand cannot be read; see node.log.",
+    "engine.peers_missing": "Some nodes of the network are out of reach, and dialled again and again; see traco node status.",
 }
 """What does not stop a node, by stable code."""
+
+
+BEFORE_SNAPSHOT: Final = -2
 
 
 class Seen(NamedTuple):
     """What was seen at one moment. ``figures`` is None where the ledger process did not answer: ``ledger`` says how.
 
-    ``projected``: the height up to which projections are complete; None where they are off, -1 where it cannot be read.
+    ``projected``: the height up to which projections are complete; None where they are off, -1 where it cannot be read,
+    ``BEFORE_SNAPSHOT`` where they need blocks that this node does not have.
     """
 
     figures: Figures | None
@@ -79,15 +97,37 @@ def judge(seen: Seen, limits: HealthConfig) -> Health:
             reasons.append("outbox.full")
         if seen.figures.alarms:
             warnings.append("ledger.alarm")
+        if seen.figures.engine is not None:
+            _judge_engine(seen.figures, seen.figures.engine, stall_ms, reasons, warnings)
     if not seen.readable:
         reasons.append("storage.unreadable")
     if seen.free_bytes < limits.free_bytes:
         reasons.append("disk.low")
-    if seen.projected is not None and seen.projected < 0:
+    if seen.projected == BEFORE_SNAPSHOT:
+        warnings.append("projections.before_snapshot")
+    elif seen.projected is not None and seen.projected < 0:
         warnings.append("projections.unknown")
     elif lag(seen) > limits.projections_lag_blocks or _does_not_catch_up(seen):
         warnings.append("projections.behind")
     return Health(tuple(reasons), tuple(warnings))
+
+
+def _judge_engine(
+    figures: Figures, engine: EngineFigures, stall_ms: int, reasons: list[str], warnings: list[str]
+) -> None:
+    """What is wrong with the engine. Its own word for being well is worth nothing after a consensus failure; blocks are."""
+    if engine.failure:
+        reasons.append("engine.failed")
+    elif engine.silent_ms > ENGINE_SILENT_MS:
+        reasons.append("engine.down")
+    elif engine.is_catching_up or engine.height > figures.height + ENGINE_LAG_BLOCKS:
+        reasons.append("engine.behind")
+    elif 3 * engine.power_reached <= 2 * engine.power:
+        reasons.append("engine.no_peers")
+    elif figures.idle_ms > stall_ms + engine.empty_block_ms:
+        reasons.append("engine.stalled")
+    if engine.peers_present < engine.peers_wanted:
+        warnings.append("engine.peers_missing")
 
 
 def lag(seen: Seen) -> int:
@@ -201,6 +241,7 @@ def progress(seen: Seen, health: Health, directory: Path, streams: int) -> dict[
                 "verifying": figures.occupancy.verifying, "outbox_envelopes": figures.occupancy.outbox,
                 "oldest_ms": figures.occupancy.oldest_ms, "is_full": figures.occupancy.is_full,
             },
+            "engine": None if figures.engine is None else msgspec.structs.asdict(figures.engine),
         }  # fmt: skip
     return {
         **readiness(health), "ledger": ledger, "projected_height": seen.projected, "projections_lag_blocks": lag(seen),

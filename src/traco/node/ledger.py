@@ -211,8 +211,9 @@ class LedgerNode:
         """What this process counts of itself, now."""
         info = self.application.info()
         return self.meter.figures(
-            info.height, info.time_ms, len(self.application.tree), self.recovered, self.gateway.occupancy()
-        )
+            info.height, info.time_ms, len(self.application.tree), self.recovered, self.gateway.occupancy(),
+            None if self.cluster is None else self.cluster.figures(),
+        )  # fmt: skip
 
     def stop(self) -> None:
         """End the verifier processes and close the files."""

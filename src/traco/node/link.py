@@ -12,10 +12,12 @@ from typing import Any, Final
 
 import msgspec
 
+from traco.client.witness import KeyProofs
 from traco.kernel.codec import Hash, Record, encode
 from traco.kernel.errors import Failure
 from traco.node.figures import Figures
 from traco.node.gateway import Gateway
+from traco.node.light import LightSource, LightUnavailable
 from traco.node.logs import REQUEST
 from traco.node.submission import GatewayStopped, Result, Status
 from traco.node.tracing import NO_TRACES, Tracer
@@ -79,12 +81,33 @@ class NextBlock(Record, frozen=True, tag="next_block"):
     after: int
 
 
-Request = Submit | ResultOf | Seal | Measure | Ready | NextBlock
+class LightBlockAt(Record, frozen=True, tag="light_block"):
+    """The signed header of a height, with its validators."""
+
+    height: int
+
+
+class LightBlockFound(Record, frozen=True):
+    """The answer to ``LightBlockAt``: a light block, encoded; empty where there is none, or none can be had just now."""
+
+    block: bytes
+    is_available: bool
+
+
+class Prove(Record, frozen=True, tag="prove"):
+    """Proofs for keys of the state; the answer is ``KeyProofs``."""
+
+    keys: tuple[bytes, ...]
+
+
+Request = Submit | ResultOf | Seal | Measure | Ready | NextBlock | LightBlockAt | Prove
 _REQUEST: Final = msgspec.msgpack.Decoder(Request)
 _RESULTS: Final = msgspec.msgpack.Decoder(tuple[ResultRecord, ...])
 _SEALED: Final = msgspec.msgpack.Decoder(Sealed)
 _HEIGHT: Final = msgspec.msgpack.Decoder(int)
 _FIGURES: Final = msgspec.msgpack.Decoder(Figures)
+_LIGHT_BLOCK: Final = msgspec.msgpack.Decoder(LightBlockFound)
+_PROOFS: Final = msgspec.msgpack.Decoder(KeyProofs)
 
 
 def _to_record(result: Result) -> ResultRecord:
@@ -105,13 +128,17 @@ def _write_frame(writer: asyncio.StreamWriter, number: int, payload: bytes) -> N
 
 
 class LedgerEnd:
-    """The ledger's side: answers requests from the gateway. ``on_ready`` is called when the API answers."""
+    """The ledger's side: answers requests from the gateway. ``on_ready`` is called when the API answers.
+
+    Without ``light`` there are neither signed headers nor proofs.
+    """
 
     def __init__(
         self, gateway: Gateway, seal: Callable[[int], Awaitable[Sealed]], figures: Callable[[], Figures],
-        on_ready: Callable[[], None] = lambda: None, tracer: Tracer = NO_TRACES,
+        on_ready: Callable[[], None] = lambda: None, tracer: Tracer = NO_TRACES, light: LightSource | None = None,
     ) -> None:  # fmt: skip
         self._gateway = gateway
+        self._light = light
         self._seal, self._figures, self._on_ready, self._tracer = seal, figures, on_ready, tracer
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -174,10 +201,21 @@ class LedgerEnd:
             answer = self._figures()
         elif isinstance(request, NextBlock):
             answer = await self._gateway.next_block(request.after)
+        elif isinstance(request, LightBlockAt):
+            answer = await self._light_block(request.height)
+        elif isinstance(request, Prove):
+            answer = KeyProofs(bytes(32), ()) if self._light is None else self._light.prove(request.keys)
         else:
             self._on_ready()
             answer = None
         _write_frame(writer, number, encode(answer))
+
+    async def _light_block(self, height: int) -> LightBlockFound:
+        try:
+            found = None if self._light is None else await self._light.light_block(height)
+        except LightUnavailable:
+            return LightBlockFound(b"", False)
+        return LightBlockFound(b"" if found is None else encode(found), True)
 
 
 class LedgerGone(RuntimeError):
@@ -233,6 +271,14 @@ class ApiEnd:
     async def next_block(self, after: int) -> int:
         """As ``Gateway.next_block``. Raises ``LedgerGone``."""
         return _HEIGHT.decode(await self._ask(NextBlock(after)))
+
+    async def light_block(self, height: int) -> LightBlockFound:
+        """The signed header of a height, with its validators, for light clients. Raises ``LedgerGone``."""
+        return _LIGHT_BLOCK.decode(await self._ask(LightBlockAt(height)))
+
+    async def prove(self, keys: tuple[bytes, ...]) -> KeyProofs:
+        """Proofs for keys of the newest state, which this process may not read yet. Raises ``LedgerGone``."""
+        return _PROOFS.decode(await self._ask(Prove(keys)))
 
     async def ready(self) -> None:
         """Say that the API answers from now on. Raises ``LedgerGone``."""

@@ -21,7 +21,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from traco.node.figures import BLOCK_BOUNDS, Figures, Spread, memory_bytes
+from traco.node.figures import BLOCK_BOUNDS, EngineFigures, Figures, Spread, memory_bytes
 from traco.node.health import Health, Seen, lag, used_bytes
 
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
@@ -69,6 +69,22 @@ METRICS: Final = {
         "gauge", "how long the oldest transaction on its way has waited"
     ),
     "traco_state_keys": Described("gauge", "keys in the state"),
+    "traco_engine_up": Described("gauge", "1 if the engine of a cluster runs and can go on, else 0"),
+    "traco_engine_height": Described("gauge", "height of the engine's last block"),
+    "traco_engine_catching_up": Described(
+        "gauge", "1 while the engine fetches blocks that others have, else 0"
+    ),
+    "traco_engine_peers_wanted": Described("gauge", "other nodes of the network"),
+    "traco_engine_peers_present": Described("gauge", "those that the engine is connected to"),
+    "traco_engine_power": Described("gauge", "voting power of the network"),
+    "traco_engine_power_reached": Described(
+        "gauge", "voting power of this node and of those it is connected to"
+    ),
+    "traco_engine_silent_seconds": Described("gauge", "since the engine answered last"),
+    "traco_engine_starts_total": Described(
+        "counter", "starts of the engine since that of the ledger process"
+    ),
+    "traco_engine_offered_again_total": Described("counter", "envelopes offered again after silence"),
     "traco_file_bytes": Described("gauge", "sizes of the files in the node's directory", ("file",)),
     "traco_disk_free_bytes": Described("gauge", "free space on the disk of the node's directory"),
     "traco_memory_bytes": Described("gauge", "resident memory by process: ledger, api", ("process",)),
@@ -187,6 +203,21 @@ def _of_ledger(figures: Figures) -> Iterator[Metric]:
     yield _one("traco_outbox_envelopes", occupancy.outbox)
     yield _one("traco_oldest_waiting_seconds", occupancy.oldest_ms / 1000)
     yield _one("traco_state_keys", figures.state_keys)
+    if figures.engine is not None:
+        yield from _of_engine(figures.engine)
+
+
+def _of_engine(engine: EngineFigures) -> Iterator[Metric]:
+    yield _one("traco_engine_up", engine.is_running and not engine.failure)
+    yield _one("traco_engine_height", engine.height)
+    yield _one("traco_engine_catching_up", engine.is_catching_up)
+    yield _one("traco_engine_peers_wanted", engine.peers_wanted)
+    yield _one("traco_engine_peers_present", engine.peers_present)
+    yield _one("traco_engine_power", engine.power)
+    yield _one("traco_engine_power_reached", engine.power_reached)
+    yield _one("traco_engine_silent_seconds", engine.silent_ms / 1000)
+    yield _one("traco_engine_starts_total", engine.starts)
+    yield _one("traco_engine_offered_again_total", engine.offered_again)
 
 
 def _one(name: str, value: float) -> Metric:

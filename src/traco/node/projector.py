@@ -27,10 +27,12 @@ from traco.node.logs import log_to
 from traco.node.service import name_process
 from traco.node.verifiers import leave_signals_to_parent
 from traco.projections.database import ProjectionDatabase, address
+from traco.projections.errors import NotSinceFounding
 from traco.projections.projection import Projection
 from traco.storage import SnapshotReader
 from traco.storage.database import open_reader
 from traco.storage.errors import halting
+from traco.storage.snapshot import file_identity
 
 POLL_SECONDS: Final = 0.2
 """How often the ledger's file is asked whether it changed: one look into shared memory."""
@@ -40,6 +42,7 @@ PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 STEADY_SECONDS: Final = 60.0  # a projector that lived so long begins with the first pause again
 STOP_SECONDS: Final = 5.0
+FOREVER_SECONDS: Final = 3_600.0
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger("traco.projector")
@@ -91,8 +94,18 @@ def run_projector(connection: socket.socket, settings: ProjectorSettings) -> Non
 def follow(directory: Path, config: NodeConfig, connection: socket.socket) -> None:
     """Write what the ledger has, then wait for more; until ``connection`` ends.
 
+    Where the node joined by a snapshot and the tables need earlier blocks, that is said once: starting again changes nothing.
     Raises ``ProjectionError``, ``StorageHalt``, ``NodeDirectoryError``.
     """
+    try:
+        _follow(directory, config, connection)
+    except NotSinceFounding as error:
+        log.error("there are no projections: %s", error)
+        while not _has_ended(connection, FOREVER_SECONDS):
+            continue
+
+
+def _follow(directory: Path, config: NodeConfig, connection: socket.socket) -> None:
     network = network_id(parse_genesis(read_genesis(directory)))
     path = directory / LEDGER_FILE
     reader = SnapshotReader(path, network)
@@ -100,12 +113,14 @@ def follow(directory: Path, config: NodeConfig, connection: socket.socket) -> No
     if database is None:
         return
     with database, halting(str(path)):
-        watching = open_reader(str(path), None)
+        watching = open_reader(str(path), None, lasting=True)
         try:
             projection = Projection(reader, compose(), database)
             log.info("following the ledger from block %d on", projection.position.height + 1)
-            seen = -1
+            seen, file = -1, file_identity(str(path))
             while not _has_ended(connection, POLL_SECONDS):
+                if file_identity(str(path)) != file:
+                    return  # another file took its place: begin with that one
                 version = _version(watching)
                 if version == seen:
                     continue

@@ -46,14 +46,15 @@ from traco.node.copies import (
 )
 from traco.node.directory import GENESIS_FILE, LEDGER_FILE, RESTORED_FILE, read_genesis
 from traco.node.ledger import wall_clock_ms
-from traco.node.verification import Verification, verify_quickly, verify_seal
+from traco.node.verification import Verification, verify_quickly, verify_seal, vouches_for
 from traco.storage import DirectoryLock, check_pages
 from traco.storage.database import open_reader
 from traco.storage.errors import halting
 from traco.storage.loading import read_head
 
 Level = Literal["quick", "full"]
-CHECKPOINT_BEGINS: Final = b"traco/"
+SEAL_BEGINS: Final = (b"traco/", b"\x93\xb0traco.evidence/1")
+"""A seal on its own: a checkpoint, or evidence. Everything else is a receipt."""
 SCRATCH_FILE: Final = "again.db"
 
 _RECEIPT: Final[Codec[FinalityReceipt]] = Codec(FinalityReceipt)
@@ -177,7 +178,7 @@ def _verify_checkpoint(made: Path, genesis: bytes, found: Verification) -> bool:
     if not (made / CHECKPOINT_FILE).exists():
         return False
     checkpoint = verify_seal((made / CHECKPOINT_FILE).read_bytes(), genesis)
-    if checkpoint != Checkpoint(found.height, found.time_ms, found.app_hash):
+    if not vouches_for(checkpoint, Checkpoint(found.height, found.time_ms, found.app_hash), genesis):
         raise CopyRefused("backup.seal_invalid", "the checkpoint of the backup seals another block")
     return True
 
@@ -201,7 +202,7 @@ def require_expected(path: Path, genesis: bytes, expected: Sequence[Expected]) -
             row = connection.execute(
                 "SELECT time_ms, app_hash FROM blocks WHERE height = ?", (sealed.height,)
             ).fetchone()
-            if row != (sealed.time_ms, sealed.app_hash):
+            if row is None or not vouches_for(sealed, Checkpoint(sealed.height, *row), genesis):
                 raise CopyRefused(
                     "backup.other_history",
                     f"{each.name} was sealed over another block {sealed.height} than the one in this copy: there are "
@@ -210,7 +211,7 @@ def require_expected(path: Path, genesis: bytes, expected: Sequence[Expected]) -
 
 
 def _sealed(expected: Expected, genesis: bytes) -> Checkpoint:
-    if expected.content.startswith(CHECKPOINT_BEGINS):
+    if expected.content.startswith(SEAL_BEGINS):
         return verify_seal(expected.content, genesis)
     verify_receipt(expected.content, genesis)
     return verify_seal(_RECEIPT.decode(expected.content).seal, genesis)

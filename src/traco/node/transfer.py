@@ -40,7 +40,7 @@ from traco.node.copies import (
 from traco.node.directory import GENESIS_FILE, LEDGER_FILE
 from traco.node.ledger import wall_clock_ms
 from traco.node.restore import hold_back
-from traco.node.verification import Verification, verify_seal
+from traco.node.verification import Verification, verify_seal, vouches_for
 from traco.storage import LedgerStore
 from traco.storage.database import open_reader, read_meta
 from traco.storage.errors import halting
@@ -209,7 +209,9 @@ def import_ledger(
             store.close()
         if (end.height, end.time_ms, end.app_hash) != info:
             _refuse("import.truncated", f"its end speaks of block {end.height}, but it has {info.height}")
-        if end.seal and verify_seal(end.seal, head.genesis) != Checkpoint(*info):
+        if end.seal and not vouches_for(
+            verify_seal(end.seal, head.genesis), Checkpoint(*info), head.genesis
+        ):
             _refuse("import.altered", "its checkpoint seals another block")
         for name, content in ((GENESIS_FILE, head.genesis), (LEDGER_FILE, None)):
             (made / name).touch(mode=0o600)

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 import apsw
 import msgspec
 
+from traco.kernel import seal as seals
 from traco.kernel.codec import Codec, Record, TimeMs
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.merkle import Frontier
@@ -30,7 +31,7 @@ from traco.kernel.receipt import (
     receipts_root,
     transactions_root,
 )
-from traco.kernel.seal import Checkpoint, SealInvalid, verify_checkpoint
+from traco.kernel.seal import Checkpoint, SealInvalid
 from traco.kernel.stateproof import HEAD_SLOT
 from traco.kernel.statetree import StateTree
 from traco.kernel.transaction import (
@@ -96,15 +97,25 @@ def verify_quickly(path: Path, genesis: bytes, report: Report = say_nothing) -> 
     return Verification(head.height, head.time_ms, head.app_hash, transactions, keys)
 
 
-def verify_seal(note: bytes, genesis: bytes) -> Checkpoint:
-    """The checkpoint in a note that the key of the genesis sealed. Raises ``CopyRefused`` (``backup.seal_invalid``)."""
-    founding = parse_genesis(genesis)
+def verify_seal(seal: bytes, genesis: bytes) -> Checkpoint:
+    """What a seal of the kind that the genesis names vouches for. Raises ``CopyRefused`` (``backup.seal_invalid``)."""
     try:
-        return verify_checkpoint(note, network_id(founding), bytes.fromhex(founding.seal.key))
+        return seals.verify_seal(seal, parse_genesis(genesis))
     except SealInvalid as error:
         raise CopyRefused(
-            "backup.seal_invalid", f"the checkpoint of the backup does not hold: {error.code}"
+            "backup.seal_invalid", f"the seal of the backup does not hold: {error.code}"
         ) from None
+
+
+def vouches_for(sealed: Checkpoint, block: Checkpoint, genesis: bytes) -> bool:
+    """Whether a verified seal is one over this block.
+
+    A checkpoint has the time of its block. Evidence has that of the header after the block, which is not before it.
+    """
+    if parse_genesis(genesis).seal.kind == "checkpoint":
+        return sealed == block
+    same_block = (sealed.height, sealed.app_hash) == (block.height, block.app_hash)
+    return same_block and sealed.time_ms >= block.time_ms
 
 
 def _verify_blocks(connection: apsw.Connection, head: Head, report: Report) -> tuple[int, bytes]:

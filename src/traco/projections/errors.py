@@ -7,6 +7,7 @@ LedgerError
     ├── FormatUnknown       a newer release made the tables, or something else did
     ├── OtherLedger         the tables are of another network, or of another history than the ledger now has
     ├── PositionMoved       another process brought the tables forward or made them anew
+    ├── NotSinceFounding    the ledger has no blocks to make them from: the node joined by a snapshot
     └── NotReady            the tables are too far behind the ledger for what was asked
 """
 
@@ -53,6 +54,12 @@ class PositionMoved(ProjectionError):
     """Somebody else moved the position since it was read: what was about to be written is of no use."""
 
     code = "projections.position_moved"
+
+
+class NotSinceFounding(ProjectionError):
+    """The node joined by a snapshot, and the tables need the blocks before it."""
+
+    code = "projections.before_snapshot"
 
 
 class NotReady(ProjectionError):

@@ -7,7 +7,7 @@ from traco.kernel.registry import Registry
 from traco.kernel.state import State
 from traco.projections.batch import Batch, HoldingCache
 from traco.projections.database import BEFORE_FOUNDING, Progress, ProjectionDatabase
-from traco.projections.errors import OtherLedger, PositionMoved
+from traco.projections.errors import NotSinceFounding, OtherLedger, PositionMoved
 from traco.projections.founding import put_founding
 from traco.projections.registers import Registers
 from traco.storage import ReadSnapshot, SnapshotReader
@@ -33,7 +33,7 @@ class Projection:
     def advance(self) -> bool:
         """Write one more batch; False where nothing is left to write.
 
-        Raises ``OtherLedger``, ``DatabaseFailed``, ``StorageHalt``. Where another process was quicker, this one goes on from
+        Raises ``OtherLedger``, ``NotSinceFounding``, ``DatabaseFailed``, ``StorageHalt``. Where another process was quicker, this one goes on from
         where that came to.
         """
         snapshot = self._reader.snapshot()
@@ -96,6 +96,12 @@ class Projection:
 
 def require_same_history(snapshot: ReadSnapshot, position: Progress) -> None:
     """Raise ``OtherLedger`` unless the ledger has the block that the tables end with."""
+    if position.height < snapshot.first_height > 0:
+        raise NotSinceFounding(
+            f"they are made up to block {position.height}, and this node, which joined by a snapshot, has the blocks behind "
+            f"{snapshot.first_height} only; give it a database that is as far (such as a copy of another node's), or set "
+            "projections.enabled to false"
+        )
     if position.height == BEFORE_FOUNDING:
         return
     block = snapshot.block(position.height) if position.height <= snapshot.height else None

@@ -20,7 +20,8 @@ as charges, mostly none). Block 0, the founding, has no leaves and therefore no 
 founds (members, council, keys) has to be read from the state or the document.
 
 A snapshot must not be kept open long (see ``snapshot``): take one, read some blocks, close it, take the next. Raises
-``StorageHalt`` where the store cannot be read.
+``StorageHalt`` where the store cannot be read, ``BeforeSnapshot`` where the blocks asked for are before those that a node
+has which joined by a snapshot: nothing is left out silently.
 """
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from traco.kernel.block import UPGRADE_TAG
 from traco.kernel.codec import ROOT, Codec, digest
-from traco.kernel.errors import Failure
+from traco.kernel.errors import Failure, LedgerError
 from traco.kernel.receipt import NO_SIGNATURES, Leaf, Receipt
 from traco.kernel.registry import Registry
 from traco.kernel.transaction import Envelope
@@ -50,6 +51,20 @@ class PositionInvalid(ValueError):
         super().__init__(
             f"{text[:64]!r} is no position: it must be height.leaf.event, such as 12.3.0, in decimal digits"
         )
+
+
+class BeforeSnapshot(LedgerError):
+    """The blocks asked for are not on this node: it joined by a snapshot of a later one."""
+
+    code: Final = "ledger.before_snapshot"
+
+    def __init__(self, first_height: int) -> None:
+        self.first_height = first_height
+        self.detail = (
+            f"this node joined by a snapshot and has no blocks up to {first_height}; ask a node that has them, or begin behind "
+            f"block {first_height}"
+        )
+        super().__init__(f"{self.code}: {self.detail}")
 
 
 class Position(NamedTuple):
@@ -161,7 +176,7 @@ class CommittedLog:
 
     def events_after(self, snapshot: ReadSnapshot, after: Position | None = None) -> Iterator[CommittedEvent]:
         """The events of a snapshot behind a position (None: from the founding on), in order."""
-        for block in blocks_after(snapshot, -1 if after is None else after.height - 1):
+        for block in blocks_after(snapshot, height_before(snapshot, after)):
             yield from self.events(block, after)
 
     def _leaf(
@@ -181,11 +196,31 @@ class CommittedLog:
 
 
 def blocks_after(snapshot: ReadSnapshot, height: int = -1) -> Iterator[StoredBlock]:
-    """The blocks above a height (-1: from the founding), ascending, one at a time."""
+    """The blocks above a height (-1: from the founding), ascending, one at a time. Raises ``BeforeSnapshot``."""
+    if height < snapshot.first_height > 0:
+        raise BeforeSnapshot(snapshot.first_height)
     while height < snapshot.height:
         (block,) = snapshot.blocks(height, 1)
         height = block.height
         yield block
+
+
+def newest(snapshot: ReadSnapshot) -> Position:
+    """The position behind everything in a snapshot."""
+    height = snapshot.height
+    if 0 < height == snapshot.first_height:
+        return Position(height, MAX_PART, 0)  # how many leaves the block has is not known here
+    return Position(height, len(snapshot.leaves(height)), 0)
+
+
+def height_before(snapshot: ReadSnapshot, after: Position | None) -> int:
+    """The height above which the blocks are that have what is behind a position (None: -1). Raises ``BeforeSnapshot``."""
+    first = snapshot.first_height
+    if first == 0:
+        return -1 if after is None else after.height - 1
+    if after is None or after < (first, MAX_PART, 0):
+        raise BeforeSnapshot(first)
+    return max(after.height - 1, first)
 
 
 def end_of(block: StoredBlock) -> Position:

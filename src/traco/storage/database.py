@@ -3,18 +3,35 @@
 ``vfs`` names the SQLite VFS; tests put a simulated disk there.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 import apsw
+import msgspec
 
 from traco.storage.errors import NewerFormat, OtherNetwork, StoreDamaged
-from traco.storage.schema import FORMAT
+from traco.storage.schema import JOINED_FORMAT
 
 CACHE_KIB: Final = 65_536
 CHECKPOINT_PAGES: Final = 2_000
 """How many pages the log may have before a commit moves them into the database: small, so that no block waits long."""
 
 _BUSY_MS: Final = 5_000
+
+
+class Base(NamedTuple):
+    """What a store begins with: the founding, or the snapshot that it was made from.
+
+    ``size`` and ``frontier`` are those of the history log after the block at ``height``, of which only the head is there.
+    """
+
+    height: int
+    size: int
+    frontier: tuple[bytes, ...]
+
+
+FOUNDING: Final = Base(0, 0, ())
+_decode_base: Final = msgspec.msgpack.Decoder(Base).decode
 
 
 def open_writer(path: str, vfs: str | None, durable: bool, checkpoint_pages: int) -> apsw.Connection:
@@ -40,12 +57,17 @@ def _make_durable(connection: apsw.Connection) -> None:
         return
 
 
-def open_reader(path: str, vfs: str | None) -> apsw.Connection:
-    """A connection that changes nothing, beside a writer in this or another process, or without one."""
+def open_reader(path: str, vfs: str | None, *, lasting: bool = False) -> apsw.Connection:
+    """A connection that changes nothing, beside a writer in this or another process, or without one.
+
+    ``lasting``: it may still be open when another file takes the place of this one, so closing it tidies nothing up.
+    """
     # Not opened as read-only: without a writer nobody else could create the shared memory that reading needs.
     connection = apsw.Connection(path, vfs=vfs, flags=apsw.SQLITE_OPEN_READWRITE)
     connection.set_busy_timeout(_BUSY_MS)
     connection.pragma("query_only", True)
+    if lasting:
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
     connection.wal_autocheckpoint(0)
     return connection
 
@@ -59,13 +81,19 @@ def read_meta(connection: apsw.Connection, path: str) -> dict[str, bytes]:
     """The rows of ``meta``. Raises ``StoreDamaged`` where it is no store of a ledger, ``NewerFormat``."""
     if not connection.table_exists(None, "meta"):
         raise StoreDamaged(path, "it is a database, but not of a ledger")
-    meta = {str(name): bytes(value) for name, value in connection.execute("SELECT name, value FROM meta")}
+    rows = connection.execute("SELECT name, value FROM meta")
+    meta = {str(name): value for name, value in rows if isinstance(value, bytes)}
     found = int.from_bytes(meta.get("format", b""), "big")
-    if found > FORMAT:
-        raise NewerFormat(path, found, FORMAT)
+    if found > JOINED_FORMAT:
+        raise NewerFormat(path, found, JOINED_FORMAT)
     if found < 1 or not meta.keys() >= {"network", "ledger", "genesis"}:
         raise StoreDamaged(path, "its meta table is incomplete")
     return meta
+
+
+def read_base(meta: Mapping[str, bytes]) -> Base:
+    """What the store with these rows of ``meta`` begins with."""
+    return _decode_base(meta["base"]) if "base" in meta else FOUNDING
 
 
 def require_network(meta: dict[str, bytes], path: str, network: bytes | None, ledger: bytes) -> None:

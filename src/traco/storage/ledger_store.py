@@ -5,8 +5,9 @@ before it or, if the failure came after the sync, the block itself. One `LedgerS
 directory's lock sees to that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from os import PathLike, fspath
 
 import apsw
@@ -18,10 +19,18 @@ from traco.kernel.merkle import Frontier
 from traco.kernel.receipt import Leaf
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock, LoadedLedger
-from traco.storage.database import CHECKPOINT_PAGES, is_founded, open_writer, read_meta, require_network
+from traco.storage.database import (
+    CHECKPOINT_PAGES,
+    FOUNDING,
+    is_founded,
+    open_writer,
+    read_base,
+    read_meta,
+    require_network,
+)
 from traco.storage.errors import StoreStopped, halting
 from traco.storage.index import Location, locate, read_leaves
-from traco.storage.loading import read_deltas, read_head, read_tree, read_used
+from traco.storage.loading import read_deltas, read_head, read_inherited, read_tree, read_used
 from traco.storage.rows import (
     INSERT_BLOCK,
     block_row,
@@ -46,21 +55,40 @@ class LedgerStore:
         vfs: str | None = None, durable: bool = True, checkpoint_pages: int = CHECKPOINT_PAGES,
     ) -> None:  # fmt: skip
         self.path = fspath(path)
+        self._network = network
         self._ledger = ledger
+        self._opening = partial(open_writer, self.path, vfs, durable, checkpoint_pages)
+        self._open()
+
+    def _open(self) -> None:
         self._height = -1  # -1: not founded
+        self._base = FOUNDING
         self._pending = Pending()
         self._history = Frontier()
         self._stopped = False
         with halting(self.path):
-            self._connection = open_writer(self.path, vfs, durable, checkpoint_pages)
+            self._connection = self._opening()
             try:
                 if is_founded(self._connection):
                     meta = read_meta(self._connection, self.path)
-                    require_network(meta, self.path, network, ledger)
+                    require_network(meta, self.path, self._network, self._ledger)
+                    self._base = read_base(meta)
                     self._resume()
             except BaseException:
                 self._connection.close(True)
                 raise
+
+    def replace(self, swap: Callable[[], None]) -> None:
+        """Close the store, have ``swap`` put another file in its place, and open that. Then load anew.
+
+        Raises what ``swap`` raises; whatever happens, the store is open afterwards unless opening itself fails.
+        """
+        self.close()
+        self._stopped = True
+        try:
+            swap()
+        finally:
+            self._open()
 
     def _resume(self) -> None:
         head = read_head(self._connection)
@@ -69,6 +97,11 @@ class LedgerStore:
         for height, delta in read_deltas(self._connection):
             self._pending.add(delta, height)
             self._pending.take(height)
+
+    @property
+    def first_height(self) -> int:
+        """The height that the store begins with: 0, the founding; or that of the snapshot that it was made from."""
+        return self._base.height
 
     def close(self) -> None:
         """Close the database. What was committed is durable already."""
@@ -84,7 +117,8 @@ class LedgerStore:
             deltas = [delta for _, delta in read_deltas(self._connection)]
             tree = read_tree(self._connection, head, deltas)
             used = list(read_used(self._connection, head.time_ms))
-        return LoadedLedger(head.height, head.time_ms, head.app_hash, tree, head.history, used)
+            inherited = list(read_inherited(self._connection, head.time_ms))
+        return LoadedLedger(head.height, head.time_ms, head.app_hash, tree, head.history, used, inherited)
 
     def leaves(self, height: int) -> tuple[Leaf, ...]:
         """The leaves of a committed block; none where there is no such block."""

@@ -21,7 +21,7 @@ from traco.storage.rows import (
 )
 from traco.storage.schema import TILE_SLOTS
 
-_frontier = msgspec.msgpack.Decoder(tuple[bytes, ...])
+decode_frontier = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
 
 
 class Head(NamedTuple):
@@ -44,7 +44,7 @@ def read_head(connection: apsw.Connection) -> Head:
     if not isinstance(row, tuple):
         raise InconsistentState("no last block")
     height, time_ms, app_hash, slot_count, first_empty, frontier, size, root, last = row
-    history = Frontier.decode(size, _frontier.decode(frontier))
+    history = Frontier.decode(size, decode_frontier(frontier))
     if height != last or history.root() != root:
         raise InconsistentState("head and last block")
     chain_start = END_OF_CHAIN if first_empty is None else first_empty
@@ -103,6 +103,16 @@ def _read_leaf_hashes(
             start, leaf = slot * HASH_BYTES, index * HASH_BYTES
             view[start : start + HASH_BYTES] = delta.leaf_hashes[leaf : leaf + HASH_BYTES]
     return bytes(hashes)
+
+
+def read_inherited(connection: apsw.Connection, time_ms: int) -> Iterator[tuple[bytes, int]]:
+    """The used ids that a snapshot brought and that may be valid after this time, with when each is forgotten."""
+    if connection.table_exists(None, "inherited"):
+        for until_ms, ids in connection.execute(
+            "SELECT until_ms, ids FROM inherited WHERE until_ms > ?", (time_ms,)
+        ):
+            for start in range(0, len(ids), HASH_BYTES):
+                yield ids[start : start + HASH_BYTES], until_ms
 
 
 def read_used(connection: apsw.Connection, time_ms: int) -> Iterator[tuple[bytes, int]]:

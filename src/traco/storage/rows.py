@@ -64,7 +64,7 @@ class SlotRow(NamedTuple):
     value: bytes
 
 
-_record: Final = msgspec.msgpack.Decoder(BlockRecord)
+decode_record: Final = msgspec.msgpack.Decoder(BlockRecord).decode
 _leaves: Final = msgspec.msgpack.Decoder(tuple[Leaf, ...])
 _refusals: Final = msgspec.msgpack.Decoder(tuple[Refusal, ...])
 _envelopes: Final = msgspec.msgpack.Decoder(tuple[bytes, ...])
@@ -111,7 +111,7 @@ def stored_block(row: tuple[Any, ...]) -> StoredBlock:
     found = decode_leaves(leaves)
     return StoredBlock(
         height, time_ms, protocol, app_hash, state_root, history_root, size,
-        None if record is None else _record.decode(record), _envelopes.decode(envelopes), found,
+        None if record is None else decode_record(record), _envelopes.decode(envelopes), found,
         _refusals.decode(refusals), tuple(decode_used(used, time_ms, found)),
     )  # fmt: skip
 

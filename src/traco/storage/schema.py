@@ -10,6 +10,10 @@ was opened meanwhile. That is what the audit compares.
     state, leaf_tile   the state by slot, and its leaf hashes in tiles; behind by up to ``SWEEP_BLOCKS`` blocks
     delta              per recent block what it changed: what ``state``, ``leaf_tile`` and the index do not have yet
     transaction_index  where each id is: a prefix of it, height and leaf; behind like ``state``
+    inherited          only in a store made from a snapshot: used ids of blocks before it, and when they are forgotten
+
+A store made from a snapshot has no blocks before it. The block at its height is there without leaves, as the founding is,
+and its ``meta`` has a row ``base``.
 
 Writing each block's changes where they belong would touch as many pages as keys. Instead a block stores them in one
 blob and *sweeps*: it brings one ``SWEEP_BLOCKS``-th of the slot space up to date, so that neighbouring slots are written
@@ -20,6 +24,9 @@ from typing import Final
 
 FORMAT: Final = 1
 """Version of these tables. A store of a higher one is refused; for a lower one a release brings a migration."""
+
+JOINED_FORMAT: Final = 2
+"""The same of a store made from a snapshot, which earlier releases would take for whole."""
 
 SWEEP_BLOCKS: Final = 50
 """In how many blocks the sweep comes around; also how many deltas are kept."""
@@ -62,5 +69,6 @@ CREATE TABLE leaf_tile (tile INTEGER PRIMARY KEY, hashes BLOB NOT NULL) STRICT;
 CREATE TABLE delta (height INTEGER PRIMARY KEY, changes BLOB NOT NULL) STRICT;
 CREATE TABLE transaction_index (entry BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 """
+INHERITED_TABLE: Final = "CREATE TABLE inherited (until_ms INTEGER NOT NULL, ids BLOB NOT NULL) STRICT"
 # ``state_by_key`` is not unique: a key that moves to another slot is in two rows from the sweep of its new slot to
 # that of its old one. Readers ask the deltas first, and these have every key that moved in that time.

@@ -4,6 +4,7 @@ A snapshot is one read transaction. It holds up neither writer nor other readers
 cannot be reused, so it is for one answer, not for a session.
 """
 
+import os
 from bisect import bisect_left
 from collections.abc import Iterator
 from os import PathLike, fspath
@@ -15,7 +16,15 @@ import apsw
 from traco.kernel.codec import ROOT
 from traco.kernel.receipt import Leaf
 from traco.kernel.statetree import InconsistentState, StateTree
-from traco.storage.database import is_founded, open_reader, read_meta, require_network
+from traco.storage.database import (
+    FOUNDING,
+    Base,
+    is_founded,
+    open_reader,
+    read_base,
+    read_meta,
+    require_network,
+)
 from traco.storage.errors import halting
 from traco.storage.index import Location, locate, read_leaves
 from traco.storage.loading import Head, read_head, read_tree
@@ -30,6 +39,15 @@ from traco.storage.rows import (
     unpack_row,
 )
 from traco.storage.schema import PREFIX_BYTES, SWEEP_BLOCKS
+
+
+def file_identity(path: str) -> tuple[int, int] | None:
+    """Which file has this name now; None where there is none (or only on a simulated disk)."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class ParsedDelta:
@@ -58,7 +76,7 @@ class ParsedDelta:
 class SnapshotReader:
     """Opens snapshots of one store and keeps what they can share. For several threads.
 
-    Open a reader anew after a store was replaced by a backup. ``network``, ``ledger`` and ``vfs`` as in `LedgerStore`.
+    Where another file has taken the store's place (see ``copying.swap``), the next snapshot is of that one. ``network``, ``ledger`` and ``vfs`` as in `LedgerStore`.
     """
 
     def __init__(
@@ -70,13 +88,16 @@ class SnapshotReader:
         self._ledger = ledger
         self._vfs = vfs
         self._idle: list[apsw.Connection] = []
-        self._meta: dict[str, bytes] | None = None  # never changes once it is there
+        self._file: tuple[int, int] | None = None
+        self._meta: dict[str, bytes] | None = None  # never changes as long as the file is the same
+        self._base = FOUNDING
         self._deltas: dict[int, ParsedDelta] = {}
 
     def snapshot(self) -> "ReadSnapshot | None":
         """The last committed block and all before it; None where nothing was founded. Close it after use."""
         with halting(self.path):
-            connection = self._idle.pop() if self._idle else open_reader(self.path, self._vfs)
+            self._notice_replacement()
+            connection = self._idle.pop() if self._idle else open_reader(self.path, self._vfs, lasting=True)
             try:
                 connection.execute("BEGIN")
                 if not is_founded(connection):
@@ -85,17 +106,25 @@ class SnapshotReader:
                 if self._meta is None:
                     meta = read_meta(connection, self.path)
                     require_network(meta, self.path, self._network, self._ledger)
-                    self._meta = meta
+                    self._base, self._meta = read_base(meta), meta
                 head = read_head(connection)
                 deltas = self._read_deltas(connection, head.height)
-                return ReadSnapshot(self, connection, self._meta, head, deltas)
+                return ReadSnapshot(self, connection, self._meta, self._base, head, deltas)
             except BaseException:
                 connection.close(True)
                 raise
 
+    def _notice_replacement(self) -> None:
+        found = file_identity(self.path)
+        if found != self._file:
+            idle, self._idle = self._idle, []
+            self._file, self._meta, self._deltas = found, None, {}
+            for connection in idle:
+                connection.close()
+
     def _read_deltas(self, connection: apsw.Connection, height: int) -> list[ParsedDelta]:
         known = self._deltas
-        kept = range(max(1, height - SWEEP_BLOCKS + 1), height + 1)
+        kept = range(max(self._base.height + 1, height - SWEEP_BLOCKS + 1), height + 1)
         deltas = {wanted: known[wanted] for wanted in kept if wanted in known}
         for wanted in kept:
             if wanted not in deltas:
@@ -112,6 +141,13 @@ class SnapshotReader:
         connection.execute("ROLLBACK")
         self._idle.append(connection)
 
+    def end(self, connection: apsw.Connection, meta: dict[str, bytes]) -> None:
+        """As ``give_back``, for a snapshot with these rows of ``meta``: not where the file was replaced since."""
+        if meta is self._meta:
+            self.give_back(connection)
+        else:
+            connection.close()
+
     def close(self) -> None:
         """Close the connections that no snapshot uses."""
         with halting(self.path):
@@ -123,12 +159,13 @@ class ReadSnapshot:
     """A committed ledger as of one height; a ``StateReader`` of the kernel. Methods raise ``StorageHalt``."""
 
     def __init__(
-        self, reader: SnapshotReader, connection: apsw.Connection, meta: dict[str, bytes], head: Head,
+        self, reader: SnapshotReader, connection: apsw.Connection, meta: dict[str, bytes], base: Base, head: Head,
         deltas: list[ParsedDelta],
     ) -> None:  # fmt: skip
         self._reader = reader
         self._open: apsw.Connection | None = connection
         self._meta = meta
+        self._base = base
         self._head = head
         self._deltas = deltas  # newest first
 
@@ -142,6 +179,19 @@ class ReadSnapshot:
     def height(self) -> int:
         """The height of the last block."""
         return self._head.height
+
+    @property
+    def first_height(self) -> int:
+        """The height that the ledger begins with here: 0, the founding; or that of the snapshot that it was made from.
+
+        Of blocks below nothing is there, and of the block at this height no leaves.
+        """
+        return self._base.height
+
+    @property
+    def base(self) -> Base:
+        """What the ledger begins with here, with the edge of the history log that it has no leaves of."""
+        return self._base
 
     @property
     def time_ms(self) -> int:
@@ -240,7 +290,7 @@ class ReadSnapshot:
         connection, self._open = self._open, None
         if connection is not None:
             with halting(self._reader.path):
-                self._reader.give_back(connection)
+                self._reader.end(connection, self._meta)
 
     def __enter__(self) -> Self:
         return self

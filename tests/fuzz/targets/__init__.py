@@ -13,6 +13,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "codec": ("traco.kernel.codec", "fuzz.strict"),
     "configuration": ("traco.node.configuration", "traco.node.api.settings"),
     "envelope": ("traco.kernel.codec", "traco.kernel.screening", "traco.kernel.transaction"),
+    "evidence": ("traco.kernel.light",),
     "export": ("traco.node.transfer",),
     "fields": ("traco.services.doc",),
     "genesis": ("traco.kernel.genesis", "traco.kernel.founding", "traco.modules.party.genesis"),

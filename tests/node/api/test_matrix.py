@@ -12,6 +12,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from support.ledger import Key
 from support.town import NamedKey, Town, town
+from traco.client.witness import PROVEN, check_witness
 from traco.modules.composition import compose
 from traco.node.api.admission import Admits, admitted
 from traco.node.api.event_fields import FIELDS
@@ -72,6 +73,11 @@ QUERY_OF: dict[str, list[Asked]] = {
         Asked({"document": "@document", "account": "@account of alice", "source": "@account of alice"}, "alice")
     ],
     "financing.payout": [Asked({"account": "@account of alice"}, "alice")],
+    "network.nodes": [Asked({}, "*")],
+    "network.node": [Asked({"key": Key("operator node").public.hex()}, "*")],
+    "network.node_at_height": [Asked({"key": Key("operator node").public.hex(), "height": 5}, "*")],
+    "network.validators": [Asked({}, "*")],
+    "network.placement": [Asked({}, "*")],
 }  # fmt: skip
 CASES = [(name, asked) for name, cases in QUERY_OF.items() for asked in cases]
 PARTIES = ("alice", "bob", "lender", "shy", "auditor", "operator")
@@ -143,9 +149,15 @@ ROUTES = {
         f"/v1/queries/{name}": Route("POST", f"/v1/queries/{name}", Admits.PRINCIPAL, "", b"[]")
         for name in REGISTRY.queries
     },
+    "/v1/light/head": Route("GET", "/v1/light/head", Admits.EVERYBODY),
+    "/v1/light/blocks/{height}": Route("GET", "/v1/light/blocks/3", Admits.EVERYBODY),
+    "/v1/light/seal": Route("GET", "/v1/light/seal", Admits.EVERYBODY),
+    **{f"/v1/proofs/{name}": Route("POST", f"/v1/proofs/{name}", Admits.PRINCIPAL, "", b"[]") for name in PROVEN},
 }  # fmt: skip
-ANSWERED_WITH = {"/v1/transactions": 422, "/v1/events": 400, "/v1/fingerprints": 400}
-"""What those who are admitted get for an example that is no good."""
+ANSWERED_WITH = {
+    "/v1/transactions": 422, "/v1/events": 400, "/v1/fingerprints": 400, "/v1/light/blocks/{height}": 404,
+}  # fmt: skip
+"""What those who are admitted get for an example that is no good; nobody signs headers for the embedded engine."""
 
 
 def filled(place: Town, value: Any) -> Any:
@@ -192,6 +204,23 @@ def test_a_query_answers_those_whom_its_object_concerns(
         assert (answer.status_code, answer.json()["code"]) == (404, "object.unknown")
 
 
+@pytest.mark.parametrize("party", PARTIES)
+@pytest.mark.parametrize(("name", "asked"), [case for case in CASES if case[0] in PROVEN])
+def test_an_answer_with_its_proof_is_for_whom_the_query_answers(
+    place: Town, name: str, asked: Asked, party: str
+) -> None:
+    form = {field: filled(place, value) for field, value in asked.fields.items()}
+    answer = place.node.client.post(f"/v1/proofs/{name}", json=form, headers=place.headers(party))
+    if not (party in SEE_ALL or asked.sees == "*" or party in asked.sees.split()):
+        assert (answer.status_code, answer.json()["code"]) == (404, "object.unknown")
+    elif answer.status_code == 404:
+        assert answer.json()["code"] == "proof.withheld"
+        assert not place.query(party, name, **form).json()["answer"]
+    else:
+        assert answer.status_code == 200, answer.text
+        assert check_witness(answer.content, place.node.network).height > 0
+
+
 @pytest.mark.parametrize(("name", "asked"), [case for case in CASES if case[1].sees != "*"])
 def test_a_foreign_object_is_answered_like_one_that_does_not_exist(
     place: Town, name: str, asked: Asked
@@ -215,7 +244,7 @@ def test_a_route_answers_those_whom_it_admits_about_what_they_see(
 ) -> None:
     route = ROUTES[template]
     answer = ask(place, route, place.headers(party))
-    if template in ANSWERED_WITH or template.startswith("/v1/queries/"):
+    if template in ANSWERED_WITH or template.startswith(("/v1/queries/", "/v1/proofs/")):
         assert answer.status_code == ANSWERED_WITH.get(template, 400), answer.text
     elif not may_use(party, route.admits):
         assert (answer.status_code, answer.json()["code"]) == (403, "access.role")
@@ -280,7 +309,7 @@ def test_a_token_that_is_not_good_is_refused_by_every_route_but_the_open_ones(pl
     for template, route in ROUTES.items():
         answer = ask(place, route, headers)
         if route.admits is Admits.EVERYBODY:
-            assert answer.status_code == 200, template
+            assert answer.status_code == ANSWERED_WITH.get(template, 200), template
         else:
             assert (answer.status_code, answer.json()["code"]) == (status, code), template
             assert answer.headers["www-authenticate"].startswith('Bearer realm="traco"')

@@ -46,10 +46,10 @@ class ValidatorLock:
         self._socket.close()
 
 
-async def lock_validator(address: bytes, patience_seconds: float = PATIENCE_SECONDS) -> ValidatorLock:
+async def lock_validator(address: bytes) -> ValidatorLock:
     """Take the lock; waits a moment for an engine that is about to end. Raises ``KeyInUse``, ``EngineError``."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + patience_seconds
+    deadline = loop.time() + PATIENCE_SECONDS
     while True:
         try:
             return ValidatorLock(address)

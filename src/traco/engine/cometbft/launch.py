@@ -14,9 +14,14 @@ PARENT_GONE = 75
 NOT_STARTED = 76
 
 
+def end_with_parent() -> None:
+    """Have the system kill this process, and the program that it becomes, when its parent ends."""
+    ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
+
+
 def launch(parent: int, program: str, arguments: list[str]) -> int:
     """Replace this process. Returns only where that cannot be."""
-    ctypes.CDLL(None, use_errno=True).prctl(SET_PARENT_DEATH_SIGNAL, int(signal.SIGKILL), 0, 0, 0)
+    end_with_parent()
     if os.getppid() != parent:
         return PARENT_GONE
     try:

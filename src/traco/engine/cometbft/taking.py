@@ -127,12 +127,11 @@ class SnapshotTaker:
             self._process = process
             try:
                 await asyncio.to_thread(process.join)
-                told = near.recv() if near.poll() else None
+                return str(near.recv())
+            except EOFError:  # it said nothing
+                return f"its process ended with code {process.exitcode}"
             finally:
                 self._process = None
-        if told is None:
-            return f"its process ended with code {process.exitcode}"
-        return str(told)
 
     def _say(self, problem: str) -> None:
         self.problem = problem

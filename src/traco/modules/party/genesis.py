@@ -98,6 +98,12 @@ def founding_member_id(first_key: bytes) -> bytes:
     return derive_id("party", b"", first_key)
 
 
+def founding_members(section: Mapping[str, Any]) -> list[tuple[str, bytes]]:
+    """The founding members in the order of the section: name and id. Raises ``ValueError``."""
+    members = msgspec.convert(section, PartySection).members
+    return [(member.name, founding_member_id(hex_bytes(member.keys[0].key))) for member in members]
+
+
 def found(keeper: Keeper, context: Context, section: Mapping[str, Any]) -> None:
     """Write members and council. Raises ``ValueError`` or ``Rejected``, which the kernel reports with the place."""
     parsed = msgspec.convert(section, PartySection)

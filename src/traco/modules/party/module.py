@@ -15,7 +15,10 @@ from traco.modules.party.state import PREFIX
 
 
 class PartyModule(Module):
-    """Parties, members, nodes, council. ``keeper`` is for other modules' ports, ``authority`` for the kernel."""
+    """Parties, members, nodes, council. ``keeper`` is for other modules' ports, ``authority`` for the kernel.
+
+    ``founders`` reads names and ids out of the module's object in the genesis, for modules founded behind it.
+    """
 
     name = "party"
     prefix = PREFIX
@@ -24,6 +27,7 @@ class PartyModule(Module):
         super().__init__()
         self.keeper = Keeper()
         self.authority = PartyAuthority(self.keeper)
+        self.founders = genesis.founding_members
         handlers = Handlers(self.keeper)
         self.instructions = {
             messages.RegisterParty: handlers.register,

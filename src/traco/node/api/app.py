@@ -21,6 +21,7 @@ from traco.node.api.authentication import Principals
 from traco.node.api.events import Heads, events_route
 from traco.node.api.explorer import explorer_routes
 from traco.node.api.guard import LOOPBACK_NAMES, Guard
+from traco.node.api.light import light_routes
 from traco.node.api.limits import FairQueue
 from traco.node.api.lists import list_routes
 from traco.node.api.openapi import complete
@@ -60,6 +61,7 @@ def make_app(
         *result_routes(link, reads),
         draft_route(link, registry, network, limits),
         *(_query_route(reads, name) for name in registry.queries),
+        *light_routes(link, reads, genesis),
         *list_routes(reads),
         events_route(reads, principals, following.heads),
         *more,

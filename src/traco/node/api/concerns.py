@@ -189,9 +189,10 @@ class Concerns:
 
     def require(self, snapshot: ReadSnapshot) -> None:
         """Be complete up to a snapshot. Raises ``Problem`` (503) where that would take long."""
-        if snapshot.height - self._height > FEW:
+        reached = max(self._height, snapshot.first_height)
+        if snapshot.height - reached > FEW:
             raise Problem(
-                503, "node.starting", f"the node has read its ledger up to block {self._height} of {snapshot.height}",
+                503, "node.starting", f"the node has read its ledger up to block {reached} of {snapshot.height}",
                 advice="Try again in a moment.", headers={"Retry-After": "2"},
             )  # fmt: skip
         while self.follow(snapshot):
@@ -211,6 +212,7 @@ class Concerns:
         """Take in the next blocks of a snapshot; whether there are more."""
         with self._following:
             self._check(snapshot)
+            self._skip(snapshot)
             last = min(self._height + SLICE, snapshot.height)
             if last <= self._height:
                 return False
@@ -239,6 +241,13 @@ class Concerns:
                 _begin_anew(self._connection)
             self._height, self._app_hash = -1, b""
         self._checked = True
+
+    def _skip(self, snapshot: ReadSnapshot) -> None:
+        """A node that joined by a snapshot has no earlier blocks: of what ended before it, only those who read everything
+        are told."""
+        if self._height < snapshot.first_height > 0:
+            block = snapshot.block(snapshot.first_height)
+            self._write(snapshot.first_height, b"" if block is None else block.app_hash, set())
 
     def _write(self, height: int, app_hash: bytes, pairs: set[Pair]) -> None:
         with self._lock, self._connection:

@@ -38,15 +38,19 @@ _BY_KIND: Final[Mapping[Kind, str]] = {
     Kind.PROPOSAL: "proposal",
     Kind.OTHER_DOCUMENT: "duplicate_of amends",
     Kind.MATCH: "match",
-    Kind.NOTHING: "active allocated amount approved cash cause code complete completed content_commitment deadline_ms due_ms end"
-    " executed expires_ms face financed firm found from_version height instrument key keys kind lapsed left made_good"
-    " matched order outcome policy price protocol reason record recourse reference returned role scheme status terms total"
-    " truncated unpaid valid_until_ms",
+    Kind.NOTHING: "active address allocated amount approved cash cause code complete completed consensus content_commitment"
+    " deadline_ms due_ms end executed expires_ms face financed firm found from_version gateway height instrument key keys kind"
+    " lapsed left made_good matched order outcome peer placement policy power price protocol reason record recourse reference"
+    " replaced returned role scheme status terms total truncated unpaid valid_until_ms",
 }
 FIELDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
 """What each field of events names, by its name. An event with another field than these is seen by nobody."""
 
 # In these an otherwise telling name means something else: the party is not concerned by it, or everybody may see it.
 PUBLIC_EVENTS: Final = frozenset(
-    ("kernel.parameters_set/1", "kernel.upgrade_scheduled/1", "document.fingerprint_key_set/1")
-)  # of the network's rules
+    (
+        "kernel.parameters_set/1", "kernel.upgrade_scheduled/1", "document.fingerprint_key_set/1",
+        "network.node_admitted/1", "network.node_promoted/1", "network.node_demoted/1", "network.node_removed/1",
+        "network.node_ready/1", "network.node_updated/1", "network.node_rotated/1",
+    )
+)  # fmt: skip  # of the network's rules, and of who orders

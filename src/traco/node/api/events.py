@@ -30,7 +30,16 @@ from traco.node.api.reads import Reads
 from traco.node.api.visibility import Sight
 from traco.node.link import LedgerGone
 from traco.storage import ReadSnapshot
-from traco.storage.committed import CommittedEvent, Position, PositionInvalid, blocks_after, end_of
+from traco.storage.committed import (
+    BeforeSnapshot,
+    CommittedEvent,
+    Position,
+    PositionInvalid,
+    blocks_after,
+    end_of,
+    height_before,
+    newest,
+)
 
 CHUNK: Final = 512  # events that are read at once
 LOOKED: Final = 8_192  # events that are looked through at once, seen or not
@@ -157,7 +166,7 @@ def _read(reads: Reads, principal: Principal, after: Position, wanted: Filter) -
     with reads.snapshot() as snapshot:
         view, sight = reads.view(snapshot, principal), _sight(reads, snapshot, principal, wanted.party)
         log = reads.log(snapshot)
-        for number, block in enumerate(blocks_after(snapshot, after.height - 1)):
+        for number, block in enumerate(blocks_after(snapshot, _above(snapshot, after))):
             for each in log.events(block, after):
                 if len(parts) >= CHUNK or looked >= LOOKED:
                     return Chunk(b"".join(parts) or _progress(position), position, snapshot.height, True)
@@ -205,8 +214,18 @@ def _start(reads: Reads, text: str) -> Position:
                     advice="The node was restored to an earlier state, or is another one: events behind the last block that both "
                     "have may differ. Compare with a receipt before going on.",
                 )  # fmt: skip
+            _above(snapshot, position)
             return position
-        return Position(snapshot.height, len(snapshot.leaves(snapshot.height)), 0)
+        return newest(snapshot)
+
+
+def _above(snapshot: ReadSnapshot, after: Position) -> int:
+    """The height above which a stream goes on behind a position. Raises ``Problem`` where events would be left out."""
+    try:
+        return height_before(snapshot, after)
+    except BeforeSnapshot as error:
+        advice = "Resume at a gateway that has the blocks, or begin anew."
+        raise Problem(400, "stream.before_snapshot", error.detail, advice=advice) from None
 
 
 def _message(kind: str, data: dict[str, Any], position: str = "") -> bytes:

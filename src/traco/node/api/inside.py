@@ -18,7 +18,7 @@ from traco.node.api.operations import MetricsOnly, Operations, operations_routes
 from traco.node.api.patience import PatientProtocol
 from traco.node.api.tls import find_certificate
 from traco.node.configuration import NodeConfig
-from traco.node.health import Watch
+from traco.node.health import BEFORE_SNAPSHOT, Watch
 from traco.node.link import ApiEnd
 from traco.node.metrics import ApiMeter
 from traco.node.tracing import make_tracer
@@ -58,13 +58,14 @@ class Inside:
     def __init__(
         self, directory: Path, config: NodeConfig, link: ApiEnd, height: Callable[[], int],
         projections: ProjectionDatabase | None, metrics_listener: socket.socket | None = None,
+        first_height: Callable[[], int] = lambda: 0,
     ) -> None:  # fmt: skip
         self._config, self._listener = config, metrics_listener
         certificate = find_certificate(directory, config)
         self.meter = ApiMeter(0 if certificate is None else certificate.ends().timestamp())
         self.tracer = make_tracer(config.tracing, "api")
         link.trace = self.tracer.context
-        self._database = projections
+        self._database, self._first_height = projections, first_height
         watch = Watch(
             directory,
             config.health,
@@ -105,13 +106,14 @@ class Inside:
         await asyncio.to_thread(self.tracer.close)
 
     def _projected(self) -> int:
-        """The height up to which projections are complete; -1 where that cannot be read."""
+        """The height up to which projections are complete; -1 where that cannot be read (see ``health.Seen``)."""
         if self._database is None:
             return BEFORE
         try:
             with self._database.reading() as (_, found):
-                return found.height
+                height = found.height
         except NotReady:
-            return 0
+            height = 0
         except LedgerError:
             return BEFORE
+        return BEFORE_SNAPSHOT if height < self._first_height() else height

@@ -116,7 +116,11 @@ def _serve(
         with reads.snapshot() as snapshot:
             return snapshot.height
 
-    inside = Inside(directory, settings.config, link, height, projections, metrics_listener)
+    def first_height() -> int:
+        with reads.snapshot() as snapshot:
+            return snapshot.first_height
+
+    inside = Inside(directory, settings.config, link, height, projections, metrics_listener, first_height)
 
     async def connect() -> None:
         await link.connect(connection)

@@ -19,7 +19,8 @@ from traco.node.api.problems import REFUSALS, Problem, failure_text
 from traco.node.api.visibility import View
 from traco.node.link import Sealed
 from traco.storage import ReadSnapshot, SnapshotReader
-from traco.storage.committed import CommittedLeaf, CommittedLog, LeafKind
+from traco.storage.committed import BeforeSnapshot, CommittedLeaf, CommittedLog, LeafKind
+from traco.storage.database import FOUNDING
 from traco.storage.rows import StoredBlock
 
 _ENVELOPE: Codec[Envelope] = Codec(Envelope)
@@ -45,6 +46,7 @@ class Reads:
         self.registry = registry
         self.concerns = concerns
         self._history = HistoryTree()
+        self._history_base = FOUNDING
         self.errors: dict[str, type[Any]] = {**REFUSALS, **registry.errors}
 
     @contextmanager
@@ -124,6 +126,8 @@ class Reads:
         with self.seen(principal) as seen:
             snapshot = seen.snapshot
             block = snapshot.block(height) if 0 <= height <= snapshot.height else None
+            if height < snapshot.first_height or 0 < height == snapshot.first_height:
+                raise Problem(404, "block.before_snapshot", BeforeSnapshot(snapshot.first_height).detail)
             if block is None:
                 raise Problem(
                     404, "block.unknown", f"there is no block {height}; the last one is {snapshot.height}"
@@ -150,11 +154,12 @@ class Reads:
         """A page of blocks below a height (None: from the last one on), descending."""
         with self.snapshot() as snapshot:
             above = snapshot.height + 1 if before is None else min(before, snapshot.height + 1)
-            first = max(0, above - limit)
+            begins = snapshot.first_height + 1 if snapshot.first_height else 0
+            first = max(begins, above - limit)
             found = [each for each in snapshot.blocks(first - 1, limit) if each.height < above]
             return {
                 "items": [_summary(each) for each in reversed(found)],
-                "next": str(first) if first else None,
+                "next": str(first) if first > begins else None,
             }
 
     def page(
@@ -193,11 +198,20 @@ class Reads:
             snapshot = seen.snapshot
             place = snapshot.find_transaction(identity)
             block = None if place is None else snapshot.block(place.height)
+            if place is None and snapshot.first_height:
+                raise Problem(
+                    404, "transaction.before_snapshot",
+                    f"no transaction {identity.hex()} is in the blocks behind {snapshot.first_height}, with which this node "
+                    "begins: it joined by a snapshot", advice="If it is older, ask a node that has the blocks before.",
+                )  # fmt: skip
             if place is None or block is None or not self._is_seen(seen, block, place.leaf):
                 raise Problem(404, "transaction.unknown", f"no transaction {identity.hex()} has a receipt")
             last = snapshot.block(sealed.height)
             if last is None or block.record is None or place.height > sealed.height:
                 raise Problem(503, "receipt.not_yet", "the block is not sealed yet, or sealed and not yet readable here; try again")
+            if snapshot.base != self._history_base:  # the ledger's file was replaced
+                self._history_base = snapshot.base
+                self._history = HistoryTree(snapshot.base.size, snapshot.base.frontier)
             self._history.extend(snapshot.history_hashes(self._history.size, last.history_size))
             raw = _transaction_of(block.envelopes, identity)
             return make_receipt(

@@ -368,6 +368,11 @@ QUERIES: Final[Mapping[str, Rule]] = {
     "financing.status": Rule(_may_look_at),
     "financing.collectable": _about("account", Kind.ACCOUNT),
     "financing.payout": _about("account", Kind.ACCOUNT),
+    "network.nodes": _EVERYBODY,
+    "network.node": _EVERYBODY,
+    "network.node_at_height": _EVERYBODY,
+    "network.validators": _EVERYBODY,
+    "network.placement": _EVERYBODY,
 }
 """Who may ask each query of the modules. One that is not here is refused to every party."""
 

@@ -3,6 +3,7 @@
 // JSON.parse will not do: it rounds integers beyond 2**53, cannot tell 1 from 1.0, and says nothing of a name that stands
 // twice in an object, where the last one counts but each must be valid.
 
+import { foundingValidators } from "./light.js";
 import { Malformed, require } from "./messagepack.js";
 import { fromHex } from "./signature.js";
 
@@ -18,6 +19,7 @@ const SPACE = /[ \t\n\r]*/y;
 const ESCAPES = { '"': '"', "\\": "\\", "/": "/", b: "\b", f: "\f", n: "\n", r: "\r", t: "\t" };
 const WORDS = [["true", true], ["false", false], ["null", null]];
 const HEX_KEY = /^(?:[0-9a-f]{66}|[0-9a-f]{68})$/;
+const SEAL_KINDS = ["checkpoint", "cometbft"];
 const BYTES = [1_024n, 67_108_864n];
 const LIMIT = [1n, 65_536n];
 
@@ -37,7 +39,10 @@ export const KERNEL_PARAMETERS = {
 };
 const ENVELOPE_OVERHEAD = 512n;
 
-/** The document: `name`, `purpose`, `sealKey` (bytes) and `canonical`, the bytes that are hashed. Throws Malformed. */
+/**
+ * The document: `name`, `purpose`, `sealKind`, `sealKey` (bytes, empty where validators seal), `founders` (these validators)
+ * and `canonical`, the bytes that are hashed. Throws Malformed.
+ */
 export function parseGenesis(bytes) {
   require(bytes.length <= MAX_GENESIS_BYTES, "the genesis document is too large");
   const fields = { format: "traco-genesis/1", protocol: 1n, parameters: new Map(), modules: new Map() };
@@ -50,10 +55,19 @@ export function parseGenesis(bytes) {
   checkNumbers(fields.modules);
   checkNumbers(fields.parameters);
   checkKernelParameters(fields.parameters.get("kernel") ?? new Map());
-  const key = fields.seal.get("key");
-  require(HEX_KEY.test(key), "seal.key is not a public key in lower-case hex");
+  const sealed = sealTerms(fields.seal, fields.modules);
   const canonical = new TextEncoder().encode(write(new Map(Object.entries(fields))));
-  return { name: fields.name, purpose: fields.purpose, sealKey: fromHex(key), canonical };
+  return { name: fields.name, purpose: fields.purpose, ...sealed, canonical };
+}
+
+function sealTerms(seal, modules) {
+  const [sealKind, key] = [seal.get("kind"), seal.get("key")];
+  if (sealKind === "cometbft") {
+    require(key === "", "seal.key is empty where the kind is cometbft: the validators seal");
+    return { sealKind, sealKey: new Uint8Array(), founders: foundingValidators(modules) };
+  }
+  require(HEX_KEY.test(key), "seal.key is not a public key in lower-case hex");
+  return { sealKind, sealKey: fromHex(key), founders: [] };
 }
 
 const CHECKS = {
@@ -73,7 +87,7 @@ const CHECKS = {
 function checkSeal(value) {
   require(value instanceof Map, "seal is an object");
   for (const [name, each] of value.all) {
-    require(name === "kind" ? each === "checkpoint" : name === "key" && typeof each === "string", `seal.${name}`);
+    require(name === "kind" ? SEAL_KINDS.includes(each) : name === "key" && typeof each === "string", `seal.${name}`);
   }
   require(value.size === 2, "seal has kind and key");
 }

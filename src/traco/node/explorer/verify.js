@@ -6,6 +6,7 @@
 // It accepts and refuses what `traco verify` does, with the same codes. The format: docs/reference/wire-format.md.
 
 import { parseGenesis } from "./genesis.js";
+import { LightInvalid, verifyEvidence } from "./light.js";
 import { decode, Extension, Malformed, Reader, require, Timestamp } from "./messagepack.js";
 import { SealInvalid, verifyCheckpoint } from "./seal.js";
 import { hex, isValid, join, sha256 } from "./signature.js";
@@ -51,7 +52,7 @@ export async function verifyReceipt(receiptBytes, genesisBytes) {
   }
   await checkSignatures(transaction.signatures, identity);
   await checkPaths(file, identity, await digest("traco/signatures/1", transaction.encodedSignatures));
-  const sealed = await checkSeal(file, network, genesis.sealKey);
+  const sealed = await checkSeal(file, network, genesis);
   return report(genesis, network, identity, transaction, body, outcome, file.block, sealed);
 }
 
@@ -178,12 +179,12 @@ async function included(what, leaf, index, size, steps, root) {
   if (!equal(node, root)) wrong("root differs");
 }
 
-async function checkSeal(file, network, key) {
+async function checkSeal(file, network, genesis) {
   let sealed;
   try {
-    sealed = await verifyCheckpoint(file.seal, network, key);
+    sealed = await examineSeal(file.seal, network, genesis);
   } catch (error) {
-    if (error instanceof SealInvalid) fail("receipt.seal", error.code);
+    if (error instanceof SealInvalid || error instanceof LightInvalid) fail("receipt.seal", error.code);
     throw error;
   }
   const hashed = await digest("traco/app/1", file.stateRoot, file.historyRoot, uint(file.historySize, 8));
@@ -192,6 +193,13 @@ async function checkSeal(file, network, key) {
     fail("receipt.seal", "it is older than the block");
   }
   return sealed;
+}
+
+/** What a seal of the kind that the genesis names vouches for, and who made it. */
+async function examineSeal(seal, network, { sealKind, sealKey, founders }) {
+  if (sealKind === "cometbft") return verifyEvidence(seal, network, founders);
+  const checkpoint = await verifyCheckpoint(seal, network, sealKey);
+  return { ...checkpoint, signers: [{ key: sealKey, power: 1n }], totalPower: 1n, handovers: 0 };
 }
 
 function report(genesis, network, identity, transaction, body, outcome, block, sealed) {
@@ -211,11 +219,25 @@ function report(genesis, network, identity, transaction, body, outcome, block, s
     sealed_height: Number(sealed.height),
     sealed_time_ms: Number(sealed.timeMs),
     seal_key: sealKey,
+    seal: {
+      kind: genesis.sealKind,
+      signers: sealed.signers.map(({ key, power }) => ({ key: hex(key), power: plain(power) })),
+      total_power: plain(sealed.totalPower),
+      handovers: sealed.handovers,
+    },
     assumes: [
       "the genesis document is that of the network you mean (compare its id with one you trust)",
-      `the key that seals (${sealKey}) was not stolen or misused`,
+      ...assumptions(genesis.sealKind, sealKey),
     ],
   };
+}
+
+function assumptions(sealKind, sealKey) {
+  if (sealKind === "checkpoint") return [`the key that seals (${sealKey}) was not stolen or misused`];
+  return [
+    "at no time since the founding did validators with a third of the voting power or more break the rules together",
+    "keys of validators that have left were not stolen or misused",
+  ];
 }
 
 function namedFields(fields) {

@@ -39,6 +39,9 @@ class Office(Protocol):
     def hand_over(self, connection: "Connection", requests: Sequence[Message]) -> "Future[list[Message]]":
         """Have the ledger answer requests in order, one answer each."""
 
+    def joined(self, connection: "Connection") -> None:
+        """The connection has begun."""
+
     def left(self, connection: "Connection") -> None:
         """The connection has ended."""
 
@@ -61,6 +64,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The engine has connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self._office.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine, or this side, has ended it: what was not answered is not wanted any more."""

@@ -92,9 +92,13 @@ class AbciServer:
     def _accept(self) -> asyncio.Protocol:
         if self._halted or len(self._connections) >= MAX_CONNECTIONS:
             return _Refused()
-        connection = Connection(self, *self._limits)
+        return Connection(self, *self._limits)
+
+    def joined(self, connection: Connection) -> None:
+        """A connection has begun."""
         self._connections.add(connection)
-        return connection
+        if self._halted or self._stopping.is_set():
+            connection.abort()
 
     def left(self, connection: Connection) -> None:
         """A connection has ended."""

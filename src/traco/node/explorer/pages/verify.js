@@ -78,13 +78,23 @@ function statements(title, records) {
   return records.length ? section(title, h("ol", { class: "statements" }, records.map((one) => h("li", null, statement(one))))) : null;
 }
 
+function byValidators(seal) {
+  return seal.kind === "cometbft";
+}
+
+function sealedBy(seal) {
+  if (!byValidators(seal)) return [];
+  const power = seal.signers.reduce((sum, signer) => sum + BigInt(signer.power), 0n);
+  return [[say("sealed_by"), say("sealed_by_validators", { count: seal.signers.length, power, total: seal.total_power, handovers: seal.handovers })]];
+}
+
 function accepted(report, own, shape) {
   const [instructions, events] = [report.instructions, report.events].map((records) => records.map((one) => named(one, shape)));
   relate(instructions, events);
   return [h("div", { class: "verdict accepted" }, h("h2", null, say("accepted_title")), h("p", null, say(own ? "accepted_own" : "accepted_node"))),
     facts([[say("network"), `${report.network_name} · ${report.network}`], [say("transaction"), code(report.transaction)], [say("block"), report.height], [say("time"), moment(report.time_ms)],
-      [say("outcome"), report.failure ? h("code", null, report.failure.code) : say("done")]]),
+      [say("outcome"), report.failure ? h("code", null, report.failure.code) : say("done")], ...sealedBy(report.seal)]),
     statements(say("instructions"), instructions),
     statements(say("events"), events),
-    section(say("assumes"), h("p", null, say("assumes_text")), h("p", null, say("names_are_the_nodes")))];
+    section(say("assumes"), h("p", null, say(byValidators(report.seal) ? "assumes_validators" : "assumes_text")), h("p", null, say("names_are_the_nodes")))];
 }

@@ -1,0 +1,196 @@
+"""How a node misbehaves without being killed from outside: planted in its processes, since no such thing is in the product.
+
+Several are joined by commas, such as ``propose=garbage,clock=3600``.
+
+    crash=Commit:after:3   die with signal 9 at the third Commit, when it is done and before the engine is told; once
+    diverge=20             from block 20 on, move one unit less than was paid: another state than everybody else's
+    propose=garbage        what is no envelope; also: oversized, duplicates, stale, forged, censoring
+    clock=3600             the clock is an hour ahead
+    pool=4                 the engine's pool holds four transactions
+    filter=open            everybody may connect
+    undurable=5            blocks are made durable five at a time, and acknowledged at once
+    forgetful=yes          the outbox keeps nothing
+"""
+
+import os
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+SPENT_VARIABLE: Final = "TRACO_TORTURE_SPENT"  # a file that says that a crash has happened
+GARBAGE: Final = b"this is no envelope"
+
+
+def plant(names: str) -> None:
+    """Plant what is named, before the node's modules are used."""
+    for each in names.split(","):
+        name, _, argument = each.partition("=")
+        _BEHAVIOUR[name](argument)
+
+
+def _crash(argument: str) -> None:
+    """Die before or after a call of the engine is answered."""
+    from traco.engine.cometbft.abci.wire import Message
+    from traco.engine.cometbft.adapter import CometAdapter
+
+    wanted, when, number = argument.split(":")
+    spent, calls = Path(os.environ[SPENT_VARIABLE]), Counter[str]()
+    original = CometAdapter.answer
+
+    def die_if(name: str, moment: str) -> None:
+        if name == f"Request{wanted}" and moment == when and calls[name] == int(number) and not spent.exists():
+            spent.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def answer(self: CometAdapter, requests: Sequence[Message]) -> list[Message]:
+        answers = []
+        for request in requests:
+            name = type(request).__name__
+            calls[name] += 1
+            die_if(name, "before")
+            answers += await original(self, [request])
+            die_if(name, "after")
+        return answers
+
+    _replace(CometAdapter, "answer", answer)
+
+
+def _diverge(argument: str) -> None:
+    from traco.modules.holding.keeper import Keeper
+
+    original = Keeper.move
+
+    def move(self: Keeper, context: Any, instrument: bytes, sender: bytes, receiver: bytes, amount: int, *rest: Any) -> None:
+        taken = amount - 1 if context.block.height >= int(argument) and amount > 1 else amount
+        original(self, context, instrument, sender, receiver, taken, *rest)
+
+    _replace(Keeper, "move", move)
+
+
+def _propose(argument: str) -> None:
+    from traco.engine.cometbft.abci.messages import (
+        RequestPrepareProposal,
+        RequestProcessProposal,
+        ResponsePrepareProposal,
+        ResponseProcessProposal,
+        Verdict,
+    )
+    from traco.engine.cometbft.adapter import CometAdapter
+
+    original = CometAdapter._prepare_proposal
+    before: deque[bytes] = deque(maxlen=4)  # envelopes of earlier proposals
+    make = _PROPOSALS[argument]
+
+    def prepare(self: CometAdapter, request: RequestPrepareProposal) -> ResponsePrepareProposal:
+        honest = original(self, request).txs
+        made = make(honest, before, request.max_tx_bytes)
+        before.extend(honest)
+        return ResponsePrepareProposal(tuple(made))
+
+    def accept(self: CometAdapter, request: RequestProcessProposal) -> ResponseProcessProposal:
+        return ResponseProcessProposal(Verdict.ACCEPT)
+
+    _replace(CometAdapter, "_prepare_proposal", prepare)
+    _replace(CometAdapter, "_process_proposal", accept)
+
+
+def _oversized(honest: Sequence[bytes], before: Sequence[bytes], room: int) -> list[bytes]:
+    """As much as the engine allows, which is more than the ledger does."""
+    return [bytes([number]) * 65_536 for number in range(room // 66_000)]
+
+
+def _forged(honest: Sequence[bytes], before: Sequence[bytes], room: int) -> list[bytes]:
+    """Envelopes with one byte changed, at the end, where the signature is."""
+    return [raw[:-1] + bytes([raw[-1] ^ 1]) for raw in honest or before]
+
+
+Proposal = Callable[[Sequence[bytes], Sequence[bytes], int], list[bytes]]
+_PROPOSALS: Final[dict[str, Proposal]] = {
+    "garbage": lambda honest, before, room: [*honest, GARBAGE],
+    "oversized": _oversized,
+    "duplicates": lambda honest, before, room: [*honest, *honest],
+    "stale": lambda honest, before, room: [*honest, *before],
+    "forged": _forged,
+    "censoring": lambda honest, before, room: [],
+}
+PROPOSALS: Final = tuple(_PROPOSALS)
+
+
+def _clock(argument: str) -> None:
+    shift = int(argument)
+    time_ns, seconds = time.time_ns, time.time
+    time.time_ns = lambda: time_ns() + shift * 1_000_000_000
+    time.time = lambda: seconds() + shift
+
+
+def _pool(argument: str) -> None:
+    from traco.engine.cometbft import home
+
+    original = home._mempool_section
+
+    def section(terms: home.EngineTerms) -> dict[str, Any]:
+        return {**original(terms), "size": int(argument)}
+
+    _replace(home, "_mempool_section", section)
+
+
+def _filter(argument: str) -> None:
+    from traco.engine.cometbft import adapter
+
+    class Everybody(frozenset[bytes]):
+        def __contains__(self, peer: object) -> bool:
+            return True
+
+    def set_filter(self: adapter.CometAdapter) -> None:
+        self._allowed = Everybody()
+
+    _replace(adapter.CometAdapter, "_set_filter", set_filter)
+
+
+def _undurable(argument: str) -> None:
+    from traco.storage.ledger_store import LedgerStore
+
+    begun = Counter[int]()
+
+    @contextmanager
+    def transaction(self: LedgerStore, begin: str) -> Iterator[None]:
+        if not self._connection.in_transaction:
+            self._connection.execute(begin)
+        yield
+        begun[id(self)] += 1
+        if begun[id(self)] % int(argument) == 0:
+            self._connection.execute("COMMIT")
+
+    _replace(LedgerStore, "_transaction", transaction)
+
+
+def _forgetful(argument: str) -> None:
+    from traco.node.outbox import Outbox
+
+    def put(self: Outbox, envelopes: Any, done: Any) -> None:
+        return None
+
+    _replace(Outbox, "put", put)
+
+
+def _replace(owner: Any, name: str, replacement: Any) -> None:
+    """In one place, so that a plant for something that is not there any more fails instead of doing nothing."""
+    if not hasattr(owner, name):
+        raise AttributeError(f"{owner} has no {name} to plant a fault in")
+    setattr(owner, name, replacement)
+
+
+_BEHAVIOUR: Final[dict[str, Callable[[str], None]]] = {
+    "crash": _crash,
+    "diverge": _diverge,
+    "propose": _propose,
+    "clock": _clock,
+    "pool": _pool,
+    "filter": _filter,
+    "undurable": _undurable,
+    "forgetful": _forgetful,
+}

@@ -1,0 +1,98 @@
+"""The torture itself: one network under load, and one fault after the other until the time is over."""
+
+import random
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from torture.report import Counts, Difference, print_counts, say
+from torture_cluster.comparison import Comparison
+from torture_cluster.faults_processes import PROCESS_FAULTS
+from torture_cluster.faults_lies import LIE_FAULTS
+from torture_cluster.faults_wires import WIRE_FAULTS
+from torture_cluster.journal import Journal
+from torture_cluster.load import Load
+from torture_cluster.network import Network, found_network
+from torture_cluster.scene import Fault, Scene
+from traco.node.audit import audit
+
+FAULTS: Final = {fault.name: fault for fault in (*PROCESS_FAULTS, *WIRE_FAULTS, *LIE_FAULTS)}
+END_SECONDS: Final = 15.0  # for the last comparison and the audit
+QUIET_SECONDS: Final = 1.0
+
+
+@contextmanager
+def opened_scene(network: Network, seed: str, counts: Counts, *, loaded: bool = True) -> Iterator[Scene]:
+    """A started network, its accounts filled; under load, or waiting for payments."""
+    with network, Journal(network.folder / "journal.jsonl") as journal:
+        network.start()
+        load = Load(network, journal, counts, seed)
+        comparison = Comparison(network, load.books, journal, counts)
+        load.found()
+        if loaded:
+            load.start()
+        try:
+            yield Scene(network, load, comparison, counts, seed)
+        finally:
+            load.stop()
+
+
+def in_turn(chosen: Sequence[Fault], seed: str) -> Iterator[Fault]:
+    """Faults for ever: all of them in an order by chance, then all again in another."""
+    order = random.Random(f"{seed} order")
+    while True:
+        yield from order.sample(chosen, len(chosen))
+
+
+def disturb(scene: Scene, faults: Iterable[Fault], until: float) -> None:
+    """One fault after the other until the time is over, and everything compared after each."""
+    for done, fault in enumerate(faults):
+        left = until - time.monotonic()
+        if left <= 0 or (done and left < fault.seconds):
+            return
+        impossible = fault.needs()
+        if impossible:
+            scene.counts[f"work: {fault.name} left out: {impossible}"] += 1
+            continue
+        began = time.monotonic()
+        fault.disturb(scene)
+        disturbed, recovered = time.monotonic(), scene.settle()
+        say(
+            f"  {disturbed - began:5.1f} s  {fault.says} ({fault.name}); all follow {recovered:.1f} s later, at block "
+            f"{scene.comparison.height}"
+        )
+        scene.lasting(QUIET_SECONDS)
+
+
+def finish(scene: Scene) -> None:
+    """End the load, compare the rest, stop the nodes in order, and have each execute its ledger again."""
+    scene.load.stop()
+    scene.conclude()
+    scene.network.stop()
+    scene.comparison.absorb(scene.honest)
+    for site in scene.honest[:1]:
+        report = audit(site.directory)
+        if report.differences:
+            raise Difference("audit", f"{site.name}: {report}")
+        scene.counts["work: transactions executed again by the audit"] += report.transactions
+
+
+def torture(seconds: float, seed: int, only: Sequence[str] = ()) -> int:
+    """Torture a network of four for about so many seconds. 0 if it held; prints what was done."""
+    chosen = [fault for name, fault in FAULTS.items() if not only or name in only]
+    until, counts = time.monotonic() + seconds - END_SECONDS, Counts()
+    say(f"Torture of a cluster for {seconds:g} seconds with seed {seed}: {len(chosen)} kinds of faults.")
+    try:
+        with tempfile.TemporaryDirectory(prefix="traco-torture-") as folder, found_network(Path(folder)) as network:
+            with opened_scene(network, f"{seed}", counts) as scene:
+                disturb(scene, in_turn(chosen, f"{seed}"), until)
+                finish(scene)
+    except Difference as difference:
+        say(f"DIFFERENCE with seed {seed}: {difference}")
+        counts["difference: found"] += 1
+    counts["difference: found"] += 0
+    print_counts({"cluster": counts})
+    return 1 if counts["difference: found"] else 0

@@ -1,0 +1,123 @@
+"""Nodes that lie, and nodes that die at a chosen moment: between two calls of the engine, or at a crash point of the engine."""
+
+from collections.abc import Callable
+from typing import Final
+
+from torture.report import Difference
+from torture_cluster.behaviour import PROPOSALS, SPENT_VARIABLE
+from torture_cluster.network import RECOVERY_SECONDS
+from torture_cluster.scene import Fault, Scene
+
+LIE_SECONDS: Final = 5.0
+ENGINE_CRASH_POINTS: Final = 9  # what a height passes, in v0.39: write-ahead log, commit, block store, state
+ENGINE_CRASH_VARIABLE: Final = "FAIL_TEST_INDEX"
+CALLS: Final = ("PrepareProposal", "ProcessProposal", "FinalizeBlock", "Commit", "CheckTx")
+HOUR_SECONDS: Final = 3_600
+ROUNDS: Final = 2
+
+
+def crash_between_calls(scene: Scene) -> None:
+    """The application dies before or after it has answered a call; sometimes the engine is to die as well."""
+    for _ in range(ROUNDS):
+        (site,) = scene.choose()
+        call, moment = scene.random.choice(CALLS), scene.random.choice(("before", "after"))
+        spent = site.directory.parent / f"{site.directory.name}.spent"
+        spent.unlink(missing_ok=True)
+        settings = {SPENT_VARIABLE: str(spent)}
+        if scene.random.random() < 0.5:
+            settings[ENGINE_CRASH_VARIABLE] = str(scene.random.randrange(ENGINE_CRASH_POINTS))
+        scene.restart(site, f"crash={call}:{moment}:{scene.random.randint(1, 6)}", **settings)
+        scene.network.await_true(
+            spent.exists, RECOVERY_SECONDS, lambda: f"{site.name} got no further {call}"
+        )  # fmt: skip
+        scene.count(f"crash {moment} {call}")
+        scene.goes_on(scene.honest)
+        scene.restart(site)
+
+
+def crash_engine(scene: Scene) -> None:
+    """The engine ends at a crash point of its own."""
+    for _ in range(ROUNDS):
+        (site,) = scene.choose()
+        scene.restart(site, "", **{ENGINE_CRASH_VARIABLE: str(scene.random.randrange(ENGINE_CRASH_POINTS))})
+        scene.count("engine's own crash point")
+        scene.goes_on(scene.honest)
+
+
+def clock_of_the_application(scene: Scene) -> None:
+    """The clock of a node's processes, but for its engine, is an hour ahead or behind."""
+    (site,) = scene.choose()
+    shift = scene.random.choice((HOUR_SECONDS, -HOUR_SECONDS))
+    scene.restart(site, f"clock={shift}")
+    scene.count(f"clock of an application {'ahead' if shift > 0 else 'behind'}")
+    scene.goes_on(scene.honest)
+    scene.load.pay_through(site)
+    scene.lasting(LIE_SECONDS)
+    scene.restart(site)
+
+
+def propose(kind: str) -> Callable[[Scene], None]:
+    """A proposer that proposes what no honest node would; the others refuse it, or do not suffer from it."""
+
+    def lie(scene: Scene) -> None:
+        (site,) = scene.choose()
+        scene.restart(site, f"propose={kind}")
+        scene.count(f"proposer with {kind}")
+        others = scene.others([site])
+        scene.goes_on(others, blocks=12)
+        scene.load.pay_through(scene.random.choice(others))
+        scene.load.pay_through(site)  # its own gateway's transactions are taken up by the others
+        scene.restart(site)
+
+    return lie
+
+
+def full_pools(scene: Scene) -> None:
+    """All engines' pools hold two transactions only, and are always full."""
+    for site in scene.honest:
+        site.terminate()
+    for site in scene.honest:
+        site.await_end()
+        site.start("pool=2")
+    for site in scene.honest:
+        site.await_ready(RECOVERY_SECONDS * 2)
+    scene.count("full pools")
+    scene.goes_on(scene.honest, blocks=10)
+    scene.lasting(LIE_SECONDS)
+    for site in scene.honest:
+        scene.restart(site)
+
+
+def wrong_root(scene: Scene) -> None:
+    """A validator comes to another state than all others: it stops by itself and says why; the others go on.
+
+    Its ledger is then of no use: it is put back to where it was before by a copy of its directory.
+    """
+    (site,) = scene.choose()
+    others = scene.others([site])
+    site.terminate()
+    site.await_end()
+    scene.comparison.absorb([site])
+    kept = site.keep_copy()
+    try:
+        site.start(f"diverge={site.height() + 5}")
+        scene.network.await_true(
+            lambda: not site.is_started, 2 * RECOVERY_SECONDS, lambda: f"{site.name} goes on with a state of its own"
+        )
+        scene.count("validator with a wrong root")
+        if "engine.diverged" not in site.log():
+            raise Difference("alarm", f"{site.name} stopped without saying that it diverged: {site.last_words()}")
+        scene.goes_on(others)
+    finally:
+        site.put_back(kept)
+    scene.network.start([site])
+
+
+LIE_FAULTS: Final = (
+    Fault("crash_calls", "application dies between two calls", crash_between_calls, 40),
+    Fault("crash_engine", "engine dies at its own crash points", crash_engine, 25),
+    Fault("clock", "an application's clock an hour off", clock_of_the_application, 22),
+    *(Fault(f"propose_{kind}", f"a proposer with {kind}", propose(kind), 20) for kind in PROPOSALS),
+    Fault("full_pools", "pools that are full", full_pools, 45),
+    Fault("wrong_root", "a validator with a wrong root", wrong_root, 40),
+)

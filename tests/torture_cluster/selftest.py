@@ -1,0 +1,2 @@
+def run_selftest(seed: int) -> bool:
+    return False
