@@ -61,6 +61,11 @@ demo: venv ## Run the ten steps of the demonstration; INVOICES=folder takes your
 	@mkdir -p build
 	$(BIN)/traco demo --dir build/demo $(if $(INVOICES),--invoices "$(INVOICES)")
 
+.PHONY: demo-cluster
+demo-cluster: engine ## Four organisations found a network, trade across it, admit a node, lose one and get it back
+	@mkdir -p build
+	$(BIN)/traco demo-cluster --dir build/demo-cluster
+
 .PHONY: demo-node
 demo-node: venv ## Show a node's daily life: explorer, reports, backup, destruction, restore
 	@mkdir -p build
@@ -79,7 +84,7 @@ check: venv-dev ## Format, lint, types, import rules, style tests (seconds)
 test: check ## All tests with branch coverage, at least 95 % of kernel, modules and storage
 	@tools/run_tests.sh $(PY)
 
-.PHONY: mutants torture torture-selftest fuzz bench
+.PHONY: mutants torture torture-cluster torture-selftest fuzz bench
 mutants: venv-dev ## Plant faults in keepers, trees and codec; tests must find 85 %; ONLY='traco.kernel.codec*'
 	@mkdir -p build
 	echo "Running mutants of $(ONLY); this takes long, progress is in build/mutants.log ..."
@@ -89,8 +94,12 @@ mutants: venv-dev ## Plant faults in keepers, trees and codec; tests must find 8
 torture: venv-dev ## Crashes, power cuts and a simulation compared with a model; SECONDS=n SEED=n
 	@PYTHONPATH=tests $(PY) -m torture --seconds "$(SECONDS)" --seed "$(SEED)"
 
-torture-selftest: venv-dev ## Plant known faults and see that torture finds every one
+torture-cluster: venv-dev ## A real network of four nodes under load and faults of every kind; SECONDS=n SEED=n ONLY='delay members'
+	@PYTHONPATH=src:tests $(PY) -m torture_cluster --seconds "$(SECONDS)" --seed "$(SEED)" --only $(filter-out traco.*,$(ONLY))
+
+torture-selftest: venv-dev ## Plant known faults, in the ledger and in a network, and see that torture finds every one
 	@PYTHONPATH=tests $(PY) -m torture --selftest --seed "$(SEED)"
+	PYTHONPATH=src:tests $(PY) -m torture_cluster --selftest --seed "$(SEED)"
 
 fuzz: venv-dev ## Fuzz everything that reads bytes from outside; SECONDS=n in all, SEED=n, ONLY='invoice token'
 	@PYTHONPATH=src:tests $(PY) -m fuzz --seconds "$(SECONDS)" --seed "$(SEED)" $(filter-out traco.*,$(ONLY))

@@ -5,30 +5,11 @@ import msgspec
 import pytest
 
 from support.command_line import CommandLine
-from support.live_node import CHEAP
 from traco.cli.problems import ExitCode
-from traco.client import keystore
 from traco.kernel.genesis import network_id, parse_genesis
-from traco.node.founding import local, preparation
 
 TIME = "2026-11-02T09:00:00Z"
-
-
-@pytest.fixture(autouse=True)
-def _cheap_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Key stores that open quickly: what one guess costs is a matter of other tests."""
-    for function in (preparation.prepare, local.make_local, keystore.KeyStore.create):
-        target = getattr(function, "__func__", function)
-        defaults = target.__defaults__ and tuple(
-            CHEAP if value == keystore.PRODUCTION_COST else value for value in target.__defaults__
-        )
-        monkeypatch.setattr(target, "__defaults__", defaults)
-        if target.__kwdefaults__:
-            kinds = {
-                name: CHEAP if value == keystore.PRODUCTION_COST else value
-                for name, value in target.__kwdefaults__.items()
-            }
-            monkeypatch.setattr(target, "__kwdefaults__", kinds)
+pytestmark = pytest.mark.usefixtures("cheap_keys")
 
 
 class Founders:

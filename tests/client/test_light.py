@@ -28,7 +28,7 @@ from traco.kernel.codec import encode
 from traco.kernel.light import Handover, LightBlock, LightInvalid, header_hash, make_evidence, trim
 
 T = TypeVar("T")
-A, B, C = "http://a", "http://b", "http://c"
+A, B = "https://a", "https://b"
 DAY_MS = 86_400_000
 
 # validators that change so often that no third of the first set is left at the end

@@ -21,5 +21,7 @@ def engine() -> InstalledEngine:
 @pytest.fixture(scope="module")
 def scene(engine: InstalledEngine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Four nodes with accounts that are filled; no load but what a test makes. Left as whole as it was found."""
-    with opened_scene(found_network(tmp_path_factory.mktemp("network")), "tests", Counts(), loaded=False) as scene:
+    with opened_scene(
+        found_network(tmp_path_factory.mktemp("network")), "tests", Counts(), loaded=False
+    ) as scene:
         yield scene

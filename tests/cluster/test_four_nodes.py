@@ -140,7 +140,9 @@ def test_gateway_of_a_halted_network_answers_and_says_that_it_is_not_ready(scene
     one, *missing = scene.honest
     scene.kill(*missing)
     deadline = time.monotonic() + 2 * RECOVERY_SECONDS
-    while httpx.get(f"{one.url}/v1/health/ready", timeout=5).status_code == 200 and time.monotonic() < deadline:
+    while (
+        httpx.get(f"{one.url}/v1/health/ready", timeout=5).status_code == 200 and time.monotonic() < deadline
+    ):
         time.sleep(0.2)
     answered = httpx.get(f"{one.url}/v1/health/ready", timeout=5).status_code
     scene.network.start(missing)

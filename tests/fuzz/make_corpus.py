@@ -9,6 +9,7 @@ import msgspec
 from fuzz.campaign import CORPUS, SUFFIX
 from fuzz.targets import evidence, export, keystore
 from independent.examples import GENESIS, KEY, NETWORK, START_MS, examples
+from support import abci_samples
 from traco.kernel.codec import Codec, encode
 from traco.kernel.genesis import write_genesis
 from traco.kernel.receipt import BlockRecord
@@ -47,6 +48,8 @@ def samples() -> Iterator[tuple[str, str, bytes]]:
     yield "checkpoint", "genuine", known["seal"]
     yield "evidence", "three-handovers", evidence.sample(32)
     yield "evidence", "no-handover", evidence.sample(4)
+    for place, sample in enumerate(abci_samples.SAMPLES):
+        yield "abci", f"{place:02}-{type(sample).__name__}", abci_samples.payload(sample)
     yield "token", "genuine", known["token"]
     yield "transaction", "genuine", known["transaction"]
     for path in (VECTORS / f"{module}.json" for module in ("document", "holding", "settlement")):

@@ -155,6 +155,46 @@ def test_a_database_address_with_a_password_is_refused_without_showing_it(url: s
     assert SECRET not in said
 
 
+PEER_ID = "ab" * 20
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("p2p_host", "node.example"), ("p2p_port", 0), ("external_address", "node.example"), ("external_address", "a:65536"),
+        ("external_address", "a:b:1"), ("external_address", "a:01"), ("bootstrap_peers", ["a:1"]), ("bootstrap_peers", [f"{PEER_ID}@a"]),
+        ("bootstrap_peers", [f"{PEER_ID.upper()}@a:1"]), ("bootstrap_peers", [f"{PEER_ID}@a:1,"]), ("retain_blocks", 99_999),
+        ("retain_blocks", -1), ("metrics_port", 0),
+    ],
+)  # fmt: skip
+def test_what_the_engine_could_not_use_is_refused(name: str, value: object) -> None:
+    [problem] = problems(msgspec.json.encode({"engine": {name: value}}))
+    assert problem.startswith(f"node.json: engine.{name}: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("external_address", "node-1.example:26656"), ("external_address", "[2001:db8::1]:1"), ("external_address", ""),
+        ("bootstrap_peers", [f"{PEER_ID}@10.0.0.1:26656", f"{PEER_ID}@[::1]:1"]), ("retain_blocks", 0), ("retain_blocks", 100_000),
+        ("p2p_host", "::"),
+    ],
+)  # fmt: skip
+def test_what_the_engine_can_use_is_taken(name: str, value: object) -> None:
+    config = configure(msgspec.json.encode({"engine": {name: value}}), {}).config
+    found = getattr(config.engine, name)
+    assert (list(found) if isinstance(found, tuple) else found) == value
+
+
+def test_other_nodes_and_clients_do_not_share_a_port() -> None:
+    shared = {"port": 7_470, "engine": {"p2p_port": 7_470}}
+    assert problems(msgspec.json.encode(shared)) == [
+        "engine.p2p_port is the port of the REST interface; choose another one"
+    ]
+    shared["engine"] = {"p2p_port": 7_470, "p2p_host": "10.0.0.1"}
+    assert configure(msgspec.json.encode(shared), {}).config.engine.p2p_port == 7_470
+
+
 def test_two_places_for_one_password_are_refused() -> None:
     environment = {
         "TRACO_NODE_PROJECTIONS__PASSWORD": SECRET,

@@ -18,7 +18,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from support.api import make_directory
+from support.fake_go import make_go
 from support.running import free_port
+from traco.engine.cometbft.home import create_keys, read_keys
+from traco.engine.cometbft.install import DIRECTORY_VARIABLE, PROGRAM, install_engine
 from traco.kernel import crypto
 from traco.node import doctor
 from traco.node.doctor import Finding, Verdict, examine, worst
@@ -278,3 +281,45 @@ def test_a_damaged_node_is_still_examined_as_one(node: Path) -> None:
         (node / name).unlink()
     found = findings(node)
     assert {found[check].verdict for check in ("configuration", "files", "ledger")} == {Verdict.FAIL}
+
+
+@pytest.fixture
+def cluster_node(node: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A node's directory with an engine's folder, and an engine that is installed."""
+    install_engine(tmp_path / "tools", lambda _: None, make_go(tmp_path / "go"))
+    monkeypatch.setenv(DIRECTORY_VARIABLE, str(tmp_path / "tools"))
+    create_keys(node / "engine")
+    configure(node, engine={"p2p_port": free_port()})
+    return node
+
+
+def test_a_node_that_orders_alone_has_no_engine_to_examine(node: Path) -> None:
+    assert "engine" not in findings(node)
+
+
+def test_the_engine_of_a_cluster_is_examined(cluster_node: Path) -> None:
+    found = findings(cluster_node)["engine"]
+    assert found.verdict is Verdict.OK
+    assert read_keys(cluster_node / "engine").peer.hex() in found.found
+
+
+def test_an_engine_that_is_not_what_was_installed_is_found(cluster_node: Path, tmp_path: Path) -> None:
+    (tmp_path / "tools" / PROGRAM).write_bytes(b"another")
+    found = findings(cluster_node)["engine"]
+    assert (found.verdict, found.advice) == (Verdict.FAIL, "Run: traco engine install")
+
+
+@pytest.mark.parametrize("damage", ["config/priv_validator_key.json", "data/priv_validator_state.json"])
+def test_an_engine_that_must_not_start_is_found(cluster_node: Path, damage: str) -> None:
+    (cluster_node / "engine" / damage).unlink()
+    found = findings(cluster_node)["engine"]
+    assert found.verdict is Verdict.FAIL
+    assert "second copy" in found.advice
+
+
+def test_a_port_for_other_nodes_that_is_taken_is_found(cluster_node: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        configure(cluster_node, engine={"p2p_port": taken.getsockname()[1]})
+        found = findings(cluster_node)["engine"]
+    assert found.verdict is Verdict.FAIL
+    assert "p2p_port" in found.advice

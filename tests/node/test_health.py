@@ -11,7 +11,7 @@ import pytest
 
 from traco.node import health as health_module
 from traco.node.configuration import HealthConfig
-from traco.node.figures import Figures, Meter, Occupancy
+from traco.node.figures import EngineFigures, Figures, Meter, Occupancy
 from traco.node.health import (
     REASONS,
     WARNINGS,
@@ -69,6 +69,55 @@ def test_a_node_is_not_ready_for_each_of_its_reasons(state: Seen, reasons: tuple
     assert health.reasons == reasons
     assert health.is_ready == (not reasons)
     assert set(reasons) <= REASONS.keys()
+
+
+def cluster(idle_ms: int = 0, **changes: Any) -> Seen:
+    """A node of four validators at height 100, all of them connected."""
+    well = EngineFigures(
+        is_running=True, failure="", starts=1, silent_ms=10, height=100, is_catching_up=False, peers_wanted=3, peers_present=3,
+        power=4, power_reached=4, empty_block_ms=3_000, offered_again=0,
+    )  # fmt: skip
+    return seen(
+        figures=msgspec.structs.replace(
+            figures(idle_ms=idle_ms), engine=msgspec.structs.replace(well, **changes)
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons"),
+    [
+        (cluster(), ()),
+        (cluster(failure="engine.diverged: ...", silent_ms=60_000, power_reached=1), ("engine.failed",)),
+        (cluster(silent_ms=5_001, power_reached=1), ("engine.down",)),
+        (cluster(is_running=False), ()),  # it is being started again
+        (cluster(is_catching_up=True, power_reached=1), ("engine.behind",)),
+        (cluster(height=104), ("engine.behind",)),
+        (cluster(height=103), ()),
+        (cluster(power_reached=3), ()),
+        (cluster(power_reached=2), ("engine.no_peers",)),
+        (cluster(power=3, power_reached=2), ("engine.no_peers",)),  # two thirds are not enough
+        (cluster(idle_ms=13_000), ()),
+        (cluster(idle_ms=13_001), ("engine.stalled",)),  # well by its own word, but it makes no blocks
+    ],
+)
+def test_a_node_of_a_cluster_is_judged_by_its_engine_too(state: Seen, reasons: tuple[str, ...]) -> None:
+    health = judge(state, LIMITS)
+    assert health.reasons == reasons
+    assert set(reasons) <= REASONS.keys()
+
+
+def test_a_node_out_of_reach_is_a_warning_as_long_as_the_others_are_enough() -> None:
+    health = judge(cluster(peers_present=2, power_reached=3), LIMITS)
+    assert (health.reasons, health.warnings) == ((), ("engine.peers_missing",))
+    assert set(health.warnings) <= WARNINGS.keys()
+
+
+def test_progress_shows_the_engine_of_a_cluster(tmp_path: Path) -> None:
+    state = cluster(peers_present=2)
+    shown = progress(state, judge(state, LIMITS), tmp_path, 0)
+    assert shown["ledger"]["engine"]["peers_present"] == 2
+    assert progress(seen(), judge(seen(), LIMITS), tmp_path, 0)["ledger"]["engine"] is None
 
 
 @pytest.mark.parametrize(

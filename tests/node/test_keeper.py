@@ -28,7 +28,8 @@ plan = (directory / "plan").read_text().splitlines()
 step = plan[min(len((directory / "starts").read_text().splitlines()), len(plan)) - 1]
 exec(step)
 """
-WAIT = "signal.signal(15, lambda *_: sys.exit(0)); print('up', flush=True); signal.pause()"
+STAY = "print('up', flush=True); signal.pause()"
+WAIT = "signal.signal(15, lambda *_: sys.exit(0)); " + STAY
 KILLED = "os.kill(os.getpid(), 9)"
 
 
@@ -116,7 +117,7 @@ def test_what_was_asked_for_once_is_there_at_each_start(keep: Make) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_what_the_keeper_is_told_the_ledger_process_is_told(keep: Make, number: int) -> None:
-    kept = keep(f"signal.signal({int(number)}, lambda *_: (print('told', flush=True), sys.exit(0))); " + WAIT)
+    kept = keep(f"signal.signal({int(number)}, lambda *_: (print('told', flush=True), sys.exit(0))); " + STAY)
     assert kept.line() == "up\n"
     kept.process.send_signal(number)
     assert kept.line() == "told\n"
@@ -139,7 +140,7 @@ def test_a_ledger_process_that_was_told_to_stop_ends_the_keeper(keep: Make) -> N
 
 
 def test_a_ledger_process_that_is_not_ready_for_a_stop_is_not_started_again_either(keep: Make) -> None:
-    kept = keep("print('up', flush=True); signal.pause()")
+    kept = keep(STAY)
     assert kept.line() == "up\n"
     os.kill(kept.ledger(), signal.SIGTERM)
     assert (kept.end(), len(kept.starts())) == (128 + signal.SIGTERM, 1)
@@ -156,10 +157,7 @@ def test_a_keeper_that_is_told_to_stop_in_a_pause_starts_nothing(keep: Make) -> 
 
 
 def test_a_keeper_that_is_killed_leaves_no_ledger_process(keep: Make) -> None:
-    kept = keep(
-        "signal.signal(15, lambda *_: (print('in order', flush=True), sys.exit(0))); "
-        + WAIT[WAIT.index("print") :]
-    )
+    kept = keep("signal.signal(15, lambda *_: (print('in order', flush=True), sys.exit(0))); " + STAY)
     assert kept.line() == "up\n"
     kept.process.kill()
     assert kept.line() == "in order\n"

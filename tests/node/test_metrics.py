@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from traco.node.configuration import HealthConfig
-from traco.node.figures import BLOCK_BOUNDS, Alarmed, Figures, Meter, Occupancy
+from traco.node.figures import BLOCK_BOUNDS, Alarmed, EngineFigures, Figures, Meter, Occupancy
 from traco.node.health import Health, Seen, judge
 from traco.node.metrics import METRICS, NO_METHOD, ApiMeter, exposition
 
@@ -17,12 +17,20 @@ EMPTY = Occupancy(on_way=3, ready=2, ready_bytes=100, outbox=1, verifying=0, old
 Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
+ENGINE = EngineFigures(
+    is_running=True, failure="", starts=2, silent_ms=1_500, height=13, is_catching_up=False, peers_wanted=3, peers_present=2,
+    power=40, power_reached=30, empty_block_ms=3_000, offered_again=5,
+)  # fmt: skip
+
+
 def busy() -> Figures:
     meter = Meter(now_ms=lambda: 9_000)
     meter.refuse("transaction.malformed")
     meter.commit(0.004)
     meter.alarm("kernel.fault", bytes(32))
-    figures = meter.figures(height=12, block_time_ms=8_500, state_keys=77, recovered=0, occupancy=EMPTY)
+    figures = meter.figures(
+        height=12, block_time_ms=8_500, state_keys=77, recovered=0, occupancy=EMPTY, engine=ENGINE
+    )
     return msgspec.structs.replace(
         figures, blocks=12, outcomes=(("final", 5), ("rejected", 1), ("refused", 1)), rejected=(("holding.insufficient", 1),)
     )  # fmt: skip
@@ -62,6 +70,26 @@ def test_the_ledgers_figures_are_shown_with_their_units(tmp_path: Path) -> None:
     assert found["traco_alarms_total", (("kind", "kernel.fault"),)] == 1
     assert found["traco_file_bytes", (("file", "ledger.db"),)] == 10
     assert found["traco_memory_bytes", (("process", "api"),)] > 0
+
+
+def test_the_engines_figures_are_shown_with_their_units(tmp_path: Path) -> None:
+    found = values(tmp_path, busy())
+    assert {name: value for (name, _), value in found.items() if name.startswith("traco_engine")} == {
+        "traco_engine_up": 1, "traco_engine_height": 13, "traco_engine_catching_up": 0, "traco_engine_peers_wanted": 3,
+        "traco_engine_peers_present": 2, "traco_engine_power": 40, "traco_engine_power_reached": 30,
+        "traco_engine_silent_seconds": 1.5, "traco_engine_starts_total": 2, "traco_engine_offered_again_total": 5,
+    }  # fmt: skip
+
+
+def test_an_engine_that_cannot_go_on_is_not_up_though_it_runs(tmp_path: Path) -> None:
+    failed = msgspec.structs.replace(ENGINE, failure="engine.diverged: ...")
+    found = values(tmp_path, msgspec.structs.replace(busy(), engine=failed))
+    assert found["traco_engine_up", ()] == 0
+
+
+def test_a_node_that_orders_alone_has_no_engine_to_show(tmp_path: Path) -> None:
+    found = values(tmp_path, msgspec.structs.replace(busy(), engine=None))
+    assert [name for name, _ in found if name.startswith("traco_engine")] == []
 
 
 def test_a_histogram_is_cumulated_up_to_infinity(tmp_path: Path) -> None:

@@ -41,6 +41,21 @@ def test_a_home_directory_stays_within_reach_only_where_the_node_is_in_one() -> 
     assert "ProtectHome=yes" in unit(Path("/srv/node"))
 
 
+def test_the_unit_of_a_cluster_node_names_the_folder_of_its_engine(tmp_path: Path) -> None:
+    tools = tmp_path / "tools"
+    text = systemd_unit(tmp_path, Path("/etc/traco/passphrase"), "traco", Path("/bin/true"), tools)
+    assert f"Environment=TRACO_ENGINE_DIR={tools}" in text.splitlines()
+    assert "TRACO_ENGINE_DIR" not in unit(tmp_path)
+
+
+def test_an_engine_in_a_home_directory_stays_within_reach() -> None:
+    given = (Path("/srv/node"), Path("/etc/traco/passphrase"), "traco", Path("/bin/true"))
+    assert "ProtectHome=no" in systemd_unit(*given, Path("/run/user/1/engine"))
+    assert "ProtectHome=yes" in systemd_unit(*given, Path("/opt/engine"))
+    with pytest.raises(UnitInvalid):
+        systemd_unit(*given, Path("/opt/two words"))
+
+
 @pytest.mark.skipif(not HAS_SYSTEMD, reason="systemd-analyze is not installed")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     path = tmp_path / "traco-node-of-a-test.service"

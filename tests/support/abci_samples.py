@@ -4,6 +4,7 @@ from enum import IntEnum
 from typing import Any
 
 from traco.engine.cometbft.abci.messages import (
+    REQUESTS,
     AbciParams,
     ApplyResult,
     BlockParams,
@@ -50,8 +51,10 @@ from traco.engine.cometbft.abci.messages import (
     ValidatorUpdate,
     Verdict,
     VersionParams,
+    encode_request,
+    encode_response,
 )
-from traco.engine.cometbft.abci.wire import Message
+from traco.engine.cometbft.abci.wire import Message, read_varint
 
 HASH = bytes(range(32))
 TIME = Timestamp(1_790_000_000, 999_999_999)
@@ -98,7 +101,7 @@ SAMPLES: tuple[Message, ...] = (
     ResponseCommit(), ResponseCommit(100),
     ResponseListSnapshots(), ResponseListSnapshots((SNAPSHOT, Snapshot())),
     ResponseOfferSnapshot(OfferResult.REJECT_SENDER),
-    ResponseLoadSnapshotChunk(bytes(16_500)),
+    ResponseLoadSnapshotChunk(bytes(300)),
     ResponseApplySnapshotChunk(ApplyResult.RETRY, (0, 1, 300, 2**32 - 1), ("aa", "")),
     ResponsePrepareProposal(), ResponsePrepareProposal((b"a", b"")),
     ResponseProcessProposal(Verdict.REJECT),
@@ -110,6 +113,13 @@ SAMPLES: tuple[Message, ...] = (
         ConsensusParams(version=VersionParams(3)), HASH,
     ),
 )  # fmt: skip
+
+
+def payload(sample: Message) -> bytes:
+    """A sample as it is sent, without its length."""
+    is_request = type(sample) in REQUESTS.values()
+    frame = encode_request(sample) if is_request else encode_response(sample)
+    return frame[read_varint(frame, 0)[1] :]
 
 
 def plain(value: Any) -> Any:

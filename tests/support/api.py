@@ -92,7 +92,11 @@ def whole_node(
     async def start() -> None:
         near, far = socket.socketpair()
         tasks.append(await node.start())
-        tasks.append(asyncio.create_task(LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(near)))
+        tasks.append(
+            asyncio.create_task(
+                LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(near)
+            )
+        )
         await link.connect(far)
 
     async def stop() -> None:

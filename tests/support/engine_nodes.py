@@ -19,8 +19,9 @@ from traco.engine.cometbft.home import (
     read_keys,
     write_home,
 )
-from traco.engine.cometbft.process import EngineProcess, EngineWatch, RuntimeDirectory
+from traco.engine.cometbft.process import EngineProcess, EngineWatch
 from traco.engine.cometbft.rpc import EngineClient
+from traco.engine.cometbft.runtime import RuntimeDirectory
 from traco.kernel.genesis import Genesis, SealTerms, network_id
 from traco.kernel.light import chain_id
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from support.light_chain import LightChain, Powers, light_genesis
+from support.light_chain import LightChain, Powers, light_genesis, set_of
 from support.scripted_node import ScriptedNode, _Unsleeping, problem, status
 from traco.client.light import LightClient
 from traco.client.transport import Patience, Transport
@@ -27,29 +27,27 @@ class SignedChain:
     """Blocks with handovers between sets of validators, made when they are asked for."""
 
     def __init__(
-        self, terms: Terms = ((1, FOUNDERS),), changes: dict[int, dict[str, Any]] | None = None
-    ) -> None:
-        self._terms = terms
-        self._changes = changes or {}
+        self, terms: Terms = ((1, FOUNDERS),), changes: dict[int, dict[str, Any]] | None = None,
+        chain: LightChain = CHAIN,
+    ) -> None:  # fmt: skip
+        self.terms, self.changes, self.chain = terms, changes or {}, chain
         self._made: dict[int, LightBlock] = {}
 
     def powers(self, height: int) -> Powers:
-        return [powers for begins, powers in self._terms if begins <= height][-1]
+        return [powers for begins, powers in self.terms if begins <= height][-1]
 
     def block(self, height: int) -> LightBlock:
         if height not in self._made:
             powers, following = self.powers(height), self.powers(height + 1)
-            header = CHAIN.header(height, powers, following, **self._changes.get(height, {}))
-            block = CHAIN.block(height, powers, following)
-            self._made[height] = LightBlock(
-                CHAIN.signed(header, powers), block.validators, block.next_validators
-            )
+            header = self.chain.header(height, powers, following, **self.changes.get(height, {}))
+            signed = self.chain.signed(header, powers)
+            self._made[height] = LightBlock(signed, set_of(powers), set_of(following))
         return self._made[height]
 
     def seal(self, height: int) -> bytes:
         """The evidence whose last header is at this height."""
         handovers = []
-        for begins, _ in self._terms[1:]:
+        for begins, _ in self.terms[1:]:
             if begins <= height:
                 block = self.block(begins - 1)
                 handovers.append(Handover(block.signed, block.next_validators))
@@ -90,12 +88,12 @@ class LightGateway(ScriptedNode):
 
 
 class Crossroads(ScriptedNode):
-    """Brings each request to the gateway of its host: ``http://a``, ``http://b`` and so on."""
+    """Brings each request to the gateway of its host: ``https://a``, ``https://b`` and so on."""
 
     def __init__(self, *gateways: ScriptedNode) -> None:
         super().__init__()
         self.gateways = {
-            f"http://{letter}": gateway for letter, gateway in zip("abcdef", gateways, strict=False)
+            f"https://{letter}": gateway for letter, gateway in zip("abcdef", gateways, strict=False)
         }
 
     @property
@@ -104,7 +102,7 @@ class Crossroads(ScriptedNode):
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
-        return self.gateways[f"http://{request.url.host}"].answer(request)
+        return self.gateways[f"https://{request.url.host}"].answer(request)
 
 
 def light_client(*gateways: LightGateway, now_ms: int, **terms: Any) -> LightClient:

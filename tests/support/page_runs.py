@@ -99,7 +99,10 @@ def script(page: str) -> str:
 
 
 def environment(work: Path, port: int) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TRACO_")}
+    kept = {
+        name: value for name, value in os.environ.items()
+        if not name.startswith("TRACO_") or name == "TRACO_ENGINE_DIR"
+    }  # fmt: skip
     return {
         **kept,
         "PATH": f"{work.parent / 'bin'}{os.pathsep}{os.environ['PATH']}",

@@ -41,6 +41,7 @@ from torture.model_settlement import DEADLINE, SETTLEMENT_HANDLERS, batches_due,
 from traco.kernel.codec import Record
 from traco.kernel.genesis import Genesis, SealTerms, network_id
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.modules.financing.parameters import FinancingParameters
 from traco.modules.holding.parameters import HoldingParameters
 from traco.modules.party.genesis import founding_member_id
@@ -76,7 +77,7 @@ class World:
         founded = {**PARAMETERS, "financing": {**PARAMETERS["financing"], "zone_minutes": zone_minutes}}
         self.records = {owner: kind(**founded.get(owner, {})) for owner, kind in KINDS.items()}
         self.genesis = Genesis(
-            name="Torture", purpose="test", time_ms=time_ms, seal=SealTerms("checkpoint", Key(SEAL).public.hex()),
+            name="Torture", purpose="test", time_ms=time_ms, protocol=NEWEST_PROTOCOL, seal=SealTerms("checkpoint", Key(SEAL).public.hex()),
             parameters=founded,
             modules={"party": {"members": sections, "council": council}, "document": {"fingerprint_keys": [{"key": Key(SERVICE).public.hex()}]}},
         )  # fmt: skip

@@ -10,6 +10,7 @@ Several are joined by commas, such as ``propose=garbage,clock=3600``.
     filter=open            everybody may connect
     undurable=5            blocks are made durable five at a time, and acknowledged at once
     forgetful=yes          the outbox keeps nothing
+    machine=second         the lock of the validator's key is another machine's
 """
 
 import os
@@ -20,6 +21,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+from traco.engine.cometbft import exclusion, home
+from traco.engine.cometbft.abci.messages import (
+    RequestPrepareProposal,
+    RequestProcessProposal,
+    ResponsePrepareProposal,
+    ResponseProcessProposal,
+    Verdict,
+)
+from traco.engine.cometbft.abci.wire import Message
+from traco.engine.cometbft.adapter import CometAdapter
+from traco.modules.holding.keeper import Keeper
+from traco.node.outbox import Outbox
+from traco.storage.ledger_store import LedgerStore
 
 SPENT_VARIABLE: Final = "TRACO_TORTURE_SPENT"  # a file that says that a crash has happened
 GARBAGE: Final = b"this is no envelope"
@@ -34,15 +49,17 @@ def plant(names: str) -> None:
 
 def _crash(argument: str) -> None:
     """Die before or after a call of the engine is answered."""
-    from traco.engine.cometbft.abci.wire import Message
-    from traco.engine.cometbft.adapter import CometAdapter
-
     wanted, when, number = argument.split(":")
     spent, calls = Path(os.environ[SPENT_VARIABLE]), Counter[str]()
     original = CometAdapter.answer
 
     def die_if(name: str, moment: str) -> None:
-        if name == f"Request{wanted}" and moment == when and calls[name] == int(number) and not spent.exists():
+        if (
+            name == f"Request{wanted}"
+            and moment == when
+            and calls[name] == int(number)
+            and not spent.exists()
+        ):
             spent.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
@@ -60,11 +77,12 @@ def _crash(argument: str) -> None:
 
 
 def _diverge(argument: str) -> None:
-    from traco.modules.holding.keeper import Keeper
 
     original = Keeper.move
 
-    def move(self: Keeper, context: Any, instrument: bytes, sender: bytes, receiver: bytes, amount: int, *rest: Any) -> None:
+    def move(
+        self: Keeper, context: Any, instrument: bytes, sender: bytes, receiver: bytes, amount: int, *rest: Any
+    ) -> None:
         taken = amount - 1 if context.block.height >= int(argument) and amount > 1 else amount
         original(self, context, instrument, sender, receiver, taken, *rest)
 
@@ -72,14 +90,6 @@ def _diverge(argument: str) -> None:
 
 
 def _propose(argument: str) -> None:
-    from traco.engine.cometbft.abci.messages import (
-        RequestPrepareProposal,
-        RequestProcessProposal,
-        ResponsePrepareProposal,
-        ResponseProcessProposal,
-        Verdict,
-    )
-    from traco.engine.cometbft.adapter import CometAdapter
 
     original = CometAdapter._prepare_proposal
     before: deque[bytes] = deque(maxlen=4)  # envelopes of earlier proposals
@@ -128,7 +138,6 @@ def _clock(argument: str) -> None:
 
 
 def _pool(argument: str) -> None:
-    from traco.engine.cometbft import home
 
     original = home._mempool_section
 
@@ -139,20 +148,21 @@ def _pool(argument: str) -> None:
 
 
 def _filter(argument: str) -> None:
-    from traco.engine.cometbft import adapter
 
     class Everybody(frozenset[bytes]):
         def __contains__(self, peer: object) -> bool:
             return True
 
-    def set_filter(self: adapter.CometAdapter) -> None:
+    original = CometAdapter._set_filter
+
+    def set_filter(self: CometAdapter) -> None:
+        original(self)
         self._allowed = Everybody()
 
-    _replace(adapter.CometAdapter, "_set_filter", set_filter)
+    _replace(CometAdapter, "_set_filter", set_filter)
 
 
 def _undurable(argument: str) -> None:
-    from traco.storage.ledger_store import LedgerStore
 
     begun = Counter[int]()
 
@@ -169,12 +179,20 @@ def _undurable(argument: str) -> None:
 
 
 def _forgetful(argument: str) -> None:
-    from traco.node.outbox import Outbox
 
     def put(self: Outbox, envelopes: Any, done: Any) -> None:
         return None
 
     _replace(Outbox, "put", put)
+
+
+def _machine(argument: str) -> None:
+    original = exclusion.ValidatorLock.__init__
+
+    def locked(self: exclusion.ValidatorLock, address: bytes) -> None:
+        original(self, argument.encode() + address)
+
+    _replace(exclusion.ValidatorLock, "__init__", locked)
 
 
 def _replace(owner: Any, name: str, replacement: Any) -> None:
@@ -193,4 +211,5 @@ _BEHAVIOUR: Final[dict[str, Callable[[str], None]]] = {
     "filter": _filter,
     "undurable": _undurable,
     "forgetful": _forgetful,
+    "machine": _machine,
 }

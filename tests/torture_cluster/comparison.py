@@ -78,7 +78,8 @@ class Comparison:
         found, wanted = _digest(block), self._digests[block.height]
         if found != wanted:
             raise Difference(
-                "roots", f"{site.name} has another block {block.height} (app hash {block.app_hash.hex()}) than the others"
+                "roots",
+                f"{site.name} has another block {block.height} (app hash {block.app_hash.hex()}) than the others",
             )
         self._looked_at[site.name] = block.height
         self.counts["work: blocks compared"] += 1
@@ -97,7 +98,10 @@ class Comparison:
         for index, leaf in enumerate(block.leaves):
             receipt = _RECEIPT.trusted(leaf.receipt)
             if leaf.identity in self.places:
-                raise Difference("twice", f"{leaf.identity.hex()} is in blocks {self.places[leaf.identity].height} and {block.height}")
+                raise Difference(
+                    "twice",
+                    f"{leaf.identity.hex()} is in blocks {self.places[leaf.identity].height} and {block.height}",
+                )
             code = "" if receipt.failure is None else receipt.failure.code
             self.places[leaf.identity] = Place(block.height, index, code)
             if leaf.identity in self.journal.made:
@@ -109,7 +113,9 @@ class Comparison:
         """Right after a node was killed: every block that it told clients of is in its ledger."""
         told, kept = self.journal.highest.get(site.name, 0), site.height()
         if kept < told:
-            raise Difference("durability", f"{site.name} told of block {told}, and its ledger ends with block {kept}")
+            raise Difference(
+                "durability", f"{site.name} told of block {told}, and its ledger ends with block {kept}"
+            )
         self.counts["work: ledgers looked at after a kill"] += 1
 
     def check_told(self) -> None:
@@ -159,9 +165,10 @@ class Comparison:
             self.absorb(sites)
             return not self.overdue()
 
-        self.network.await_true(
-            kept, seconds, lambda: f"acknowledged and lost: {[(each.hex(), self.journal.acknowledged[each]) for each in self.overdue()[:3]]}",
-        )  # fmt: skip
+        self.network.await_true(kept, seconds, self._lost, "lost")
+
+    def _lost(self) -> str:
+        return f"acknowledged and lost: {[(each.hex(), self.journal.acknowledged[each]) for each in self.overdue()[:3]]}"
 
     # money
 
@@ -176,7 +183,9 @@ class Comparison:
         for number, account in enumerate(self.books.accounts):
             held = self._twin.query("holding.get", HoldingQuery(self.books.instrument, account))
             if held.available != balances[number]:
-                raise Difference("money", f"account {number} holds {held.available}, its payments make {balances[number]}")
+                raise Difference(
+                    "money", f"account {number} holds {held.available}, its payments make {balances[number]}"
+                )
         supply = self._twin.query("holding.supply", InstrumentQuery(self.books.instrument))
         if supply.issued - supply.redeemed != sum(balances):
             raise Difference("money", f"{supply.issued} was issued, {sum(balances)} is held")

@@ -10,25 +10,32 @@ from typing import Final
 
 from torture.report import Counts, Difference, print_counts, say
 from torture_cluster.comparison import Comparison
-from torture_cluster.faults_processes import PROCESS_FAULTS
+from torture_cluster.faults_disk import DISK_FAULTS
 from torture_cluster.faults_lies import LIE_FAULTS
+from torture_cluster.faults_members import MEMBER_FAULTS
+from torture_cluster.faults_processes import PROCESS_FAULTS
 from torture_cluster.faults_wires import WIRE_FAULTS
+from torture_cluster.forgeries import check_light_blocks, check_receipt
 from torture_cluster.journal import Journal
 from torture_cluster.load import Load
 from torture_cluster.network import Network, found_network
 from torture_cluster.scene import Fault, Scene
 from traco.node.audit import audit
 
-FAULTS: Final = {fault.name: fault for fault in (*PROCESS_FAULTS, *WIRE_FAULTS, *LIE_FAULTS)}
+FAULTS: Final = {
+    fault.name: fault for fault in (*PROCESS_FAULTS, *WIRE_FAULTS, *LIE_FAULTS, *DISK_FAULTS, *MEMBER_FAULTS)
+}
 END_SECONDS: Final = 15.0  # for the last comparison and the audit
 QUIET_SECONDS: Final = 1.0
 
 
 @contextmanager
-def opened_scene(network: Network, seed: str, counts: Counts, *, loaded: bool = True) -> Iterator[Scene]:
-    """A started network, its accounts filled; under load, or waiting for payments."""
+def opened_scene(
+    network: Network, seed: str, counts: Counts, *, loaded: bool = True, fault: str = ""
+) -> Iterator[Scene]:
+    """A started network, its accounts filled; under load, or waiting for payments. ``fault``: planted in every node."""
     with network, Journal(network.folder / "journal.jsonl") as journal:
-        network.start()
+        network.start(fault=fault)
         load = Load(network, journal, counts, seed)
         comparison = Comparison(network, load.books, journal, counts)
         load.found()
@@ -68,9 +75,10 @@ def disturb(scene: Scene, faults: Iterable[Fault], until: float) -> None:
 
 
 def finish(scene: Scene) -> None:
-    """End the load, compare the rest, stop the nodes in order, and have each execute its ledger again."""
+    """End the load, compare the rest, look at proofs, stop the nodes in order, and have one execute its ledger again."""
     scene.load.stop()
     scene.conclude()
+    check_proofs(scene)
     scene.network.stop()
     scene.comparison.absorb(scene.honest)
     for site in scene.honest[:1]:
@@ -80,16 +88,26 @@ def finish(scene: Scene) -> None:
         scene.counts["work: transactions executed again by the audit"] += report.transactions
 
 
+def check_proofs(scene: Scene) -> None:
+    """What each node hands out as proof holds, and its forgeries do not."""
+    paid = [identity for identity in scene.comparison.places if identity in scene.comparison.journal.made]
+    for site in scene.honest:
+        check_receipt(site, scene.network.genesis, scene.random.choice(paid), scene.counts)
+        check_light_blocks(site, scene.network.genesis, scene.counts)
+
+
 def torture(seconds: float, seed: int, only: Sequence[str] = ()) -> int:
     """Torture a network of four for about so many seconds. 0 if it held; prints what was done."""
     chosen = [fault for name, fault in FAULTS.items() if not only or name in only]
     until, counts = time.monotonic() + seconds - END_SECONDS, Counts()
     say(f"Torture of a cluster for {seconds:g} seconds with seed {seed}: {len(chosen)} kinds of faults.")
     try:
-        with tempfile.TemporaryDirectory(prefix="traco-torture-") as folder, found_network(Path(folder)) as network:
-            with opened_scene(network, f"{seed}", counts) as scene:
-                disturb(scene, in_turn(chosen, f"{seed}"), until)
-                finish(scene)
+        with (
+            tempfile.TemporaryDirectory(prefix="traco-torture-") as folder,
+            opened_scene(found_network(Path(folder)), f"{seed}", counts) as scene,
+        ):
+            disturb(scene, in_turn(chosen, f"{seed}"), until)
+            finish(scene)
     except Difference as difference:
         say(f"DIFFERENCE with seed {seed}: {difference}")
         counts["difference: found"] += 1

@@ -1,18 +1,23 @@
 """Nodes that lie, and nodes that die at a chosen moment: between two calls of the engine, or at a crash point of the engine."""
 
+import time
 from collections.abc import Callable
 from typing import Final
 
 from torture.report import Difference
 from torture_cluster.behaviour import PROPOSALS, SPENT_VARIABLE
-from torture_cluster.network import RECOVERY_SECONDS
+from torture_cluster.builds import clock_shifted, needs_go
+from torture_cluster.network import RECOVERY_SECONDS, START_SECONDS
 from torture_cluster.scene import Fault, Scene
+from torture_cluster.sites import Site
 
 LIE_SECONDS: Final = 5.0
 ENGINE_CRASH_POINTS: Final = 9  # what a height passes, in v0.39: write-ahead log, commit, block store, state
 ENGINE_CRASH_VARIABLE: Final = "FAIL_TEST_INDEX"
 CALLS: Final = ("PrepareProposal", "ProcessProposal", "FinalizeBlock", "Commit", "CheckTx")
 HOUR_SECONDS: Final = 3_600
+BLOCK_TIME_SECONDS: Final = 60
+PROGRAM_VARIABLE: Final = "TRACO_NODE_ENGINE__PROGRAM"
 ROUNDS: Final = 2
 
 
@@ -20,19 +25,21 @@ def crash_between_calls(scene: Scene) -> None:
     """The application dies before or after it has answered a call; sometimes the engine is to die as well."""
     for _ in range(ROUNDS):
         (site,) = scene.choose()
-        call, moment = scene.random.choice(CALLS), scene.random.choice(("before", "after"))
-        spent = site.directory.parent / f"{site.directory.name}.spent"
-        spent.unlink(missing_ok=True)
-        settings = {SPENT_VARIABLE: str(spent)}
-        if scene.random.random() < 0.5:
-            settings[ENGINE_CRASH_VARIABLE] = str(scene.random.randrange(ENGINE_CRASH_POINTS))
-        scene.restart(site, f"crash={call}:{moment}:{scene.random.randint(1, 6)}", **settings)
-        scene.network.await_true(
-            spent.exists, RECOVERY_SECONDS, lambda: f"{site.name} got no further {call}"
-        )  # fmt: skip
-        scene.count(f"crash {moment} {call}")
+        _crash_at_call(scene, site)
         scene.goes_on(scene.honest)
         scene.restart(site)
+
+
+def _crash_at_call(scene: Scene, site: Site) -> None:
+    call, moment = scene.random.choice(CALLS), scene.random.choice(("before", "after"))
+    spent = site.directory.with_suffix(".spent")
+    spent.unlink(missing_ok=True)
+    settings = {SPENT_VARIABLE: str(spent)}
+    if scene.random.random() < 0.5:
+        settings[ENGINE_CRASH_VARIABLE] = str(scene.random.randrange(ENGINE_CRASH_POINTS))
+    scene.restart(site, f"crash={call}:{moment}:{scene.random.randint(1, 6)}", **settings)
+    scene.network.await_true(spent.exists, RECOVERY_SECONDS, lambda: f"{site.name} got no further {call}")
+    scene.count(f"crash {moment} {call}")
 
 
 def crash_engine(scene: Scene) -> None:
@@ -54,6 +61,36 @@ def clock_of_the_application(scene: Scene) -> None:
     scene.load.pay_through(site)
     scene.lasting(LIE_SECONDS)
     scene.restart(site)
+
+
+def clock_of_the_engine(scene: Scene) -> None:
+    """An engine's clock is an hour ahead: the others outvote it. An hour behind: it may stop; the others go on."""
+    (site,) = scene.choose()
+    shift = scene.random.choice((HOUR_SECONDS, -HOUR_SECONDS))
+    program = clock_shifted(shift)
+    scene.network.await_recovered(scene.honest)  # building took long
+    site.terminate()
+    site.await_end()
+    site.start(**{PROGRAM_VARIABLE: str(program)})
+    scene.count(f"clock of an engine {'ahead' if shift > 0 else 'behind'}")
+    if shift > 0:
+        site.await_ready(START_SECONDS)
+        scene.goes_on(scene.honest)
+    scene.lasting(LIE_SECONDS)
+    scene.goes_on(scene.others([site]))
+    _check_block_time(scene)
+    site.kill()
+    scene.network.start([site])
+
+
+def _check_block_time(scene: Scene) -> None:
+    """Block time is that of most validators, whatever one of them says."""
+    block = scene.others([])[0].blocks(scene.honest[0].height() - 1)[-1]
+    if abs(block.time_ms - time.time_ns() // 1_000_000) > BLOCK_TIME_SECONDS * 1_000:
+        raise Difference(
+            "time",
+            f"block {block.height} is at {block.time_ms} ms, and it is {time.time_ns() // 1_000_000} ms",
+        )
 
 
 def propose(kind: str) -> Callable[[Scene], None]:
@@ -102,11 +139,15 @@ def wrong_root(scene: Scene) -> None:
     try:
         site.start(f"diverge={site.height() + 5}")
         scene.network.await_true(
-            lambda: not site.is_started, 2 * RECOVERY_SECONDS, lambda: f"{site.name} goes on with a state of its own"
+            lambda: not site.is_started,
+            START_SECONDS,
+            lambda: f"{site.name} goes on with a state of its own",
         )
         scene.count("validator with a wrong root")
         if "engine.diverged" not in site.log():
-            raise Difference("alarm", f"{site.name} stopped without saying that it diverged: {site.last_words()}")
+            raise Difference(
+                "alarm", f"{site.name} stopped without saying that it diverged: {site.last_words()}"
+            )
         scene.goes_on(others)
     finally:
         site.put_back(kept)
@@ -117,6 +158,7 @@ LIE_FAULTS: Final = (
     Fault("crash_calls", "application dies between two calls", crash_between_calls, 40),
     Fault("crash_engine", "engine dies at its own crash points", crash_engine, 25),
     Fault("clock", "an application's clock an hour off", clock_of_the_application, 22),
+    Fault("engine_clock", "an engine's clock an hour off", clock_of_the_engine, 40, needs_go),
     *(Fault(f"propose_{kind}", f"a proposer with {kind}", propose(kind), 20) for kind in PROPOSALS),
     Fault("full_pools", "pools that are full", full_pools, 45),
     Fault("wrong_root", "a validator with a wrong root", wrong_root, 40),

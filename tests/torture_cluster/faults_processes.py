@@ -1,14 +1,26 @@
 """Processes that are killed, stopped where they are, and missed: one, two and all of four."""
 
+from collections.abc import Callable
 from typing import Final
 
 from torture.report import Difference
 from torture_cluster.network import RECOVERY_SECONDS
 from torture_cluster.scene import Fault, Scene
+from torture_cluster.sites import Site
+from torture_cluster.wires import between
 
 PAUSE_SECONDS: Final = 10.0
 HALT_SECONDS: Final = 4.0
 ROUNDS: Final = 3
+SILENCE_SECONDS: Final = 1.0  # what was on its way has arrived by then
+ISOLATED_PAYMENTS: Final = 5
+
+
+def _comes_back(scene: Scene, site: Site, process: Callable[[], int | None], before: int | None) -> None:
+    """Another process takes the place of one that was killed. Raises ``Difference``."""
+    scene.network.await_true(
+        lambda: process() not in (None, before), RECOVERY_SECONDS, lambda: f"{site.name} stays without a process"
+    )  # fmt: skip
 
 
 def kill_engine(scene: Scene) -> None:
@@ -18,9 +30,7 @@ def kill_engine(scene: Scene) -> None:
         before = site.engine()
         if site.kill_engine():
             scene.count("engine killed")
-        scene.network.await_true(
-            lambda: site.engine() not in (None, before), RECOVERY_SECONDS, lambda: f"{site.name} has no engine"
-        )
+        _comes_back(scene, site, site.engine, before)
         scene.lasting(scene.random.uniform(0.0, 1.5))
 
 
@@ -32,9 +42,7 @@ def kill_ledger(scene: Scene) -> None:
         if site.kill_ledger():
             scene.count("application killed")
             scene.comparison.check_durable(site)
-        scene.network.await_true(
-            lambda: site.ledger() not in (None, before), RECOVERY_SECONDS, lambda: f"{site.name} has no ledger process"
-        )
+        _comes_back(scene, site, site.ledger, before)
         scene.lasting(scene.random.uniform(0.0, 1.5))
 
 
@@ -115,6 +123,21 @@ def stop_and_start(scene: Scene) -> None:
     scene.network.start([site])
 
 
+def kill_isolated(scene: Scene) -> None:
+    """What a gateway acknowledged while its node was cut off from all others is nowhere but in its outbox; then it is killed."""
+    (site,) = scene.choose()
+    with scene.load.paused():  # a gateway that has enough on its way takes no more
+        scene.network.wires.hold(between([[site.name], [each.name for each in scene.others([site])]]))
+        scene.lasting(SILENCE_SECONDS)
+        scene.load.acknowledged_by(site, ISOLATED_PAYMENTS)
+        scene.kill(site)
+    scene.count("node killed while cut off")
+    scene.network.wires.heal()
+    scene.network.start([site])
+    scene.network.await_recovered(scene.honest)
+    scene.comparison.await_promises(scene.honest, RECOVERY_SECONDS)
+
+
 PROCESS_FAULTS: Final = (
     Fault("kill_engine", "engine killed with signal 9", kill_engine, 10),
     Fault("kill_ledger", "application killed with signal 9", kill_ledger, 15),
@@ -122,6 +145,7 @@ PROCESS_FAULTS: Final = (
     Fault("kill_one_node", "one of four down: goes on", kill_one_node, 15),
     Fault("kill_two_nodes", "two of four down: halts, loses nothing, resumes", kill_two_nodes, 25),
     Fault("kill_all_nodes", "all four killed", kill_all_nodes, 20),
+    Fault("kill_isolated", "cut off, then killed: its outbox remembers", kill_isolated, 20),
     Fault("pause_node", "a node stopped and continued", pause_node, 16),
     Fault("pause_half", "application or engine stopped and continued", pause_engine_or_ledger, 12),
     Fault("stop_and_start", "a node stopped in order and started", stop_and_start, 10),

@@ -104,7 +104,9 @@ def delay(scene: Scene) -> None:
 
 def lose(scene: Scene) -> None:
     """Pieces come late as if they had been lost and sent again."""
-    scene.network.wires.weather(Weather(0.002, 0.002, scene.random.uniform(0.01, 0.05)), all_pairs(_names(scene)))
+    scene.network.wires.weather(
+        Weather(0.002, 0.002, scene.random.uniform(0.01, 0.05)), all_pairs(_names(scene))
+    )
     scene.count("loss")
     scene.goes_on(scene.honest)
     scene.lasting(WEATHER_SECONDS)

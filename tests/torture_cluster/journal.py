@@ -12,8 +12,8 @@ from typing import Final, NamedTuple, Self
 
 import msgspec
 
-from traco.client.sdk import Until
 from traco.client.results import TransactionResult
+from traco.client.sdk import Until
 
 SETTLED: Final = ("final", "rejected")
 

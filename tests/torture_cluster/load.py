@@ -9,7 +9,8 @@ import os
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from torture.report import Counts, Difference
@@ -45,7 +46,7 @@ class Books:
 
     def __init__(self, network: Network) -> None:
         self.network = network_id(network.genesis)
-        self.sites = tuple(site for site in network.sites if site.signer is not None)
+        self.sites = network.sites
         issuer = bytes.fromhex(network.genesis.modules["holding"]["instruments"][0]["issuer"])
         self.issuer = next(site for site in self.sites if site.member == issuer)
         self.instrument = instrument_id(issuer, INSTRUMENT)
@@ -74,7 +75,6 @@ class Books:
 
     def sign(self, site: Site, instructions: Sequence[Instruction]) -> bytes:
         """A transaction of an organisation."""
-        assert site.signer is not None
         until = time.time_ns() // 1_000_000 + VALID_MS
         body = Body(self.network, ROOT, until, os.urandom(16), tuple(instructions))
         return sign_body(encode(body), [site.signer])
@@ -90,7 +90,9 @@ class Books:
 class Load:
     """Clients in a thread of their own, from ``start`` to ``stop``."""
 
-    def __init__(self, network: Network, journal: Journal, counts: Counts, seed: str, clients_each: int = 1) -> None:
+    def __init__(
+        self, network: Network, journal: Journal, counts: Counts, seed: str, clients_each: int = 1
+    ) -> None:
         self.network, self.journal, self.counts = network, journal, counts
         self.books = Books(network)
         self.gateways = list(self.books.sites)
@@ -127,6 +129,17 @@ class Load:
         """One payment through a gateway, waited for; its height. Raises ``Difference``."""
         return self.submit(site, self.make(self._payment(site)._replace(amount=1)))
 
+    def acknowledged_by(self, site: Site, count: int) -> None:
+        """Payments that a gateway acknowledges as durable; nobody waits for more. Raises ``Difference``."""
+        raws = [self.make(self._payment(site)._replace(amount=1)) for _ in range(count)]
+        try:
+            with LedgerClient(site.url, self.books.network) as client:
+                self.journal.tell(
+                    site.name, client.submit_many(raws, "received", timeout=ANSWER_SECONDS), "received"
+                )
+        except ClientError as error:
+            raise Difference("submission", f"{site.name} acknowledges nothing: {error}") from error
+
     def start(self) -> None:
         """Begin to pay."""
         self._stopping.clear()
@@ -141,6 +154,17 @@ class Load:
             self._thread = None
         if self._failure is not None:
             raise self._failure
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """No payments but those that the caller makes; afterwards they go on."""
+        was_paying = self._thread is not None
+        self.stop()
+        try:
+            yield
+        finally:
+            if was_paying:
+                self.start()
 
     def _work(self) -> None:
         try:
@@ -158,7 +182,9 @@ class Load:
         """One client of one organisation: pays until told to stop, each batch until its outcome is known or given up."""
         async with AsyncLedgerClient(site.url, self.books.network, patience=IMPATIENT) as client:
             while not self._stopping.is_set():
-                made = [self.books.pay(self._payment(site)) for _ in range(self._random.randint(1, LARGEST_BATCH))]
+                made = [
+                    self.books.pay(self._payment(site)) for _ in range(self._random.randint(1, LARGEST_BATCH))
+                ]
                 raws = [each.raw for each in made]
                 self.journal.make(zip(map(identity_of, raws), made, strict=True))
                 until: Until = "final" if self._random.random() < UNTIL_FINAL else "received"
@@ -198,4 +224,6 @@ class Load:
         sender = first + self._random.randrange(ACCOUNTS_EACH)
         receiver = self._random.choice([each for each in range(len(self.books.accounts)) if each != sender])
         is_too_large = self._random.random() < TOO_LARGE_SHARE
-        return Payment(sender, receiver, TOO_LARGE if is_too_large else self._random.randint(1, LARGEST_PAYMENT))
+        return Payment(
+            sender, receiver, TOO_LARGE if is_too_large else self._random.randint(1, LARGEST_PAYMENT)
+        )

@@ -20,8 +20,8 @@ from traco.node.directory import KEYS_FILE, MEMBER_KEY
 from traco.node.founding.acceptance import accept
 from traco.node.founding.assembly import Terms, assemble
 from traco.node.founding.card import Card, Organisation, Placement
-from traco.node.founding.preparation import Draft, prepare
-from traco.node.founding.signatures import sign_founding
+from traco.node.founding.preparation import Draft, Owner, owner_of, prepare
+from traco.node.founding.signatures import FounderSignature, sign_founding
 
 NAMES: Final = ("Aurora", "Borealis", "Corona", "Delta", "Eclipse", "Fjord", "Glacier")
 INSTRUMENT: Final = "TORTURE"
@@ -36,8 +36,12 @@ POLL_SECONDS: Final = 0.1
 class Network:
     """Nodes with a common genesis. Validators come first in ``sites``, observers behind them."""
 
-    def __init__(self, folder: Path, genesis: Genesis, sites: Sequence[Site], wires: Switchboard) -> None:
+    def __init__(
+        self, folder: Path, genesis: Genesis, sites: Sequence[Site], wires: Switchboard, signatures: Sequence[FounderSignature]
+    ) -> None:  # fmt: skip
         self.folder, self.genesis, self.sites, self.wires = folder, genesis, tuple(sites), wires
+        self.signatures = tuple(signatures)
+        self.strangers: list[Site] = []
 
     def __enter__(self) -> Self:
         return self
@@ -45,9 +49,19 @@ class Network:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for site in self.sites:
+        for site in (*self.sites, *self.strangers):
             site.kill()
         self.wires.close()
+
+    def stranger(self) -> Site:
+        """A second node of the first organisation, which knows the network, and of which the network knows nothing."""
+        name = f"Stranger {len(self.strangers) + 1}"
+        with KeyStore.open(self.sites[0].directory / KEYS_FILE, PASSPHRASE) as keys:
+            owner = owner_of(keys)
+        site = _new_site(self.folder, name, self.wires, {}, self.sites[0], owner)
+        accept(site.directory, self.genesis, self.signatures)
+        self.strangers.append(site)
+        return site
 
     @property
     def validators(self) -> tuple[Site, ...]:
@@ -75,7 +89,9 @@ class Network:
         """The last committed block of each node, read from its ledger."""
         return {site.name: site.height() for site in (self.sites if sites is None else sites)}
 
-    def await_height(self, wanted: int, sites: Iterable[Site] | None = None, seconds: float = RECOVERY_SECONDS) -> float:
+    def await_height(
+        self, wanted: int, sites: Iterable[Site] | None = None, seconds: float = RECOVERY_SECONDS
+    ) -> float:
         """Wait until each node has this block; how many seconds it took. Raises ``Difference``."""
         looked = tuple(self.sites if sites is None else sites)
         return self.await_true(
@@ -83,17 +99,21 @@ class Network:
             lambda: f"not all nodes reached block {wanted}: {self.heights(looked)}",
         )  # fmt: skip
 
-    def await_recovered(self, sites: Iterable[Site] | None = None, seconds: float = RECOVERY_SECONDS) -> float:
+    def await_recovered(
+        self, sites: Iterable[Site] | None = None, seconds: float = RECOVERY_SECONDS
+    ) -> float:
         """Wait until every node has committed a block that did not exist when this was called. Raises ``Difference``."""
         looked = tuple(self.sites if sites is None else sites)
         return self.await_height(max(site.height() for site in looked) + 2, looked, seconds)
 
-    def await_true(self, holds: Callable[[], bool], seconds: float, says: Callable[[], str]) -> float:
+    def await_true(
+        self, holds: Callable[[], bool], seconds: float, says: Callable[[], str], check: str = "recovery"
+    ) -> float:
         """Wait until something holds; how long it took. Raises ``Difference`` with the ends of all logs."""
         began = time.monotonic()
         while not holds():
             if time.monotonic() - began > seconds:
-                raise Difference("recovery", f"{says()} after {seconds:g} s\n{self.last_words()}")
+                raise Difference(check, f"{says()} after {seconds:g} s\n{self.last_words()}")
             time.sleep(POLL_SECONDS)
         return time.monotonic() - began
 
@@ -111,38 +131,44 @@ def found_network(
     ``engine``: settings of the section ``engine`` of each node's configuration.
     """
     wires = Switchboard()
-    sites = []
-    for name in NAMES[: validators + observers]:
-        ports = Ports(free_port(), free_port(), 0)
-        ports = ports._replace(proxy=wires.add(name, ports.peers))
-        sites.append(_prepare(folder / name.lower(), name, ports, engine or {}))
+    sites = [_new_site(folder, name, wires, engine or {}) for name in NAMES[: validators + observers]]
     cards = [site.card for site in sites]
     genesis = _genesis(cards[:validators], cards[validators:], parameters or {})
-    signatures = []
-    for site in sites:
-        with KeyStore.open(site.directory / KEYS_FILE, PASSPHRASE) as keys:
-            site.signer = keys.signer(MEMBER_KEY)
-        signatures.append(sign_founding(genesis, site.card.statement.member, site.signer))
+    signatures = [sign_founding(genesis, site.card.statement.member, site.signer) for site in sites]
     for site in sites:
         accept(site.directory, genesis, signatures)
-    wires.owners = {site.name: site.engine for site in sites}
-    return Network(folder, genesis, sites, wires)
+    return Network(folder, genesis, sites, wires, signatures)
 
 
-def _prepare(directory: Path, name: str, ports: Ports, engine: dict[str, Any]) -> Site:
+def _new_site(
+    folder: Path, name: str, wires: Switchboard, engine: dict[str, Any], first: Site | None = None, owner: Owner | None = None
+) -> Site:  # fmt: skip
+    """A node's directory with keys and card, and a proxy before it. ``first``, ``owner``: of an organisation that has a node."""
+    directory = folder / name.lower().replace(" ", "-")
+    ports = Ports(free_port(), free_port(), 0)
+    ports = ports._replace(proxy=wires.add(name, ports.peers))
     draft = Draft(
-        Organisation(name=name), f"127.0.0.1:{ports.proxy}", f"http://127.0.0.1:{ports.api}",
-        Placement(operator=name.lower(), provider="here", region="here", zone=name.lower()),
+        Organisation(name=name if first is None else first.name), f"127.0.0.1:{ports.proxy}", f"http://127.0.0.1:{ports.api}",
+        Placement(operator=directory.name, provider="here", region="here", zone=directory.name),
     )  # fmt: skip
     config = NodeConfig(
         port=ports.api, projections=ProjectionsConfig(enabled=False), health=HealthConfig(free_bytes=0),
         engine=EngineConfig(p2p_port=ports.peers, **engine),
     )  # fmt: skip
-    card = prepare(directory, PASSPHRASE, draft, config, cost=CHEAP)
-    return Site(name, directory, ports, card)
+    card = prepare(directory, PASSPHRASE, draft, config, owner=owner, cost=CHEAP)
+    if first is not None:
+        signer = first.signer
+    else:
+        with KeyStore.open(directory / KEYS_FILE, PASSPHRASE) as keys:
+            signer = keys.signer(MEMBER_KEY)
+    site = Site(name, directory, ports, card, signer)
+    wires.owners[name] = site.engine
+    return site
 
 
-def _genesis(validators: Sequence[Card], observers: Sequence[Card], parameters: dict[str, dict[str, Any]]) -> Genesis:
+def _genesis(
+    validators: Sequence[Card], observers: Sequence[Card], parameters: dict[str, dict[str, Any]]
+) -> Genesis:
     """As the founders would assemble it, with an instrument of the first of them."""
     terms = Terms(
         name="Torture", purpose="development", threshold=1, time_ms=time.time_ns() // 1_000_000,
@@ -160,6 +186,8 @@ def _genesis(validators: Sequence[Card], observers: Sequence[Card], parameters: 
 
 def runs_on_this_machine() -> str:
     """Why real engines cannot run here; empty where they can."""
-    return "" if os.path.isdir("/proc/self") else "the nodes' processes are found through /proc, which is not here"
-
-
+    return (
+        ""
+        if os.path.isdir("/proc/self")
+        else "the nodes' processes are found through /proc, which is not here"
+    )

@@ -17,7 +17,9 @@ LOOK_SECONDS: Final = 0.2
 class Scene:
     """One network. ``honest`` are the nodes that are held to everything; a fault that spoils one for good takes it out."""
 
-    def __init__(self, network: Network, load: Load, comparison: Comparison, counts: Counts, seed: str) -> None:
+    def __init__(
+        self, network: Network, load: Load, comparison: Comparison, counts: Counts, seed: str
+    ) -> None:
         self.network, self.load, self.comparison, self.counts = network, load, comparison, counts
         self.random = random.Random(f"{seed} faults")
         self.honest: list[Site] = list(network.sites)
@@ -70,7 +72,9 @@ class Scene:
         time.sleep(seconds)
         after = self.network.heights(sites)
         if max(after.values()) > highest + 1:
-            raise Difference("safety", f"without enough validators the network went on: {before}, then {after}")
+            raise Difference(
+                "safety", f"without enough validators the network went on: {before}, then {after}"
+            )
 
     def settle(self) -> float:
         """The disturbance is over: everybody follows in time, has the same, and forgot nothing. The seconds until all did."""

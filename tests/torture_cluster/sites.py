@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import httpx
+import msgspec
 
+from support.live_node import free_port
 from torture.report import Difference
 from traco.client.signer import Signer
+from traco.node.configuration import CONFIG_FILE
 from traco.node.directory import ENGINE_FOLDER, LEDGER_FILE, NODE_LOG
 from traco.node.founding.card import Card
 from traco.storage import SnapshotReader
@@ -43,9 +46,9 @@ class Ports(NamedTuple):
 class Site:
     """A node's directory and, between ``start`` and its end, the processes that run it, in a session of their own."""
 
-    def __init__(self, name: str, directory: Path, ports: Ports, card: Card) -> None:
+    def __init__(self, name: str, directory: Path, ports: Ports, card: Card, signer: Signer) -> None:
         self.name, self.directory, self.ports, self.card = name, directory, ports, card
-        self.signer: Signer | None = None  # of the organisation's key
+        self.signer = signer  # of the organisation's key
         self.process: subprocess.Popen[bytes] | None = None
         self.out = directory.parent / f"{directory.name}.out"
         self._reader: SnapshotReader | None = None
@@ -168,6 +171,16 @@ class Site:
         kept.rename(self.directory)
         (self.directory / SIGNED_FILE).write_bytes(signed)
 
+    def copy_beside(self) -> "Site":
+        """A node over a copy of its directory, as of this moment, which listens elsewhere."""
+        directory = self.directory.with_name(f"{self.directory.name}-copy")
+        shutil.copytree(self.directory, directory)
+        ports = Ports(free_port(), free_port(), self.ports.proxy)
+        config = msgspec.json.decode((directory / CONFIG_FILE).read_bytes())
+        config["port"], config["engine"]["p2p_port"] = ports.api, ports.peers
+        (directory / CONFIG_FILE).write_bytes(msgspec.json.encode(config))
+        return Site(f"{self.name} copied", directory, ports, self.card, self.signer)
+
     # processes
 
     def processes(self) -> list[int]:
@@ -213,6 +226,12 @@ class Site:
         if self._reader is None:
             self._reader = SnapshotReader(self.directory / LEDGER_FILE)
         return self._reader
+
+    def forget_reader(self) -> None:
+        """Open the ledger anew at the next look: another file system is at its place."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def last_words(self) -> str:
         """The end of what it printed and logged."""

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from pathlib import Path
@@ -39,7 +39,7 @@ class Switchboard:
     """All proxies of a network, in a thread with an event loop of its own. Methods may be called from any other thread."""
 
     def __init__(self, seed: int = 1) -> None:
-        self.owners: Mapping[str, Callable[[], int | None]] = {}
+        self.owners: dict[str, Callable[[], int | None]] = {}
         self.counts = {"connections": 0, "cut": 0, "late": 0}
         self._random = random.Random(seed)
         self._blocked: frozenset[Pair] = frozenset()
@@ -60,7 +60,7 @@ class Switchboard:
             self._servers.append(server)
             return int(server.sockets[0].getsockname()[1])
 
-        return self._call(serve())
+        return int(self._call(serve()))
 
     def close(self) -> None:
         """End all connections and the thread."""
@@ -69,6 +69,17 @@ class Switchboard:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    def connected(self, name: str, seconds: float) -> int:
+        """How many connections of a node have lasted so long: what a filter refuses ends at once."""
+
+        async def count() -> int:
+            since = time.monotonic() - seconds
+            return len(
+                [line for line in self._lines if name in (line.caller, line.called) and line.since < since]
+            )
+
+        return int(self._call(count()))
 
     # disturbances
 
@@ -119,7 +130,9 @@ class Switchboard:
             self._cut(None)
             await asyncio.sleep(0)
 
-    async def _accept(self, called: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _accept(
+        self, called: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         caller = self._caller(writer.get_extra_info("peername")[1])
         line = _Connection(self, caller, called)
         self._lines.add(line)
@@ -157,6 +170,7 @@ class _Connection:
 
     def __init__(self, board: Switchboard, caller: str, called: str) -> None:
         self.board, self.caller, self.called = board, caller, called
+        self.since = time.monotonic()
         self.tasks: list[asyncio.Task[None]] = []
         self._writers: list[asyncio.StreamWriter] = []
         self._changed = asyncio.Event()
@@ -164,7 +178,9 @@ class _Connection:
     async def run(self, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Forward both ways until one side ends."""
         self._writers.append(writer)
-        while self.board.is_blocked((self.caller, self.called)) or self.board.is_blocked((self.called, self.caller)):
+        while self.board.is_blocked((self.caller, self.called)) or self.board.is_blocked(
+            (self.called, self.caller)
+        ):
             await self._changed.wait()  # a handshake gets no answer
             if writer.is_closing():
                 return

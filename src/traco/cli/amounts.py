@@ -35,7 +35,7 @@ def instrument_of(session: Reading, text: str) -> tuple[bytes, dict[str, Any]]:
     """The id and the record of an instrument given by name or id. Raises ``CommandProblem`` where there is none."""
     identity = session.identity(text, "instrument")
     record: dict[str, Any] = session.require(
-        session.client.query("holding.instrument", instrument=identity), "instrument", text
+        session.shown("holding.instrument", instrument=identity), "instrument", text
     )
     session.learn_unit(identity, record)
     return identity, record

@@ -72,8 +72,10 @@ def backup_node(
 
     The folder has the ledger as of one block, what was acknowledged and is not in a block yet, the configuration, the
     key stores (encrypted as they are) and a manifest with the hash of every file. Try it out: traco node restore.
+
+    In a cluster the engine's two keys are in it too, which nothing encrypts: keep such a backup as secret as the node.
     """
-    with _refusals(), _progress(session) as report:
+    with refusals(), progress(session) as report:
         signer = _seal_key(session, directory) if seal else None
         made = back_up(directory, backup, keys=keys, seal=signer, report=report)
     session.output.record({
@@ -100,7 +102,7 @@ def restore_node(
 
     Exits 0 if everything agrees, 1 if the backup is not what it has to be; then no directory is made.
     """
-    with _refusals(), _progress(session) as report:
+    with refusals(), progress(session) as report:
         done = restore(backup, directory, level, _expected(expect), report)
     made = done.manifest
     session.output.record({
@@ -124,14 +126,23 @@ def take_over_node(
         ),
     ],
     expect: ExpectedFiles = None,
+    network_height: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="In a cluster: the height that the other nodes have reached, by traco node status."
+        ),
+    ] = None,
 ) -> None:
     """Let a restored copy start in the place of a node that is gone for good.
 
     Everything after the copy's height is lost for the network. Make sure first that the original cannot run any more:
     two nodes with one key seal two histories, and receipts of both verify.
+
+    In a cluster nothing is lost: the node gets every block from the others. As a validator it votes on no block up to the one
+    after --network-height, because its original may have voted there.
     """
-    with _refusals():
-        marker = take_over(directory, at_height, _expected(expect))
+    with refusals():
+        marker = take_over(directory, at_height, _expected(expect), network_height)
     session.output.record({
         "directory": str(directory), "height": marker.height, "time": moment(marker.time_ms), "app_hash": marker.app_hash,
     })  # fmt: skip
@@ -149,7 +160,7 @@ def export_node(
     The file has everybody's transactions and no keys. The digest is of its content before compression: the same ledger
     always has the same one.
     """
-    with _refusals(), _progress(session) as report:
+    with refusals(), progress(session) as report:
         signer = _seal_key(session, directory) if seal else None
         done = export_ledger(directory, file, seal=signer, report=report)
     session.output.record({
@@ -175,7 +186,7 @@ def import_node(
     --genesis compare the network's id with one that you trust.
     """
     trusted = None if genesis is None else read_bounded(genesis, MAX_GENESIS_BYTES)
-    with _refusals(), _progress(session) as report:
+    with refusals(), progress(session) as report:
         done = import_ledger(file, directory, genesis=trusted, report=report)
     session.output.record({
         "directory": str(directory), "network": done.network.hex(), "height": done.height,
@@ -195,7 +206,8 @@ def _expected(files: list[Path] | None) -> list[Expected]:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
+    """Refusals inside are negative answers."""
     try:
         yield
     except CopyRefused as refused:
@@ -204,7 +216,7 @@ def _refusals() -> Iterator[None]:
 
 
 @contextmanager
-def _progress(session: Local) -> Iterator[Report]:
+def progress(session: Local) -> Iterator[Report]:
     """A bar on standard error for each step; none where a program reads."""
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with ProgressBar(

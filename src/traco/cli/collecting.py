@@ -8,6 +8,7 @@ import typer
 
 from traco.cli.command import command
 from traco.cli.files import read_bounded, write_file
+from traco.cli.people import People
 from traco.cli.problems import CommandProblem, ExitCode, unusable
 from traco.cli.session import Acting, WithNames
 from traco.cli.times import moment_ms, readable_time
@@ -65,7 +66,7 @@ def register(app: typer.Typer) -> None:
 
 def inspect(session: WithNames, file: File) -> None:
     """Show what a written transaction does, who acts, and how many keys have signed. No node is asked."""
-    session.output.record({"file": str(file), **shown(_read(file))})
+    _show(session, file, _read(file))
 
 
 def sign(session: Acting, file: File) -> None:
@@ -88,7 +89,7 @@ def sign(session: Acting, file: File) -> None:
         )  # fmt: skip
     signed = add_signatures(read_bounded(file, MAX_FILE_BYTES), party.signers)
     write_file(file, signed)
-    session.output.record({"file": str(file), **shown(read_draft(signed, compose().body))})
+    _show(session, file, read_draft(signed, compose().body))
 
 
 def decide(
@@ -112,12 +113,18 @@ def decide(
     planned_ms = moment_ms(signing.at) if signing.at else status.time_ms
     raw = add_signatures(unsigned(status.network, planned_ms + status.window_ms // 2, instructions), signers)
     write_file(signing.write, raw)
-    session.output.record({"file": str(signing.write), **shown(read_draft(raw, compose().body))})
+    _show(session, signing.write, read_draft(raw, compose().body))
     first, last = (readable_time(planned_ms + turn * (status.window_ms // 2)) for turn in (-1, 1))
     session.output.note(
         f"Others sign it with: traco tx sign {signing.write.name} --as PARTY\n"
         f"With all signatures it can be submitted from {first} to {last}: traco tx submit {signing.write.name}"
     )
+
+
+def _show(session: WithNames, file: Path, draft: Draft) -> None:
+    document = {"file": str(file), **shown(draft)}
+    people = People(session.names.name_of, session.known_unit)
+    session.output.record(document if session.output.as_json else people.read(document))
 
 
 def shown(draft: Draft) -> dict[str, Any]:

@@ -128,8 +128,12 @@ def transfer(
 def show(session: Reading, account: AccountArgument) -> None:
     """Show what is in an account: available, and set aside for what. Amounts in JSON are in the smallest unit."""
     identity = session.identity(account, "account")
-    record = session.require(session.client.query("holding.account", account=identity), "account", account)
-    rows = _holdings(session, identity.hex())
+    record = session.require(session.shown("holding.account", account=identity), "account", account)
+    rows = (
+        _proven_holdings(session, identity.hex(), record)
+        if session.proves
+        else _holdings(session, identity.hex())
+    )
     if session.output.as_json:
         session.output.record({"id": identity.hex(), "account": record, "holdings": rows})
         return
@@ -171,6 +175,21 @@ def _holdings(session: Reading, account: str) -> list[dict[str, Any]]:
     return [_row(session, row) for row in session.client.rows("holding.by_account", account=account)]
 
 
+def _proven_holdings(session: Reading, account: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """The holdings that the account's record lists: it has the first ones, and others cannot be proven."""
+    listed = record["instruments"]
+    if record["rows"] > len(listed):
+        left = record["rows"] - len(listed)
+        session.output.note(
+            f"{left} more are not listed in the account's record and cannot be proven; see --no-verify"
+        )
+    rows = [
+        {"instrument": each, "holding": session.shown("holding.get", instrument=each, account=account)}
+        for each in listed
+    ]
+    return [_row(session, row) for row in rows]
+
+
 def _amounts(row: dict[str, Any]) -> dict[str, Any]:
     """A holding with its amounts as people read them."""
     return {**row, **{part: readable(row[part], row["decimals"]) for part in _PARTS}}
@@ -181,7 +200,7 @@ _PARTS = ("owned", "available", "held", "pledged", "attached", "bucket")
 
 def _row(session: Reading, row: dict[str, Any]) -> dict[str, Any]:
     holding = row["holding"]
-    instrument = session.client.query("holding.instrument", instrument=row["instrument"])
+    instrument = session.shown("holding.instrument", instrument=row["instrument"])
     owned = sum(holding[part] for part in _PARTS[1:])
     return {
         "instrument": row["instrument"], "instrument_name": session.named(row["instrument"]), "code": instrument["code"],

@@ -60,7 +60,7 @@ def create(
 def show(session: Reading, instrument: InstrumentArgument) -> None:
     """Show an instrument, and how much of it there is."""
     identity, record = instrument_of(session, instrument)
-    supply = session.client.query("holding.supply", instrument=identity) or {}
+    supply = session.shown("holding.supply", instrument=identity) or {}
     if not session.output.as_json:
         supply = {name: _amount(name, value, record["decimals"]) for name, value in supply.items()}
     session.output.record({"id": identity.hex(), **record, "supply": supply})

@@ -22,6 +22,7 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "engine": ("traco.cli.engine", "Install CometBFT, the engine of a network of several nodes."),
     "doctor": ("traco.cli.doctor", "Check a node's installation, and say what to do."),
     "key": ("traco.cli.key", "Keep signing keys in encrypted key stores."),
+    "gateway": ("traco.cli.gateway", "Hold what gateways say against what validators signed."),
     "name": ("traco.cli.name", "Your own names for parties, accounts, instruments and documents."),
     "party": ("traco.cli.party", "Register parties and look them up."),
     "instrument": ("traco.cli.instrument", "What can be held: cash, securities, receivables."),
@@ -35,6 +36,7 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "verify": ("traco.cli.verify", "Check a finality receipt with nothing but the genesis document."),
     "state": ("traco.cli.state", "Prove what is in a node's state, and what is not."),
     "demo": ("traco.cli.demo", "Show an invoice being financed and settled, end to end."),
+    "demo-cluster": ("traco.cli.demo_cluster", "Show four organisations running one network."),
     "demo-node": ("traco.cli.demo_node", "Show a node's daily life: explorer, reports, backup, restore."),
 }
 

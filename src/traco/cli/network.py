@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 import typer
@@ -18,7 +18,7 @@ from traco.cli.times import moment_ms
 from traco.client.signer import Signer
 from traco.kernel.genesis import MAX_GENESIS_BYTES, Genesis, network_id, write_genesis
 from traco.node.configuration import read_config
-from traco.node.directory import KEYS_FILE, MEMBER_KEY, trial_founding
+from traco.node.directory import KEYS_FILE, trial_founding
 from traco.node.founding.acceptance import accept as accept_network
 from traco.node.founding.acceptance import own_card
 from traco.node.founding.assembly import Purpose, Terms
@@ -139,9 +139,9 @@ def sign(
             f"{genesis} founds the network {network_id(founding).hex()}, not {network}; nothing was signed.",
         )  # fmt: skip
     trial_founding(founding)
-    signature = sign_founding(
-        founding, own.statement.member, _member_signer(session, directory, own, member_keys)
-    )
+    key = _member_key(session, directory, own, member_keys)
+    signer = _required(key, member_keys or directory / KEYS_FILE).signer
+    signature = sign_founding(founding, own.statement.member, signer)
     write_file(output, write_signature(signature))
     show_review(session.output, founding, {"signed_for": own.name, "signature": str(output)})
     session.output.note(f"Send {output} to every founder, to be used with: traco network accept")
@@ -171,18 +171,18 @@ def accept(
     its own key here; a node that joins later needs the genesis and founding.json of any member's node.
     """
     founding, own = _genesis(genesis), own_card(directory)
-    entry = Entry(
-        "party", own.statement.member, str((member_keys or directory / KEYS_FILE).resolve()),
-        () if member_keys else (MEMBER_KEY,),
-    )  # fmt: skip
+    key = _member_key(session, directory, own, member_keys)
+    entry = session.names.find(name)
+    if entry is None or entry.id != own.statement.member or key is not None:
+        entry = _entry(own, member_keys or directory / KEYS_FILE, key)
     session.names.require_room(name, entry, network_id(founding))
     found = [each for path in signatures for each in read_signatures(_read(path), str(path))]
     signer = None
     if own.statement.member not in founders(founding):
-        signer = _member_signer(session, directory, own, member_keys)
+        signer = _required(key, member_keys or directory / KEYS_FILE).signer
     accept_network(directory, founding, found, signer)
     config = read_config(directory)
-    session.names.add(name, entry, network_id(founding), config.url)
+    session.names.add(name, entry, network_id(founding), session.names.url or config.url)
     session.output.record({
         "network": network_id(founding).hex(), "directory": str(directory), "member": own.statement.member,
         "operator_name": f"@{name.removeprefix('@')}", "url": config.url, "signatures": len(found),
@@ -202,19 +202,36 @@ def _genesis(path: Path) -> Genesis:
     return read_cluster_genesis(read_bounded(path, MAX_GENESIS_BYTES), str(path))
 
 
-def _member_signer(session: WithKeys, directory: Path, card: Card, member_keys: Path | None) -> Signer:
-    """A key of the organisation that may administer. Raises ``CommandProblem`` (``keystore.no_key``)."""
-    path = member_keys or directory / KEYS_FILE
+class HeldKey(NamedTuple):
+    """A key of the organisation, under its name in a key store."""
+
+    name: str
+    signer: Signer
+
+
+def _member_key(session: WithKeys, directory: Path, card: Card, member_keys: Path | None) -> HeldKey | None:
+    """A key on the card that may administer, of the organisation's key store or the node's; None where that has none."""
     wanted = [entry.key for entry in card.statement.member_keys if ADMINISTER in entry.roles]
-    with open_keys(path, session.passphrases) as store:
+    with open_keys(member_keys or directory / KEYS_FILE, session.passphrases) as store:
         held = store.keys()
-        for entry in held:
-            if entry.public_key.hex() in wanted:
-                return store.signer(entry.name)
-    raise CommandProblem(
-        ExitCode.KEYS, "keystore.no_key",
-        f"{path} has none of the keys on the card that may administer; say where they are: --member-keys FILE",
-    )  # fmt: skip
+        names = [entry.name for entry in held if entry.public_key.hex() in wanted]
+        return HeldKey(names[0], store.signer(names[0])) if names else None
+
+
+def _required(key: HeldKey | None, path: Path) -> HeldKey:
+    if key is None:
+        raise CommandProblem(
+            ExitCode.KEYS, "keystore.no_key",
+            f"{path} has none of the keys on the card that may administer; say where they are: --member-keys FILE",
+        )  # fmt: skip
+    return key
+
+
+def _entry(card: Card, path: Path, key: HeldKey | None) -> Entry:
+    """What a name for the organisation stands for; without its key, the address book looks where keys of that name are."""
+    if key is None:
+        return Entry("party", card.statement.member)
+    return Entry("party", card.statement.member, str(path.resolve()), (key.name,))
 
 
 def _moment(text: str) -> int:

@@ -186,7 +186,7 @@ def ready(
     key = bytes.fromhex(_card(directory).statement.node)
     height = _height_of(directory)
     member = session.actor("administer")
-    session.show_result(member.transact(ReportReady(member.id, key, height)), key=key, height=height)
+    session.show_result(member.transact(ReportReady(member.id, key, height)), key=key, reported=height)
 
 
 def _height_of(directory: Path) -> int:

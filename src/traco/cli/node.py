@@ -15,13 +15,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as ProgressBar
 
-from traco.cli import backup, projections
+from traco.cli import backup, projections, recovery
 from traco.cli.command import Local, command, group
 from traco.cli.names import Entry
 from traco.cli.preparing import ClusterOptions, prepare_node
 from traco.cli.problems import CommandProblem, ExitCode
 from traco.cli.session import Reading, WithKeys, WithNames
 from traco.client.sdk import LedgerClient
+from traco.engine.cometbft.install import engine_directory
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.identifiers import check_lei
 from traco.node import directory as node_directory
@@ -223,9 +224,13 @@ def systemd(
     ] = Path("/etc/traco/passphrase"),
     user: Annotated[str, typer.Option(help="User that the node runs as.")] = "traco",
 ) -> None:
-    """Print a systemd unit for a node, which gives it nothing that it does not need."""
+    """Print a systemd unit for a node, which gives it nothing that it does not need.
+
+    For a node of a cluster it names the folder of the engine that is installed now: see that the user can read it.
+    """
+    engine = engine_directory() if (directory / node_directory.ENGINE_FOLDER).is_dir() else None
     try:
-        unit = systemd_unit(directory, passphrase_file, user)
+        unit = systemd_unit(directory, passphrase_file, user, engine=engine)
     except UnitInvalid as error:
         raise CommandProblem(ExitCode.INPUT, "unit.invalid", str(error)) from None
     session.output.document({"unit": unit}, unit)
@@ -334,4 +339,5 @@ def _text(value: Any) -> str:
 
 
 backup.register(app)
+recovery.register(app)
 app.add_typer(projections.app, name="projections")

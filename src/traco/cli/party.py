@@ -103,7 +103,7 @@ def _keys(file: Path) -> tuple[PartyKey, ...]:
 @command(app, "show", examples=["traco party show @bank-a", "traco party show 529900EXAMPLE0000017 --json"])
 def show(session: Reading, party: PartyArgument) -> None:
     """Show a party: name, identifiers, keys, policy, roles, status."""
-    view = session.client.query("party.get", party=session.party(party))
+    view = session.shown("party.get", party=session.party(party))
     found = session.require(view, "party", party)
     session.output.record(
         {"id": found["id"], "name_here": session.names.name_of(found["id"]), **found["party"]}

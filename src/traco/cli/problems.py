@@ -82,6 +82,7 @@ _BY_NAME: Mapping[str, ExitCode] = {
     "OutcomesUnknown": ExitCode.NODE,
     "NotFinalYet": ExitCode.NODE,
     "OtherNetwork": ExitCode.NODE,
+    "GatewayFault": ExitCode.NODE,
     "AddressRefused": ExitCode.INPUT,
     "SignerError": ExitCode.KEYS,
     "KeyStoreError": ExitCode.KEYS,

@@ -22,10 +22,14 @@ from traco.client.results import AddressRefused, OutcomeUnknown, TransactionResu
 from traco.client.sdk import DEFAULT_URL, Access, LedgerClient, Party, Patience
 from traco.client.signer import Signer
 from traco.client.signers.signer_file import SignerFile
+from traco.client.trust import Trust
 from traco.kernel.identifiers import LEI_LENGTH
 from traco.kernel.instruction import Instruction
 
 ID_BYTES = 16
+TRUST_FOLDER = "trust"
+"""Below the home: what was verified of each network."""
+
 _ID = re.compile(rf"\b[0-9a-f]{{{2 * ID_BYTES}}}\b")
 PAUSES = (0.2, 1.0)
 """Waits in seconds before asking a node again: people do not like to wait long for an error."""
@@ -37,7 +41,7 @@ URL = Shared(
         typer.Option(
             "--url",
             envvar="TRACO_URL",
-            help="Address of the node; by default that of the network of your names.",
+            help="Address of the node, or several with commas between; by default that of the network of your names.",
         ),
     ],
     "",
@@ -95,6 +99,21 @@ CA_FILE = Shared(
 )
 
 
+VERIFY = Shared(
+    "verify",
+    Annotated[
+        bool | None,
+        typer.Option(
+            "--verify/--no-verify",
+            envvar="TRACO_VERIFY",
+            help="Believe no gateway: outcomes by receipts, and what show commands print by proofs; or believe it. By default "
+            "outcomes by receipts, where validators sign and the gateway is another machine.",
+        ),
+    ],
+    None,
+)
+
+
 class WithNames(Local):
     """Has the address book of a home directory."""
 
@@ -131,22 +150,30 @@ class WithKeys(WithNames):
 class Reading(WithNames):
     """Asks a node."""
 
-    OPTIONS: ClassVar[tuple[Shared, ...]] = (ACTING, KEYSTORE, KEY, PASSPHRASE_FILE, CA_FILE, URL, HOME, JSON)
+    OPTIONS: ClassVar[tuple[Shared, ...]] = (
+        ACTING, KEYSTORE, KEY, PASSPHRASE_FILE, CA_FILE, URL, VERIFY, HOME, JSON
+    )  # fmt: skip
 
     def __init__(
         self, *, acting: str, keystore: Path | None, key: list[str], passphrase_file: Path | None, ca_file: Path | None,
-        url: str, home: Path, json: bool,
+        url: str, verify: bool | None, home: Path, json: bool,
     ) -> None:  # fmt: skip
         super().__init__(home=home, json=json)
+        self.proves = bool(verify)
         self._acting, self._keystore, self._keys = acting, keystore, key
         self.passphrases = Passphrases(passphrase_file)
-        address = url or self.names.url or DEFAULT_URL
+        addresses = (url or self.names.url or DEFAULT_URL).split(",")
         try:
             self.client = LedgerClient(
-                address, self.names.network, access=self._access(), ca_file=ca_file, patience=Patience(PAUSES)
-            )
+                [each.strip() for each in addresses], self.names.network, access=self._access(), ca_file=ca_file,
+                patience=Patience(PAUSES), verify=verify, trust=Trust(self.home / TRUST_FOLDER),
+            )  # fmt: skip
         except AddressRefused as error:
             raise CommandProblem(ExitCode.INPUT, error.code, error.detail, error.fields) from None
+
+    def shown(self, query: str, **fields: Any) -> Any:
+        """The answer of a query, proven where the user wants that."""
+        return self.client.query(query, verify=self.proves, **fields)
 
     def close(self) -> None:
         """Close the connection."""

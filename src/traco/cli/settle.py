@@ -138,7 +138,7 @@ def cancel(
 def show(session: Reading, batch: BatchArgument) -> None:
     """Show a batch: its legs, who has affirmed, and whether it is complete or how it ended."""
     identity = session.identity(batch, "batch")
-    view = session.require(session.client.query("settlement.batch", batch=identity), "batch", batch)
+    view = session.require(session.shown("settlement.batch", batch=identity), "batch", batch)
     if session.output.as_json:
         session.output.record({"id": identity.hex(), "complete": view["complete"], **view["batch"]})
         return

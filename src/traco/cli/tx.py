@@ -41,7 +41,7 @@ def transaction_identity(text: str) -> bytes:
 @command(app, "show", examples=["traco tx show 4a92...109f"])
 def show(session: Reading, transaction: TransactionArgument) -> None:
     """Say what became of a transaction: status, outcome, events."""
-    result = session.client.result(transaction_identity(transaction))
+    result = session.client.result(transaction_identity(transaction), verify=session.proves)
     if result is None:
         raise absent("transaction.unknown", f"The node knows no transaction {transaction}.")
     session.output.record(result.form())

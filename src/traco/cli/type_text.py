@@ -43,7 +43,7 @@ def _default(field: Any) -> str:
     if field.required:
         return ""
     value = field.default if field.default is not msgspec.NODEFAULT else field.default_factory()
-    if value is None or value in ((), b""):
+    if value is None or value in ((), b"", ""):
         return "; may be left out"
     if isinstance(value, msgspec.Struct):
         return "; may be left out"

@@ -191,7 +191,7 @@ class AsyncLedgerClient:
     async def submit_many(
         self, transactions: Sequence[bytes], until: Until = "final", *, timeout: float | None = None
     ) -> list[TransactionResult]:
-        """As ``submit`` for any number of transactions; their results in order, without events.
+        """As ``submit`` for any number of transactions; their results in order, with events only where receipts were looked at.
 
         Raises ``OutcomesUnknown``, which has the results that are known and the transactions that may be submitted again.
         """

@@ -9,6 +9,7 @@ client begin with the genesis document again; whoever can write it can make the 
 
 import time
 from collections.abc import Callable
+from errno import ENOTDIR
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -114,7 +115,7 @@ class TrustStore:
             return
         path, raw = self._path(), encode(TrustedBlock(self._network, block))
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._folder)
             replace_private(path, raw, self._previous)
         except (FileExistsError, FileChanged):
             self.read()
@@ -132,7 +133,7 @@ class TrustStore:
         height = fork.first.signed.header.height
         path = self._folder / f"fork-{height}-{sha256(raw).hexdigest()[:16]}.proof"
         try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make(self._folder)
             replace_private(path, raw, None)
         except FileExistsError:
             pass  # the same two blocks
@@ -142,6 +143,13 @@ class TrustStore:
 
     def _path(self) -> Path:
         return (self._folder or Path()) / f"{self._network.hex()}.trust"
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:  # which for the caller means something else
+        raise NotADirectoryError(ENOTDIR, "it is no folder", str(folder)) from None
 
 
 def check_fork(raw: bytes, genesis: Genesis) -> int:

@@ -48,6 +48,7 @@ class Cast:
 
     def __init__(self, client: LedgerClient, operator: Party, keys: Path, passphrase: str) -> None:
         self.client, self.operator = client, operator
+        self.sponsors: tuple[Party, ...] = (operator,)
         self._keys, self._passphrase = keys, passphrase
         self._known: dict[str, Organisation] = {}
         self._leis: set[str] = set()
@@ -55,20 +56,32 @@ class Cast:
         self.cash_operator: Organisation | None = None
         keys.mkdir(mode=0o700)
 
-    def register(self, name: str, lei: str | None = None, role: str | None = None) -> Organisation:
-        """Make keys, register the party with the founding member as sponsor, and open its account."""
+    def welcome(self, name: str, party: Party) -> Organisation:
+        """An organisation that is on the ledger already, such as a founder: open its account."""
+        organisation = Organisation(name, party, self.open_account(party), None)
+        self._known[normal_text(name)] = organisation
+        return organisation
+
+    def register(
+        self, name: str, lei: str | None = None, role: str | None = None, member: Party | None = None
+    ) -> Organisation:
+        """Make keys, register the party with a member as sponsor, and open its account.
+
+        It then acts through the gateway of its sponsor. Where none is given, members take turns.
+        """
+        member = member or self.sponsors[len(self._known) % len(self.sponsors)]
         salt, number = os.urandom(16), len(self._known) + 1
         with KeyStore.create(self._keys / f"{number:02}.keys", self._passphrase) as store:
             store.generate(KEY, Scheme.ED25519, ROLES)
             signer = store.signer(KEY)
-        sponsor = self.operator.id
+        sponsor = member.id
         identifiers = (Identifier(LEI_SCHEME, lei),) if lei else ()
         key = PartyKey(signer.public_key, ROLES)
-        self.operator.transact(
+        member.transact(
             RegisterParty(sponsor, salt, "organisation", (key,), name[:128], identifiers=identifiers),
             *([GrantRole((sponsor,), party_id(sponsor, salt), role)] if role else []),
         )
-        party = self.client.party(party_id(sponsor, salt), signer)
+        party = member.client.party(party_id(sponsor, salt), signer)
         organisation = Organisation(name, party, self.open_account(party), lei)
         self._known[normal_text(name)] = organisation
         if lei:

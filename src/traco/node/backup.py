@@ -2,7 +2,8 @@
 
     outbox.db   first: what was acknowledged and is not known to be in a block
     ledger.db   then: one snapshot of the ledger, at one height
-    the rest    genesis.json, node.json, key stores (still encrypted), fingerprints.log, a checkpoint if asked for
+    the rest    genesis.json, node.json, key stores (still encrypted), fingerprints.log, a checkpoint if asked for;
+                of a cluster's node card.json, founding.json, evidence.db, and the engine's keys (in the clear)
     manifest.json   what it is a backup of: network, height, app hash, time; size and hash of every file
 
 The order matters. An envelope leaves the outbox only after its block is durable. So whatever is in the outbox when that
@@ -12,6 +13,9 @@ two copies, and be in neither. What is acknowledged after the outbox was copied 
 
 The ledger is copied page by page under one read transaction. The node goes on writing; but SQLite cannot reuse the
 log (``ledger.db-wal``) before the copy is complete, so that it grows by everything written meanwhile.
+
+What a validator signed last is never in it: an older record would let it sign a second block at one height. ``take_over``
+writes one that keeps it silent up to where the network is.
 
 Not for a second copy that follows the first: every backup is whole. Incremental backups are left to storage that
 snapshots files. Restoring is in ``restore``.
@@ -43,12 +47,17 @@ from traco.node.copies import (
     say_nothing,
 )
 from traco.node.directory import (
+    CARD_FILE,
+    CONSENSUS_KEY_FILE,
+    EVIDENCE_FILE,
     FINGERPRINT_KEYS_FILE,
     FINGERPRINT_LOG,
+    FOUNDING_FILE,
     GENESIS_FILE,
     KEYS_FILE,
     LEDGER_FILE,
     OUTBOX_FILE,
+    PEER_KEY_FILE,
     read_genesis,
 )
 from traco.node.ledger import wall_clock_ms
@@ -59,9 +68,9 @@ from traco.storage.loading import read_head
 
 MANIFEST_FILE: Final = "manifest.json"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
-KEY_FILES: Final = (KEYS_FILE, FINGERPRINT_KEYS_FILE)
-PLAIN_FILES: Final = (GENESIS_FILE, CONFIG_FILE, FINGERPRINT_LOG)
-KNOWN_FILES: Final = (LEDGER_FILE, OUTBOX_FILE, *PLAIN_FILES, *KEY_FILES, CHECKPOINT_FILE)
+KEY_FILES: Final = (KEYS_FILE, FINGERPRINT_KEYS_FILE, CONSENSUS_KEY_FILE, PEER_KEY_FILE)
+PLAIN_FILES: Final = (GENESIS_FILE, CONFIG_FILE, FINGERPRINT_LOG, CARD_FILE, FOUNDING_FILE)
+KNOWN_FILES: Final = (LEDGER_FILE, OUTBOX_FILE, EVIDENCE_FILE, *PLAIN_FILES, *KEY_FILES, CHECKPOINT_FILE)
 NEEDED_FILES: Final = (LEDGER_FILE, GENESIS_FILE)
 PAGES_AT_ONCE: Final = 2_048
 MAX_MANIFEST_BYTES: Final = 65_536
@@ -113,8 +122,11 @@ def back_up(
         if (directory / OUTBOX_FILE).exists():
             _copy_database(directory / OUTBOX_FILE, made / OUTBOX_FILE, None, report)
         head = _copy_database(directory / LEDGER_FILE, made / LEDGER_FILE, network, report)
+        if (directory / EVIDENCE_FILE).exists():
+            _copy_database(directory / EVIDENCE_FILE, made / EVIDENCE_FILE, None, report)
         for name in (*PLAIN_FILES, *(KEY_FILES if keys else ())):
             if (directory / name).exists():
+                (made / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 copy_file(directory / name, made / name)
         if seal is not None:
             _write(made / CHECKPOINT_FILE, sign_checkpoint(head, network, seal))

@@ -19,6 +19,7 @@ from traco.engine.cometbft.adapter import ChainTerms, CometAdapter
 from traco.engine.cometbft.engine import CometEngine
 from traco.engine.cometbft.errors import EngineBusy, EngineError
 from traco.engine.cometbft.home import (
+    LOG_LEVELS,
     EngineSettings,
     EngineTerms,
     engine_block_bytes,
@@ -29,8 +30,9 @@ from traco.engine.cometbft.home import (
 )
 from traco.engine.cometbft.install import find_engine
 from traco.engine.cometbft.peers import PeerWatch, WantedPeer
-from traco.engine.cometbft.process import EngineProcess, EngineWatch, RuntimeDirectory
+from traco.engine.cometbft.process import EngineProcess, EngineWatch
 from traco.engine.cometbft.rpc import EngineClient
+from traco.engine.cometbft.runtime import RuntimeDirectory
 from traco.engine.cometbft.seals import HandoverStore, Seals
 from traco.kernel.application import Application
 from traco.kernel.errors import Halt
@@ -63,6 +65,7 @@ class Cluster:
         self._founding, self._application = founding, application
         self._config, self._name = config.engine, directory.name
         self._write_line = engine_log(directory, config.log)
+        self._log_level = LOG_LEVELS[config.log.level]
         self._keeper = Keeper()
         self._known: tuple[int, dict[bytes, NodeRecord]] = -1, {}
         self._process: EngineProcess | None = None
@@ -84,11 +87,12 @@ class Cluster:
             engine_block_bytes(limits.max_block_bytes) - limits.max_block_bytes,
         )  # fmt: skip
         self._bootstrap = dict(map(_bootstrap_peer, self._config.bootstrap_peers))
+        self._peers_watch = PeerWatch(self.client, self._keys.peer, self._wanted, self._cut)
         self._adapter = CometAdapter(
             application, terms, pool, memory, validators=self._keeper.validators, peers=self._peers,
             on_block=self.engine.committed, bootstrap_peers=frozenset(self._bootstrap),
+            is_joining=lambda: self._peers_watch.sight.is_catching_up,
         )  # fmt: skip
-        self._peers_watch = PeerWatch(self.client, self._keys.peer, self._wanted, self._cut)
         self._failed: asyncio.Future[None] | None = None
 
     async def _broadcast(self, envelope: bytes) -> None:
@@ -105,9 +109,9 @@ class Cluster:
         return self._known[1]
 
     def _wanted(self) -> dict[bytes, WantedPeer]:
-        """Who is to be connected: the ledger's nodes; before block 1, also those of the configuration."""
+        """Who is to be connected: the ledger's nodes; while this node catches up, also those of the configuration."""
         known = {peer: WantedPeer(each.address, each.power) for peer, each in self._known[1].items()}
-        if self._application.info().height == 0:
+        if self._application.info().height == 0 or self._peers_watch.sight.is_catching_up:
             return {peer: WantedPeer(address) for peer, address in self._bootstrap.items()} | known
         return known
 
@@ -173,7 +177,7 @@ class Cluster:
             moniker=self._name, abci_socket=self._runtime.abci_socket, rpc_socket=self._runtime.rpc_socket,
             p2p_host=config.p2p_host, p2p_port=config.p2p_port, external_address=config.external_address,
             peers=tuple(peer_address(each, address) for each, address in sorted(peers.items())),
-            metrics_port=config.metrics_port,
+            metrics_port=config.metrics_port, log_level=self._log_level,
         )  # fmt: skip
         write_home(self._home, engine_genesis(self._founding), terms, settings)
 

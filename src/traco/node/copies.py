@@ -61,7 +61,7 @@ def appearing_directory(target: Path, code: str) -> Iterator[Path]:
     made = Path(mkdtemp(prefix=f".{target.name}.", dir=parent))  # of mode 0700
     try:
         yield made
-        for path in made.iterdir():
+        for path in made.rglob("*"):
             sync(path)
         sync(made)
         _require_free(target, code)

@@ -47,6 +47,8 @@ FOUNDING_FILE: Final = "founding.json"
 ENGINE_FOLDER: Final = "engine"
 CONSENSUS_KEY_FILE: Final = "engine/config/priv_validator_key.json"
 PEER_KEY_FILE: Final = "engine/config/node_key.json"
+SIGNING_STATE_FILE: Final = "engine/data/priv_validator_state.json"
+EVIDENCE_FILE: Final = "evidence.db"
 
 FOUNDED_FILES: Final = (GENESIS_FILE, CONFIG_FILE, KEYS_FILE, FINGERPRINT_KEYS_FILE, LEDGER_FILE)
 """What only a backup has."""

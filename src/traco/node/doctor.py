@@ -26,6 +26,9 @@ from cryptography import x509
 from traco import __version__
 from traco.client.keystore_file import KeyStoreError, parse_file
 from traco.client.private_file import read_private
+from traco.engine.cometbft.errors import EngineKeysInvalid, EngineMissing
+from traco.engine.cometbft.home import read_keys, require_signing_state
+from traco.engine.cometbft.install import find_engine
 from traco.kernel import crypto
 from traco.kernel.errors import Halt, LedgerError
 from traco.kernel.genesis import network_id, parse_genesis
@@ -33,6 +36,7 @@ from traco.kernel.statetree import InconsistentState
 from traco.node.api.tls import find_certificate
 from traco.node.configuration import ConfigurationInvalid, NodeConfig, read_configuration
 from traco.node.directory import (
+    ENGINE_FOLDER,
     FINGERPRINT_KEYS_FILE,
     KEYS_FILE,
     LEDGER_FILE,
@@ -107,6 +111,7 @@ def examine(
         _projections,
     ):  # fmt: skip
         yield check(patient)
+    yield from _engine(patient)
     yield from _ledger(patient, clock())
 
 
@@ -343,6 +348,31 @@ def _projections(patient: Patient) -> Finding:
         return _ok("projections", "the database answers; there is nothing in it yet")
     except LedgerError as error:
         return _fail("projections", str(error), "Correct the projections.* settings, or start the database.")
+
+
+def _engine(patient: Patient) -> Iterator[Finding]:
+    """The engine of a cluster: the program, its keys, its port. Nothing where the node orders alone."""
+    if patient.config is None or not (patient.directory / ENGINE_FOLDER).is_dir():
+        return
+    config = patient.config.engine
+    try:
+        engine = find_engine(None if config.program is None else Path(config.program))
+        keys = read_keys(patient.directory / ENGINE_FOLDER)
+        require_signing_state(patient.directory / ENGINE_FOLDER)
+        if patient.holder is None:
+            listening_socket(config.p2p_host, config.p2p_port).close()
+    except EngineMissing as error:
+        yield _fail("engine", str(error), "Run: traco engine install")
+    except EngineKeysInvalid as error:
+        yield _fail("engine", str(error), "Do not start a second copy of this node; then do what is said.")
+    except NodeDirectoryError as error:
+        yield _fail(
+            "engine",
+            str(error),
+            "Choose engine.p2p_host and engine.p2p_port anew, or stop what uses the port.",
+        )
+    else:
+        yield _ok("engine", f"CometBFT {engine.record.version} as it was built, peer {keys.peer.hex()}")
 
 
 def _ledger(patient: Patient, now_ms: int) -> Iterator[Finding]:

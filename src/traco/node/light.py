@@ -4,10 +4,12 @@ It answers the API process from within the ledger process. What it says is verif
 ``client.witness``.
 """
 
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 from traco.client.witness import KeyProofs, key_proof
-from traco.engine.cometbft.errors import EngineError
+from traco.engine.cometbft.errors import EngineError, EngineRefused
+from traco.engine.cometbft.relayed import read_parameters
 from traco.kernel.application import Application
 from traco.kernel.light import LightBlock, SignedHeader, ValidatorSet
 
@@ -27,6 +29,9 @@ class Headers(Protocol):
     async def validators(self, height: int) -> ValidatorSet | None:
         """The set that signs a block."""
 
+    async def relayed(self, method: str, parameters: Mapping[str, str]) -> Any:
+        """The engine's own result, for the engine of a node that joins."""
+
 
 class LightSource(Protocol):
     """What the link asks for."""
@@ -36,6 +41,9 @@ class LightSource(Protocol):
 
     def prove(self, keys: tuple[bytes, ...]) -> KeyProofs:
         """Keys of the state as it is now, which may be that of a block that is being committed."""
+
+    async def relayed(self, method: str, parameters: Mapping[str, str]) -> Any:
+        """The engine's own result. Raises ``LightUnavailable``, ``EngineRefused``."""
 
 
 class LedgerLight:
@@ -57,6 +65,18 @@ class LedgerLight:
         if signed is None or validators is None or following is None:
             return None
         return LightBlock(signed, validators, following)
+
+    async def relayed(self, method: str, parameters: Mapping[str, str]) -> Any:
+        """The engine's own result. Raises ``LightUnavailable``, ``EngineRefused``."""
+        if self._headers is None:
+            raise EngineRefused("relay.unknown", "no engine signs headers here")
+        checked = read_parameters(method, parameters)
+        try:
+            return await self._headers.relayed(method, checked)
+        except EngineRefused:
+            raise
+        except EngineError as error:
+            raise LightUnavailable(NO_ENGINE) from error
 
     def prove(self, keys: tuple[bytes, ...]) -> KeyProofs:
         """Keys of the state as it is now, which may be that of a block that is being committed."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from traco.client.witness import KeyProofs
+from traco.engine.cometbft.errors import EngineRefused
 from traco.kernel.codec import Hash, Record, encode
 from traco.kernel.errors import Failure
 from traco.node.figures import Figures
@@ -100,7 +101,21 @@ class Prove(Record, frozen=True, tag="prove"):
     keys: tuple[bytes, ...]
 
 
-Request = Submit | ResultOf | Seal | Measure | Ready | NextBlock | LightBlockAt | Prove
+class AskEngine(Record, frozen=True, tag="ask_engine"):
+    """What engines of nodes that join ask (see ``engine.cometbft.relay``)."""
+
+    method: str
+    parameters: dict[str, str]
+
+
+class EngineSaid(Record, frozen=True):
+    """The answer to ``AskEngine``: the engine's result as JSON, or its refusal; both empty where it cannot be asked."""
+
+    result: bytes
+    refusal: str
+
+
+Request = Submit | ResultOf | Seal | Measure | Ready | NextBlock | LightBlockAt | Prove | AskEngine
 _REQUEST: Final = msgspec.msgpack.Decoder(Request)
 _RESULTS: Final = msgspec.msgpack.Decoder(tuple[ResultRecord, ...])
 _SEALED: Final = msgspec.msgpack.Decoder(Sealed)
@@ -108,6 +123,7 @@ _HEIGHT: Final = msgspec.msgpack.Decoder(int)
 _FIGURES: Final = msgspec.msgpack.Decoder(Figures)
 _LIGHT_BLOCK: Final = msgspec.msgpack.Decoder(LightBlockFound)
 _PROOFS: Final = msgspec.msgpack.Decoder(KeyProofs)
+_ENGINE_SAID: Final = msgspec.msgpack.Decoder(EngineSaid)
 
 
 def _to_record(result: Result) -> ResultRecord:
@@ -205,6 +221,8 @@ class LedgerEnd:
             answer = await self._light_block(request.height)
         elif isinstance(request, Prove):
             answer = KeyProofs(bytes(32), ()) if self._light is None else self._light.prove(request.keys)
+        elif isinstance(request, AskEngine):
+            answer = await self._ask_engine(request)
         else:
             self._on_ready()
             answer = None
@@ -216,6 +234,17 @@ class LedgerEnd:
         except LightUnavailable:
             return LightBlockFound(b"", False)
         return LightBlockFound(b"" if found is None else encode(found), True)
+
+    async def _ask_engine(self, request: AskEngine) -> EngineSaid:
+        try:
+            if self._light is None:
+                return EngineSaid(b"", "no engine signs headers here")
+            found = await self._light.relayed(request.method, request.parameters)
+        except LightUnavailable:
+            return EngineSaid(b"", "")
+        except EngineRefused as refused:
+            return EngineSaid(b"", refused.text)
+        return EngineSaid(msgspec.json.encode(found), "")
 
 
 class LedgerGone(RuntimeError):
@@ -275,6 +304,10 @@ class ApiEnd:
     async def light_block(self, height: int) -> LightBlockFound:
         """The signed header of a height, with its validators, for light clients. Raises ``LedgerGone``."""
         return _LIGHT_BLOCK.decode(await self._ask(LightBlockAt(height)))
+
+    async def ask_engine(self, method: str, parameters: dict[str, str]) -> EngineSaid:
+        """What the engine says to another one that joins. Raises ``LedgerGone``."""
+        return _ENGINE_SAID.decode(await self._ask(AskEngine(method, parameters)))
 
     async def prove(self, keys: tuple[bytes, ...]) -> KeyProofs:
         """Proofs for keys of the newest state, which this process may not read yet. Raises ``LedgerGone``."""

@@ -5,6 +5,7 @@ has receipts of what came later, there would be two histories sealed with one ke
 Three things stand against that:
 
     a restored copy does not start: ``restored.json`` holds it back until ``take_over`` is given the height it stands at;
+    a restored validator stays silent up to the height that the network has reached: it might have voted there before;
     receipts or checkpoints that people hold are compared with the copy (``Expected``): it must contain what they prove;
     a sealed backup shows that it was made by the node itself, at that height.
 
@@ -14,13 +15,15 @@ None of them knows whether the original still runs elsewhere. That only people k
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from shutil import rmtree
 from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from traco.client.private_file import replace_private
 from traco.kernel.codec import Codec
 from traco.kernel.finality import FinalityReceipt, verify_receipt
-from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.genesis import Genesis, network_id, parse_genesis
 from traco.kernel.seal import Checkpoint
 from traco.node.ahead import processes_for_verifying, stored_ahead
 from traco.node.audit import Progress, compare
@@ -44,7 +47,16 @@ from traco.node.copies import (
     say_nothing,
     sync,
 )
-from traco.node.directory import GENESIS_FILE, LEDGER_FILE, RESTORED_FILE, read_genesis
+from traco.node.directory import (
+    CARD_FILE,
+    ENGINE_FOLDER,
+    GENESIS_FILE,
+    LEDGER_FILE,
+    RESTORED_FILE,
+    SIGNING_STATE_FILE,
+    found_ledger,
+    read_genesis,
+)
 from traco.node.ledger import wall_clock_ms
 from traco.node.verification import Verification, verify_quickly, verify_seal, vouches_for
 from traco.storage import DirectoryLock, check_pages
@@ -56,6 +68,10 @@ Level = Literal["quick", "full"]
 SEAL_BEGINS: Final = (b"traco/", b"\x93\xb0traco.evidence/1")
 """A seal on its own: a checkpoint, or evidence. Everything else is a receipt."""
 SCRATCH_FILE: Final = "again.db"
+
+LAST_ROUND: Final = 2**31 - 1
+PRECOMMIT: Final = 3
+"""As the engine counts rounds and steps: nothing at a height comes after these two."""
 
 _RECEIPT: Final[Codec[FinalityReceipt]] = Codec(FinalityReceipt)
 
@@ -118,6 +134,7 @@ def restore(
 
 
 def _copy(backup: Path, made: Path, name: str, entry: FileEntry, report: Report) -> None:
+    (made / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         found = copy_file(
             backup / name, made / name, lambda done: report(CopyProgress(name, done, entry.bytes))
@@ -227,10 +244,14 @@ def hold_back(directory: Path, source: Literal["backup", "export"], found: Verif
     path.write_bytes(msgspec.json.format(msgspec.json.encode(marker), indent=2) + b"\n")
 
 
-def take_over(directory: Path, height: int, expected: Sequence[Expected] = ()) -> Restored:
+def take_over(
+    directory: Path, height: int, expected: Sequence[Expected] = (), network_height: int | None = None
+) -> Restored:  # fmt: skip
     """Let a restored copy go on in the place of its original, from ``height``, which must be where it stands.
 
-    Raises ``CopyRefused`` (``takeover.not_restored``, ``takeover.other_height``, and as ``require_expected``).
+    A node of a cluster begins at block 0 again and gets every block from the others; ``network_height`` is the height that
+    they have reached, up to which it casts no vote. Raises ``CopyRefused`` (``takeover.not_restored``,
+    ``takeover.other_height``, ``takeover.network_height``, and as ``require_expected``).
     """
     path = directory / RESTORED_FILE
     try:
@@ -249,7 +270,28 @@ def take_over(directory: Path, height: int, expected: Sequence[Expected] = ()) -
                 f"the copy stands at height {marker.height}, not {height}; everything after its height is lost for "
                 "this network when it takes over, so say the height that it has",
             )
-        require_expected(directory / LEDGER_FILE, read_genesis(directory), expected)
+        genesis = read_genesis(directory)
+        require_expected(directory / LEDGER_FILE, genesis, expected)
+        if (directory / CARD_FILE).exists():
+            _begin_again(directory, parse_genesis(genesis), marker.height, network_height)
         path.unlink()
         sync(directory)
     return marker
+
+
+def _begin_again(directory: Path, genesis: Genesis, height: int, network_height: int | None) -> None:
+    """Give a cluster's node an engine without blocks, a ledger at block 0 to go with it, and a validator that stays silent."""
+    if network_height is None or network_height < height:
+        raise CopyRefused(
+            "takeover.network_height",
+            f"this copy is of a validator or observer of a cluster, and stands at height {height}: say with --network-height "
+            "which height the other nodes have reached (traco node status), so that it votes on no block twice",
+        )
+    for path in directory.glob(f"{LEDGER_FILE}*"):
+        path.unlink()
+    found_ledger(directory, genesis)
+    rmtree(directory / ENGINE_FOLDER / "data", ignore_errors=True)
+    path = directory / SIGNING_STATE_FILE
+    path.parent.mkdir(mode=0o700, parents=True)
+    state = {"height": str(network_height + 1), "round": LAST_ROUND, "step": PRECOMMIT}
+    replace_private(path, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n", None)

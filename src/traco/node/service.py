@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from traco.engine.cometbft.install import DIRECTORY_VARIABLE
+
 CREDENTIAL: Final = "passphrase"
 
 _UNIT: Final = """\
@@ -23,7 +25,7 @@ Type=notify
 NotifyAccess=main
 User={user}
 UMask=0077
-LoadCredential={credential}:{passphrase_file}
+{environment}LoadCredential={credential}:{passphrase_file}
 ExecStart={command} node start {directory} --passphrase-file %d/{credential}
 KillSignal=SIGTERM
 KillMode=mixed
@@ -68,20 +70,29 @@ class UnitInvalid(ValueError):
     """A value cannot stand in a unit file."""
 
 
-def systemd_unit(directory: Path, passphrase_file: Path, user: str, command: Path | None = None) -> str:
-    """The unit for the node in ``directory``. Raises ``UnitInvalid`` for a path that a unit cannot name."""
+def systemd_unit(
+    directory: Path, passphrase_file: Path, user: str, command: Path | None = None, engine: Path | None = None
+) -> str:  # fmt: skip
+    """The unit for the node in ``directory``. Raises ``UnitInvalid`` for a path that a unit cannot name.
+
+    ``engine``: the folder of the engine's program, for a node of a cluster; its user may have another data folder.
+    """
     directory, passphrase_file = directory.resolve(), passphrase_file.resolve()
     command = command or Path(sys.executable).with_name("traco")
-    for value in (str(directory), str(passphrase_file), str(command), user):
+    paths = [directory, passphrase_file, command, *([] if engine is None else [engine.resolve()])]
+    for value in (*map(str, paths), user):
         if not value.isprintable() or any(sign in value for sign in " \t\"'\\%$;:"):
             raise UnitInvalid(
                 f"{shlex.quote(value)} has a character that a unit file cannot hold as it is; choose a plain path"
             )
     homes = ("/home", "/root", "/run/user")
-    in_home = any(str(path).startswith(f"{home}/") for path in (directory, command) for home in homes)
+    in_home = any(
+        str(path).startswith(f"{home}/") for path in paths if path != passphrase_file for home in homes
+    )
+    environment = "" if engine is None else f"Environment={DIRECTORY_VARIABLE}={engine.resolve()}\n"
     return _UNIT.format(
         directory=directory, passphrase_file=passphrase_file, user=user, command=command, credential=CREDENTIAL,
-        protect_home="no" if in_home else "yes",
+        protect_home="no" if in_home else "yes", environment=environment,
     )  # fmt: skip
 
 

@@ -209,9 +209,7 @@ def import_ledger(
             store.close()
         if (end.height, end.time_ms, end.app_hash) != info:
             _refuse("import.truncated", f"its end speaks of block {end.height}, but it has {info.height}")
-        if end.seal and not vouches_for(
-            verify_seal(end.seal, head.genesis), Checkpoint(*info), head.genesis
-        ):
+        if end.seal and not vouches_for(verify_seal(end.seal, head.genesis), Checkpoint(*info), head.genesis):
             _refuse("import.altered", "its checkpoint seals another block")
         for name, content in ((GENESIS_FILE, head.genesis), (LEDGER_FILE, None)):
             (made / name).touch(mode=0o600)

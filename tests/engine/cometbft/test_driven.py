@@ -231,7 +231,7 @@ def test_the_same_holds_over_sockets_with_split_frames(
     assert simulation.chain.height > 3
 
 
-STEPS = 42  # of a start and three blocks, with one envelope in each; see the test
+STEPS = 40  # of a start and three blocks, with one envelope in each; see the test
 
 
 async def three_blocks(crash_in: int, ledger_too: bool) -> tuple[Driven, bool]:

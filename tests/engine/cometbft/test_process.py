@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from traco.engine.cometbft import process as subject
-from traco.engine.cometbft.errors import EngineError, EngineFailed, EngineKeysInvalid, KeyInUse
+from traco.engine.cometbft.errors import EngineFailed, EngineKeysInvalid, KeyInUse
 from traco.engine.cometbft.exclusion import ValidatorLock
 from traco.engine.cometbft.home import create_keys
 from traco.engine.cometbft.process import (
@@ -18,7 +18,6 @@ from traco.engine.cometbft.process import (
     MAX_LINE_BYTES,
     EngineProcess,
     EngineWatch,
-    RuntimeDirectory,
 )
 from traco.kernel.light import address
 
@@ -350,25 +349,3 @@ def test_an_engine_does_not_start_on_keys_that_are_not_well(tmp_path: Path, dama
 def test_waiting_for_a_failure_needs_a_start(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         asyncio.run(Stage(tmp_path, STAY).process.failed())
-
-
-def test_the_folder_for_sockets_is_private_and_removed_at_the_end() -> None:
-    with RuntimeDirectory() as runtime:
-        assert runtime.path.stat().st_mode & 0o777 == 0o700
-        assert len(os.fsencode(runtime.abci_socket)) < 100
-        runtime.rpc_socket.write_text("left by the engine")
-    assert not runtime.path.exists()
-
-
-def test_a_folder_whose_path_is_too_long_for_a_socket_is_not_taken(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    long = tmp_path / ("x" * 90)
-    long.mkdir()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with RuntimeDirectory() as runtime:
-        assert runtime.path.parent != long
-    monkeypatch.setattr("tempfile.tempdir", str(long))
-    with pytest.raises(EngineError, match=r"engine\.no_runtime_directory"):
-        RuntimeDirectory()
-    assert list(long.iterdir()) == []

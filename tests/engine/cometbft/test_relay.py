@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from traco.engine.cometbft.errors import EngineError, EngineGone, EngineRefused
-from traco.engine.cometbft.relay import Relay, RelayServer, read_parameters
+from traco.engine.cometbft.relay import Relay, RelayServer
+from traco.engine.cometbft.relayed import read_parameters
 
 
 class Gateway:

@@ -7,6 +7,7 @@ behind checksums, signatures and compression is reached. ``folder`` is an empty 
 from typing import Final
 
 TARGETS: Final[dict[str, tuple[str, ...]]] = {
+    "abci": ("traco.engine.cometbft.abci",),
     "addresses": ("traco.cli.names", "traco.client.private_file"),
     "backup": ("traco.node.backup",),
     "checkpoint": ("traco.kernel.seal",),

@@ -54,7 +54,7 @@ def test_the_light_rules_read_the_same_validators_out_of_the_genesis() -> None:
     genesis = Genesis(
         name="x", purpose="test", time_ms=1, seal=SealTerms("cometbft", ""), modules=modules, protocol=2
     )
-    light = {each.key: each.power for each in founding_validators(genesis).validators}
+    light = {each.key: each.power for each in founding_validators(genesis)}
     assert dict(network.keeper.validators(ledger.application.state)) == light
 
 

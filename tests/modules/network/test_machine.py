@@ -1,5 +1,6 @@
 """The network against a naive model of dictionaries, over arbitrary sequences of instructions by arbitrary members."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from hypothesis import settings
@@ -24,11 +25,11 @@ from traco.modules.party.messages import DecideStatus, RegisterNode
 PROVIDERS = ("one", "two", "three")
 LIMIT_PPM = 600_000
 MAX_NODES = 7
-NODES, CONSENSUS, PEERS = (tuple(range(9)), tuple(range(12)), tuple(range(9)))
+NODES, CONSENSUS, PEERS = (tuple(range(9)), tuple(range(16)), tuple(range(9)))
 
 members = st.sampled_from(MEMBERS)
 numbers = st.integers(0, 8)
-consensus_numbers = st.integers(0, 11)
+consensus_numbers = st.integers(0, 15)
 powers = st.sampled_from([1, 1, 1, 2, 3, 10])
 places = st.sampled_from(PROVIDERS)
 mostly = st.sampled_from([True, True, True, False])  # whether to help the instruction to succeed
@@ -147,8 +148,9 @@ class NetworkMachine(RuleBasedStateMachine):
     ) -> None:
         books = self.books
         if willing:
-            free = [n for n in books.registered if n not in books.nodes]
-            number = free[number % len(free)] if free else number
+            absent = [n for n in NODES if n not in books.nodes]
+            number = absent[number % len(absent)]
+            self.register(member, number)
             member = books.registered.get(number, member)
             consensus = self.unused(consensus)
             peer = self.free_peer(peer)
@@ -169,8 +171,9 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, power=powers, willing=mostly)
     def promote(self, number: int, power: int, willing: bool) -> None:
+        number = self.admitted(number, willing, lambda node: self.active(node.member))
         node = self.books.nodes.get(number)
-        if node is not None and willing and not node.power and self.active(node.member):
+        if node is not None and willing and not node.power:
             self.report(number, node.member, 0, willing=True)
             node = self.books.nodes[number]
         message = PromoteNode(self.desk.council(), node_key(number), power)
@@ -188,8 +191,9 @@ class NetworkMachine(RuleBasedStateMachine):
         )
         self.submit("council", message, after if expected else None)
 
-    @rule(number=numbers)
-    def demote(self, number: int) -> None:
+    @rule(number=numbers, willing=mostly)
+    def demote(self, number: int, willing: bool) -> None:
+        number = self.admitted(number, willing, lambda node: node.power > 0)
         node = self.books.nodes.get(number)
         message = DemoteNode(self.desk.council(), node_key(number), "test")
         if node is None or not node.power:
@@ -199,8 +203,9 @@ class NetworkMachine(RuleBasedStateMachine):
         expected = bool(after.powers()) and self.keeps_tolerance(after)
         self.submit("council", message, after if expected else None)
 
-    @rule(number=numbers)
-    def remove(self, number: int) -> None:
+    @rule(number=numbers, willing=mostly)
+    def remove(self, number: int, willing: bool) -> None:
+        number = self.admitted(number, willing, lambda node: self.tall())
         node = self.books.nodes.get(number)
         message = RemoveNode(self.desk.council(), node_key(number), "test")
         after = self.with_node(number, None)
@@ -209,6 +214,9 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, member=members, back=st.integers(-1, 3), willing=mostly)
     def report(self, number: int, member: str, back: int, willing: bool) -> None:
+        number = self.admitted(
+            number, willing and number not in self.books.nodes, lambda node: not node.power
+        )
         node = self.books.nodes.get(number)
         if node is not None and willing:
             member = node.member
@@ -222,6 +230,7 @@ class NetworkMachine(RuleBasedStateMachine):
 
     @rule(number=numbers, member=members, provider=places, port=st.integers(1, 2), willing=mostly)
     def update(self, number: int, member: str, provider: str, port: int, willing: bool) -> None:
+        number = self.admitted(number, willing, lambda node: self.active(node.member))
         node = self.books.nodes.get(number)
         if node is not None and willing:
             member = node.member
@@ -242,6 +251,7 @@ class NetworkMachine(RuleBasedStateMachine):
     )
     def rotate(self, number: int, member: str, to: int, consensus: int, peer: int, willing: bool) -> None:
         books = self.books
+        number = self.admitted(number, willing, lambda node: self.active(node.member))
         node = books.nodes.get(number)
         if node is not None and willing:
             member = node.member
@@ -273,6 +283,15 @@ class NetworkMachine(RuleBasedStateMachine):
     def wait(self, blocks: int) -> None:
         for _ in range(blocks):
             self.desk.ledger.run_block()
+
+    def admitted(self, number: int, willing: bool, fits: Callable[[Modelled], bool]) -> int:
+        """An admitted node that fits, where one is willing and there is one."""
+        fitting = [n for n, node in sorted(self.books.nodes.items()) if fits(node)]
+        return fitting[number % len(fitting)] if willing and fitting else number
+
+    def tall(self) -> bool:
+        """Whether there are nodes enough to remove some."""
+        return len(self.books.nodes) > 4
 
     def unused(self, number: int) -> int:
         free = [n for n in CONSENSUS if n not in self.books.used]

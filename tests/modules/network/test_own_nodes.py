@@ -168,6 +168,12 @@ def test_another_members_signature_does_not_help(desk: Desk) -> None:
     assert desk.deny("a", desk.move("b", zone="x")) == "transaction.signature_missing"
 
 
+def test_a_member_suspended_earlier_in_the_same_transaction_changes_nothing(desk: Desk) -> None:
+    steps = (DecideStatus(desk.council(), desk.ids["c"], "suspended", "test"), desk.move("c", zone="x"))
+    code = desk.ledger.reject(*steps, keys=[desk.keys[name] for name in "abc"])
+    assert code == "network.member_inactive"
+
+
 @pytest.mark.parametrize("what", ["report", "move", "rotation"])
 def test_a_node_that_is_not_admitted_is_named(desk: Desk, what: str) -> None:
     desk.register("new")

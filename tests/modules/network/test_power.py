@@ -30,7 +30,7 @@ def test_validators_are_in_ascending_order_of_keys(desk: Desk) -> None:
     assert found == tuple(sorted((Node(name).consensus, 1) for name in ("a", "b", "c", "d", "new")))
 
 
-def test_while_nothing_changes_the_set_is_the_same_object(desk: Desk) -> None:
+def test_while_nothing_changes_the_set_is_not_read_again(desk: Desk) -> None:
     before = desk.keeper.validators(desk.state)
     desk.ledger.run_block()
     desk.admit("new")

@@ -99,7 +99,7 @@ class CometAdapter:
     """Answers the calls of one engine. Give it to ``AbciServer`` as its handler; all but ``answer_at_once`` happens in the ledger's loop.
 
     ``validators(state)``: 33-byte keys with power, ascending by key. ``peers(state)``: 20-byte ids that may connect;
-    ``bootstrap_peers`` may as well while the ledger is at height 0. ``on_block(finalized, seconds)`` is called after each
+    ``bootstrap_peers`` may as well while the ledger is at height 0, and while ``is_joining()``: what it knows may be old. ``on_block(finalized, seconds)`` is called after each
     commit (seconds: executing and committing). ``retain_height(height)``: the lowest height whose block the engine keeps, 0 for all.
     """
 
@@ -111,11 +111,13 @@ class CometAdapter:
         retain_height: Callable[[int], int] = lambda height: 0,
         snapshots: Snapshots | None = None,
         bootstrap_peers: frozenset[bytes] = frozenset(),
+        is_joining: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:  # fmt: skip
         self._application, self._terms, self._memory = application, terms, memory
         self._screening = ForeignScreening(pool, memory)
         self._validators, self._peers, self._bootstrap_peers = validators, peers, bootstrap_peers
+        self._is_joining = is_joining
         self._on_block, self._retain_height, self._clock = on_block, retain_height, clock
         self._snapshots: Snapshots = NoSnapshots() if snapshots is None else snapshots
         self._pending: _Pending | None = None
@@ -140,10 +142,15 @@ class CometAdapter:
         self.refresh()
 
     def refresh(self) -> None:
-        """Read the committed state anew: after the application was restored under the adapter."""
+        """Read the committed state anew: after the application was restored under the adapter.
+
+        Not between a block's execution and its commit: the application's state is that after the block then.
+        """
         self._pending = None
-        if self._application.info().app_hash:
-            self._engine = self._engine_of(self._application.state)
+        founded = self._application.info().app_hash != b""
+        self._engine = (
+            self._engine_of(self._application.state) if founded else _Engine(self._terms.protocol, 0, ())
+        )
         self._set_filter()
 
     def _engine_of(self, state: State) -> _Engine:
@@ -155,7 +162,8 @@ class CometAdapter:
         """Who may connect from now on. One assignment, since another thread reads it."""
         info = self._application.info()
         allowed = frozenset(self._peers(self._application.state)) if info.app_hash else frozenset[bytes]()
-        self._allowed = allowed | self._bootstrap_peers if info.height == 0 else allowed
+        is_new = info.height == 0 or self._is_joining()
+        self._allowed = allowed | self._bootstrap_peers if is_new else allowed
 
     def answer_at_once(self, request: Message) -> Message | None:
         """The answer to a query, from what the last commit left; None for anything else. Safe in any thread."""
@@ -188,10 +196,8 @@ class CometAdapter:
     def _info(self, request: RequestInfo) -> ResponseInfo:
         """Height 0 without an app hash until block 1 is committed: so the engine calls ``InitChain``."""
         info = self._application.info()
-        protocol = protocol_of(self._application.state).current if info.app_hash else self._terms.protocol
-        if info.height == 0:
-            return ResponseInfo("traco", "", protocol, 0, b"")
-        return ResponseInfo("traco", "", protocol, info.height, info.app_hash)
+        app_hash = info.app_hash if info.height else b""
+        return ResponseInfo("traco", "", self._engine.protocol, info.height, app_hash)
 
     def _init_chain(self, request: RequestInitChain) -> ResponseInitChain:
         """The engine begins: at the founding, and again until block 1 is committed."""
@@ -209,7 +215,7 @@ class CometAdapter:
             )
         if not self._application.info().app_hash:
             self._application.init_chain()
-        self.refresh()
+            self.refresh()
         self._require("block limits", block, BlockParams(self._engine.max_bytes, UNLIMITED_GAS))
         founders = sorted((_scheme_first(update.pub_key), update.power) for update in request.validators)
         self._require("validators", tuple(founders), self._engine.validators)

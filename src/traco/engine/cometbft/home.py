@@ -357,7 +357,7 @@ def _p2p_section(settings: EngineSettings) -> dict[str, Any]:
 def _mempool_section(terms: EngineTerms) -> dict[str, Any]:
     return {
         "type": "flood",
-        "recheck": False,
+        "recheck": True,  # else what expired in the pool is proposed and dropped again and again, in empty blocks
         "size": 50_000,
         "max_txs_bytes": 268_435_456,
         "cache_size": 200_000,

@@ -11,20 +11,17 @@ import contextlib
 import fcntl
 import logging
 import os
-import shutil
 import signal
 import sys
-import tempfile
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections import deque
 from collections.abc import Callable, Mapping
 from io import FileIO
 from pathlib import Path
-from types import TracebackType
-from typing import Final, NamedTuple, NoReturn, Self
+from typing import Final, NamedTuple, NoReturn
 
 from traco.engine.cometbft import launch
-from traco.engine.cometbft.errors import EngineError, EngineFailed
+from traco.engine.cometbft.errors import EngineFailed
 from traco.engine.cometbft.exclusion import ValidatorLock, lock_validator
 from traco.engine.cometbft.home import read_keys, require_signing_state
 from traco.engine.cometbft.symptoms import explained, fatal, plain
@@ -41,9 +38,6 @@ STOP_SECONDS: Final = 10.0
 LAST_WORDS_SECONDS: Final = 2.0  # for the output of an engine that has ended
 MAX_LINE_BYTES: Final = 16_384
 LAST_LINES: Final = 50
-MAX_SOCKET_PATH: Final = 90
-"""Bytes of a socket's path, with some to spare: systems allow 104 to 108."""
-
 _PIPE_BYTES: Final = 1_048_576  # so that the engine can go on writing while the ledger executes a long block
 _READ_BYTES: Final = 65_536
 _PASSED: Final = (
@@ -64,44 +58,6 @@ class EngineWatch(NamedTuple):
     write_line: Callable[[str], None]
     on_failure: Callable[[EngineFailed], None]
     height: Callable[[], int]
-
-
-class RuntimeDirectory:
-    """A new folder for sockets, for this user alone, with a short path; removed at the end. One left by a crash does no harm."""
-
-    def __init__(self) -> None:
-        """Make it, in ``XDG_RUNTIME_DIR`` or the folder for temporary files. Raises ``EngineError``."""
-        places = [place for place in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()) if place]
-        for place in places:
-            with contextlib.suppress(OSError):
-                path = Path(tempfile.mkdtemp(prefix="traco-", dir=place))
-                if len(os.fsencode(path / "abci")) <= MAX_SOCKET_PATH:
-                    self.path = path
-                    return
-                path.rmdir()
-        raise EngineError(
-            "engine.no_runtime_directory",
-            f"no folder for sockets can be made in {' or '.join(places)}, or the path is too long for a socket; set TMPDIR to a "
-            "short path that this user can write to",
-        )
-
-    @property
-    def abci_socket(self) -> Path:
-        """Where the application listens."""
-        return self.path / "abci"
-
-    @property
-    def rpc_socket(self) -> Path:
-        """Where the engine listens."""
-        return self.path / "rpc"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        shutil.rmtree(self.path, ignore_errors=True)
 
 
 class EngineProcess:

@@ -21,21 +21,14 @@ import msgspec
 import uvicorn
 
 from traco.engine.cometbft.errors import EngineError, EngineGone, EngineRefused
+from traco.engine.cometbft.relayed import read_parameters
 from traco.kernel.codec import Codec
 from traco.kernel.light import Evidence, ValidatorSet, header_hash, verify_evidence
-
-METHODS: Final[Mapping[str, frozenset[str]]] = {
-    "commit": frozenset({"height"}),
-    "validators": frozenset({"height", "page", "per_page"}),
-    "consensus_params": frozenset({"height"}),
-}
-"""What is relayed, with the parameters that each takes. All of it is public among members."""
 
 CONFIRMED: Final = frozenset({"validators"})
 """Of these, a second source has to say the same."""
 
 MAX_REQUEST_BYTES: Final = 4_096
-MAX_PARAMETER: Final = 2**63 - 1
 INTERNAL_ERROR: Final = -32_603
 INVALID_REQUEST: Final = -32_600
 
@@ -67,18 +60,6 @@ def trust_of(evidence: bytes, chain: str, founders: ValidatorSet) -> Trust:
     verify_evidence(evidence, chain, founders)
     header = _EVIDENCE.trusted(evidence).last.header
     return Trust(header.height, header_hash(header))
-
-
-def read_parameters(method: str, given: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters of a relayed method, in the engine's form. Raises ``EngineRefused`` for anything else."""
-    if method not in METHODS:
-        raise EngineRefused("relay.unknown", f"{method[:40]!r} is not relayed")
-    found = {name: str(value) for name, value in given.items() if value is not None}
-    for name, value in found.items():
-        is_number = value.isascii() and value.isdecimal() and len(value) < 20 and int(value) <= MAX_PARAMETER
-        if name not in METHODS[method] or not is_number:
-            raise EngineRefused("relay.unknown", f"{method} takes no such parameter as {name[:40]!r}")
-    return found
 
 
 class Relay:

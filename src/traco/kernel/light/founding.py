@@ -14,7 +14,8 @@ from traco.kernel.light.records import (
 _CHAIN_PREFIX: Final = "traco-"
 _CHAIN_DIGITS: Final = 40
 _PLACE: Final = "modules.network.nodes"
-_CONSENSUS_KEY: Final = re.compile(r"01[0-9a-f]{64}")  # whether it is a point: the module, when it founds the ledger
+# Whether it is a point of the curve is for the module to judge, when it founds the ledger.
+_CONSENSUS_KEY: Final = re.compile(r"01[0-9a-f]{64}")
 
 
 class Founding(Protocol):

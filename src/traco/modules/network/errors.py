@@ -200,8 +200,8 @@ class ToleranceLost(Rejected):
 
     code: ClassVar[str] = "network.tolerance_lost"
     says: ClassVar[str] = (
-        "The greatest validator would have {greatest} of {total} voting power, a third or more: the network would stop "
-        "without it, which now it does without none."
+        "The greatest validator would have {greatest} of {total} voting power, a third or more: the network, which now goes "
+        "on without any one validator, would stop without that one."
     )
     advice: ClassVar[str] = "Promote another node first, so that no validator has a third of the power."
     total: int
@@ -214,7 +214,7 @@ class ShareExceeded(Rejected):
 
     code: ClassVar[str] = "network.share_exceeded"
     says: ClassVar[str] = (
-        "The {what} {place!r} would have {share_ppm} ppm of the voting power; the limit is {limit_ppm} ppm."
+        'The {what} "{place}" would have {share_ppm} ppm of the voting power; the limit is {limit_ppm} ppm.'
     )
     advice: ClassVar[str] = (
         "Place the node elsewhere, give it less power, or promote nodes elsewhere first; nodes that do not say where they "

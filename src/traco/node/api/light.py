@@ -11,7 +11,7 @@ from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
-from litestar import Request, get, post
+from litestar import MediaType, Request, Response, get, post
 from litestar.params import PathParameter, QueryParameter
 
 from traco.client.forms import form_type, from_form
@@ -26,6 +26,7 @@ from traco.node.api.reads import Reads
 from traco.node.api.transactions import OCTETS, json_body, require_exact
 from traco.node.link import ApiEnd
 
+UNAVAILABLE: Final = "the engine does not answer at the moment"
 WAIT_SECONDS: Final = 10.0  # for the next block: an idle network makes one every few seconds
 WAITING: Final = 64  # requests at a time that wait for a block that is not there yet; beyond, they ask again
 AT_ONCE: Final = 8  # requests to the engine
@@ -37,6 +38,12 @@ PAUSE_SECONDS: Final = 0.05
 _TABLE_BYTES: Final = 2  # what the keys of a table begin with
 
 ChainHeight = Annotated[int, PathParameter(ge=1, le=MAX_HEIGHT, description="a height: 1 is the first block")]
+EngineMethod = Annotated[
+    str, PathParameter(max_length=32, description="commit, validators or consensus_params")
+]
+OptionalNumber = Annotated[
+    int | None, QueryParameter(ge=0, le=MAX_HEIGHT, description="as the engine's own RPC takes it")
+]
 AtLeast = Annotated[int, QueryParameter(ge=0, le=MAX_HEIGHT, description="of this height or above, at best")]
 
 
@@ -136,7 +143,23 @@ def _header_routes(link: ApiEnd, genesis: bytes) -> list[Any]:
             raise Problem(503, "light.no_seal", "nothing is sealed yet", headers={"Retry-After": "1"})
         return sealed.seal
 
-    return [head, block, seal]
+    @get(
+        "/v1/light/engine/{method:str}", opt=admits(Admits.EVERYBODY), operation_id="askEngine",
+        summary="What the engine of a node that joins by a snapshot asks: commit, validators or consensus_params of a height",
+    )  # fmt: skip
+    async def engine(
+        method: EngineMethod, height: OptionalNumber = None, page: OptionalNumber = None, per_page: OptionalNumber = None
+    ) -> Response[bytes]:  # fmt: skip
+        given = {"height": height, "page": page, "per_page": per_page}
+        parameters = {name: str(value) for name, value in given.items() if value is not None}
+        said = await link.ask_engine(method, parameters)
+        if said.refusal:
+            raise Problem(404, "light.engine_refused", said.refusal)
+        if not said.result:
+            raise Problem(503, "light.unavailable", UNAVAILABLE, headers={"Retry-After": "1"})
+        return Response(said.result, media_type=MediaType.JSON)
+
+    return [head, block, seal, engine]
 
 
 def _no_block(height: int, newest: int) -> Problem:

@@ -1,0 +1,119 @@
+"""Disks that are full, and files that end in the middle of a record, as after a power cut."""
+
+import functools
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from torture_cluster.scene import Fault, Scene
+from torture_cluster.sites import Site
+from traco.node.directory import LEDGER_FILE
+
+ENGINE_LOG: Final = "engine/data/cs.wal/wal"
+LEDGER_LOG: Final = f"{LEDGER_FILE}-wal"
+TORN_BYTES: Final = 4_096
+DISK_BYTES: Final = 268_435_456
+LEFT_BYTES: Final = 262_144
+FULL_SECONDS: Final = 60.0
+BALLAST: Final = "ballast"
+
+
+def torn_engine_log(scene: Scene) -> None:
+    """The engine's write-ahead log ends in garbage, in nothing, or too early."""
+    _tear(scene, ENGINE_LOG, "torn write-ahead log of an engine")
+
+
+def torn_ledger_log(scene: Scene) -> None:
+    """The last blocks of the ledger are gone, as if the disk had lied; the engine hands them over again."""
+    _tear(scene, LEDGER_LOG, "torn write-ahead log of a ledger")
+
+
+def _tear(scene: Scene, name: str, what: str) -> None:
+    (site,) = scene.choose()
+    scene.kill(site)
+    path = site.directory / name
+    if path.exists():
+        _damage(path, scene.random)
+        scene.count(what)
+    scene.network.start([site])
+
+
+def _damage(path: Path, chance: random.Random) -> None:
+    size = path.stat().st_size
+    lost = min(size, chance.randint(1, TORN_BYTES))
+    kind = chance.choice(("cut", "zeros", "garbage"))
+    os.truncate(path, size - lost)
+    if kind != "cut":
+        with path.open("ab") as file:
+            file.write(bytes(lost) if kind == "zeros" else chance.randbytes(lost))
+
+
+def full_disk(scene: Scene) -> None:
+    """A node's disk becomes full under it: it stops; with space made it follows again."""
+    (site,) = scene.choose()
+    site.terminate()
+    site.await_end()
+    with _small_disk(site):
+        scene.network.start([site])
+        ballast = site.directory / BALLAST
+        ballast.write_bytes(bytes(max(0, shutil.disk_usage(site.directory).free - LEFT_BYTES)))
+        scene.count("full disk")
+        scene.network.await_true(
+            lambda: not site.is_started, FULL_SECONDS, lambda: f"{site.name} goes on with a full disk"
+        )  # fmt: skip
+        scene.goes_on(scene.others([site]))
+        site.kill()
+        ballast.unlink()
+        scene.network.start([site])
+        scene.network.await_recovered(scene.honest)
+        site.terminate()
+        site.await_end()
+    scene.network.start([site])
+
+
+@contextmanager
+def _small_disk(site: Site) -> Iterator[None]:
+    """The node's directory on a file system of its own; moved back in the end."""
+    kept = site.directory.with_suffix(".moved")
+    site.directory.rename(kept)
+    site.directory.mkdir(mode=0o700)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", site.directory], check=True)
+    try:
+        site.forget_reader()
+        shutil.copytree(kept, site.directory, dirs_exist_ok=True)
+        yield
+        shutil.rmtree(kept)
+        shutil.copytree(site.directory, kept)
+    finally:
+        site.kill()
+        site.forget_reader()
+        subprocess.run(["umount", site.directory], check=True)
+        site.directory.rmdir()
+        kept.rename(site.directory)
+
+
+@functools.cache
+def needs_mounts() -> str:
+    """Why no small file system can be made here, or nothing."""
+    if os.geteuid() != 0:
+        return "only root mounts a small file system"
+    with tempfile.TemporaryDirectory() as folder:
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=False, capture_output=True
+        )
+        if done.returncode == 0:
+            subprocess.run(["umount", folder], check=True)
+    return "" if done.returncode == 0 else "this machine lets nobody mount a small file system"
+
+
+DISK_FAULTS: Final = (
+    Fault("torn_engine_log", "an engine's write-ahead log is torn", torn_engine_log, 15),
+    Fault("torn_ledger_log", "a ledger's write-ahead log is torn", torn_ledger_log, 15),
+    Fault("full_disk", "a disk becomes full", full_disk, 60, needs_mounts),
+)
