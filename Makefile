@@ -113,6 +113,11 @@ bench-node: venv-dev ## Measure a whole node: REST, projections, statements, res
 	@mkdir -p build
 	$(PY) -m bench.node --output build/bench-node.json
 
+.PHONY: bench-cluster
+bench-cluster: venv-dev engine ## Measure four validators on this machine: rate, latency, catching up; build/bench-cluster.json
+	@mkdir -p build
+	$(PY) -m bench.cluster --output build/bench-cluster.json
+
 ## Others
 
 .PHONY: reference clean

@@ -4,7 +4,7 @@ import os
 import random
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -14,12 +14,13 @@ from bench.market import OWNERS, PER_TRANSACTION, Market, instructions_of, signe
 from bench.node_process import json_of
 from traco.client.keystore import KeyStore
 from traco.client.signer import Signer
-from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import Transfer
 from traco.modules.holding.state import instrument_id
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import GrantRole, party_id
 from traco.node.directory import KEYS_FILE, MEMBER_KEY
+
+T = TypeVar("T")
 
 VALID_MS: Final = 240_000
 PER_REQUEST: Final = 32
@@ -57,7 +58,7 @@ async def fill(nodes: ClusterNodes, market: Market, keys: ExitStack) -> None:
         market.network, (GrantRole(parties, market.member, "cash_operator"),), council, until, os.urandom(16)
     )
     await submit(connection, [grant])
-    for chunk in _chunks(list(_chunks(list(instructions_of(market)), PER_TRANSACTION)), PER_REQUEST):
+    for chunk in _chunks(_chunks(list(instructions_of(market)), PER_TRANSACTION), PER_REQUEST):
         until = await valid_until(connection)
         await submit(
             connection,
@@ -66,10 +67,8 @@ async def fill(nodes: ClusterNodes, market: Market, keys: ExitStack) -> None:
     await connection.close()
 
 
-def _chunks(
-    items: Sequence[Instruction] | Sequence[Sequence[Instruction]], size: int
-) -> list[list[Instruction]]:
-    return [list(items[at : at + size]) for at in range(0, len(items), size)]  # type: ignore[arg-type]
+def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    return [items[at : at + size] for at in range(0, len(items), size)]
 
 
 async def valid_until(connection: Connection) -> int:

@@ -48,18 +48,26 @@ class ClusterNodes:
         (directory / CONFIG_FILE).write_bytes(encode_config(config))
 
     @property
+    def validators(self) -> list[str]:
+        """The names of those that order."""
+        return [node.name for node in self.network.nodes if node.role == "validator"]
+
+    @property
+    def observers(self) -> list[str]:
+        """The names of those that follow; they are not started by themselves."""
+        return [node.name for node in self.network.nodes if node.role == "observer"]
+
+    @property
     def passphrase(self) -> str:
         """That of all key stores."""
         return (self.directory / PASSPHRASE_FILE).read_text().strip()
 
     async def __aenter__(self) -> Self:
-        for node in self.network.nodes:
-            if node.role == "validator":
-                self.start(node.name)
+        for name in self.validators:
+            self.start(name)
         try:
-            for node in self.network.nodes:
-                if node.role == "validator":
-                    await self.ready(node.name)
+            for name in self.validators:
+                await self.ready(name)
         except BaseException:
             self.stop()
             raise

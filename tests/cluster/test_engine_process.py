@@ -101,6 +101,23 @@ def test_a_killed_engine_is_started_again_and_goes_on(engine: InstalledEngine, t
     asyncio.run(story())
 
 
+@pytest.mark.parametrize("point", [0, 5, 9])
+def test_an_engine_that_ends_between_two_steps_of_a_block_goes_on(
+    engine: InstalledEngine, tmp_path: Path, point: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL_TEST_INDEX", str(point))  # the engine's own crash points
+
+    async def story() -> None:
+        async with engine_nodes(engine.program, tmp_path, 1) as [node]:
+            node.write(founding([node.keys]))
+            await node.process.start()
+            await node.reach(3)
+            assert node.process.starts == 2
+            assert node.failures == []
+
+    asyncio.run(story())
+
+
 def test_an_engine_that_is_told_to_stop_ends_in_order(engine: InstalledEngine, tmp_path: Path) -> None:
     async def story() -> None:
         async with engine_nodes(engine.program, tmp_path, 1) as [node]:

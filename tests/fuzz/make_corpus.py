@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from fuzz.campaign import CORPUS, SUFFIX
-from fuzz.targets import evidence, export, keystore
+from fuzz.targets import evidence, export, founding, keystore
 from independent.examples import GENESIS, KEY, NETWORK, START_MS, examples
 from support import abci_samples
 from traco.kernel.codec import Codec, encode
@@ -25,6 +25,8 @@ from traco.kernel.transaction import (
     transaction_id,
 )
 from traco.modules.composition import compose
+from traco.node.founding.card import write_card
+from traco.node.founding.signatures import write_signature
 from traco.node.transfer import BlockFrame, EndFrame, HeadFrame
 
 INVOICES: Final = Path(__file__).parents[2] / "examples" / "invoices"
@@ -48,6 +50,9 @@ def samples() -> Iterator[tuple[str, str, bytes]]:
     yield "checkpoint", "genuine", known["seal"]
     yield "evidence", "three-handovers", evidence.sample(32)
     yield "evidence", "no-handover", evidence.sample(4)
+    yield "founding", "card", write_card(founding.card())
+    yield "founding", "signature", write_signature(founding.signature())
+    yield "founding", "founding", write_signature(founding.founding())
     for place, sample in enumerate(abci_samples.SAMPLES):
         yield "abci", f"{place:02}-{type(sample).__name__}", abci_samples.payload(sample)
     yield "token", "genuine", known["token"]

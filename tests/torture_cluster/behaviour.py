@@ -148,7 +148,6 @@ def _pool(argument: str) -> None:
 
 
 def _filter(argument: str) -> None:
-
     class Everybody(frozenset[bytes]):
         def __contains__(self, peer: object) -> bool:
             return True
@@ -163,7 +162,6 @@ def _filter(argument: str) -> None:
 
 
 def _undurable(argument: str) -> None:
-
     begun = Counter[int]()
 
     @contextmanager

@@ -10,6 +10,8 @@ from torture_cluster.sites import Site
 from traco.modules.network.messages import AdmitNode, PromoteNode, RemoveNode, ReportReady
 from traco.modules.network.state import Placement
 from traco.modules.party.messages import RegisterNode
+from traco.node.backup import back_up
+from traco.node.restore import restore, take_over
 
 KNOCKING_SECONDS: Final = 6.0
 LASTING_SECONDS: Final = 3.0  # a connection that lives so long was let in
@@ -121,8 +123,41 @@ def runs_twice(scene: Scene) -> None:
         shutil.rmtree(copy.directory)
 
 
+def restored_elsewhere(scene: Scene) -> None:
+    """A backup is restored on another machine and takes over, though the first still runs: two validators have one key.
+
+    It is held back until somebody says that it may start. Then one of four breaks the rules, and the others stand it.
+    """
+    (site,) = scene.choose()
+    folder = site.directory.with_name(f"{site.directory.name}-restored")
+    backup = site.directory.with_name(f"{site.directory.name}-backup")
+    made = back_up(site.directory, backup)
+    restore(backup, folder, "quick")
+    copy = site.beside(folder)
+    try:
+        copy.start()
+        if copy.await_end(START_SECONDS) == 0 or "node.restored" not in copy.last_words():
+            raise Difference(
+                "twice", f"a restored copy of {site.name} was not held back: {copy.last_words()}"
+            )
+        scene.count("restored copy held back")
+        take_over(folder, made.height, network_height=max(scene.network.heights(scene.honest).values()))
+        copy.start("machine=second")
+        copy.await_ready(START_SECONDS)
+        scene.count("two machines with one key")
+        scene.lasting(LASTING_SECONDS)
+        scene.goes_on(scene.others([site]))
+        scene.comparison.absorb([*scene.honest, copy])
+    finally:
+        copy.kill()
+        scene.comparison.forget(copy)
+        shutil.rmtree(folder)
+        shutil.rmtree(backup)
+
+
 MEMBER_FAULTS: Final = (
     Fault("unknown_node", "a node that nobody admitted", unknown_node, 20),
     Fault("members", "unknown node, admitted, promoted, removed, returned", removed_validator_returns, 75),
     Fault("runs_twice", "a copy of a node beside it", runs_twice, 10),
+    Fault("restored_elsewhere", "a backup restored elsewhere while the first runs", restored_elsewhere, 40),
 )

@@ -24,15 +24,25 @@ from traco.storage import SnapshotReader
 from traco.storage.rows import StoredBlock
 
 PASSPHRASE: Final = "a passphrase for tests"
-STOP_SECONDS: Final = 30.0
+STOP_SECONDS: Final = 60.0
 ANSWER_SECONDS: Final = 5.0
 POLL_SECONDS: Final = 0.05
+SAMPLE_SECONDS: Final = 0.05
+MOST_SLOWNESS: Final = 6.0
 LEDGER_PROCESS: Final = "traco-ledger"
 LAST_WORDS: Final = 1_500
 BLOCKS_AT_ONCE: Final = 500
 SIGNED_FILE: Final = "engine/data/priv_validator_state.json"
 PLANTED: Final = Path(__file__).parent / "planted"
 FAULT_VARIABLE: Final = "TRACO_TORTURE_FAULT"  # read by planted/sitecustomize.py
+
+
+def slowness() -> float:
+    """How many times as long as on a quiet machine work takes just now: limits of time are for quiet ones."""
+    wall, own = time.monotonic(), time.thread_time()
+    while time.thread_time() - own < SAMPLE_SECONDS:
+        pass
+    return min(MOST_SLOWNESS, max(1.0, (time.monotonic() - wall) / SAMPLE_SECONDS))
 
 
 class Ports(NamedTuple):
@@ -175,6 +185,10 @@ class Site:
         """A node over a copy of its directory, as of this moment, which listens elsewhere."""
         directory = self.directory.with_name(f"{self.directory.name}-copy")
         shutil.copytree(self.directory, directory)
+        return self.beside(directory)
+
+    def beside(self, directory: Path) -> "Site":
+        """A node over another directory with this one's keys, which listens elsewhere."""
         ports = Ports(free_port(), free_port(), self.ports.proxy)
         config = msgspec.json.decode((directory / CONFIG_FILE).read_bytes())
         config["port"], config["engine"]["p2p_port"] = ports.api, ports.peers

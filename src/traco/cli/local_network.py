@@ -99,7 +99,7 @@ def start(
     session: Local,
     directory: Directory,
     node: Only = [],  # noqa: B006
-    timeout: Annotated[float, typer.Option(min=1, max=3_600, help="Seconds to wait until all are ready.")] = 120.0,
+    timeout: Annotated[float, typer.Option(min=1, max=3_600, help="Seconds to wait until all are ready.")] = 300.0,
 ) -> None:  # fmt: skip
     """Start the nodes in the background, and wait until all are ready. Those that run already are left alone."""
     network = read_local(directory)

@@ -18,6 +18,7 @@ from traco.client.ledger import Events, LedgerClient, Party
 from traco.client.results import NodeStatus
 from traco.client.streams import EventStream, LedgerEvent
 from traco.client.transport import Patience
+from traco.client.trust import Trust
 
 __all__ = [
     "DEFAULT_URL",
@@ -34,6 +35,7 @@ __all__ = [
     "NodeStatus",
     "Party",
     "Patience",
+    "Trust",
     "Until",
     "require_final",
     "sign_body",

@@ -27,7 +27,7 @@ from traco.storage import (
     check_pages,
     differences,
 )
-from traco.storage.database import open_reader
+from traco.storage.database import open_reader, read_base, read_meta
 from traco.storage.errors import halting
 from traco.storage.rows import BLOCK_COLUMNS
 
@@ -59,7 +59,8 @@ def audit(
 ) -> AuditReport:
     """Audit the ledger of a node that does not run.
 
-    Raises ``StorageHalt`` where the directory is in use or a page is damaged, ``NodeDirectoryError`` where there is no ledger.
+    Raises ``StorageHalt`` where the directory is in use or a page is damaged, ``NodeDirectoryError`` where there is no ledger
+    (``node.not_founded``), or none since the founding (``ledger.before_snapshot``).
     """
     path = directory / LEDGER_FILE
     genesis = read_genesis(directory)
@@ -67,8 +68,21 @@ def audit(
         raise NodeDirectoryError("node.not_founded", f"{directory} has no ledger; there is nothing to audit")
     with DirectoryLock(directory):
         check_pages(path)
+        require_since_founding(path, "audited")
         with TemporaryDirectory(prefix="audit-", dir=directory) as scratch:
             return compare(path, genesis, Path(scratch) / LEDGER_FILE, progress, screener)
+
+
+def require_since_founding(path: Path, done: str) -> None:
+    """Refuse a ledger that begins with a snapshot, for what needs every block. Raises ``NodeDirectoryError``."""
+    with halting(str(path)), closing(open_reader(str(path), None)) as connection:
+        first = read_base(read_meta(connection, str(path))).height
+    if first > 0:
+        raise NodeDirectoryError(
+            "ledger.before_snapshot",
+            f"this node joined by a snapshot of block {first}; a ledger can be {done} where its blocks are there since the "
+            "founding. traco node rebuild executes those that are here again",
+        )
 
 
 def compare(

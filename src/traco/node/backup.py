@@ -43,6 +43,7 @@ from traco.node.copies import (
     appearing_directory,
     copy_file,
     digest_of,
+    make_folder_of,
     require_space,
     say_nothing,
 )
@@ -126,7 +127,7 @@ def back_up(
             _copy_database(directory / EVIDENCE_FILE, made / EVIDENCE_FILE, None, report)
         for name in (*PLAIN_FILES, *(KEY_FILES if keys else ())):
             if (directory / name).exists():
-                (made / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder_of(made, name)
                 copy_file(directory / name, made / name)
         if seal is not None:
             _write(made / CHECKPOINT_FILE, sign_checkpoint(head, network, seal))

@@ -8,7 +8,7 @@ Made with the application, ``run`` inside the event loop until cancelled; it end
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -22,6 +22,7 @@ from traco.engine.cometbft.home import (
     LOG_LEVELS,
     EngineSettings,
     EngineTerms,
+    StateSync,
     engine_block_bytes,
     engine_genesis,
     peer_address,
@@ -34,7 +35,7 @@ from traco.engine.cometbft.process import EngineProcess, EngineWatch
 from traco.engine.cometbft.rpc import EngineClient
 from traco.engine.cometbft.runtime import RuntimeDirectory
 from traco.engine.cometbft.seals import HandoverStore, Seals
-from traco.kernel.application import Application
+from traco.kernel.application import Application, Finalized
 from traco.kernel.errors import Halt
 from traco.kernel.genesis import Genesis
 from traco.kernel.instruction import KernelParameters
@@ -45,7 +46,9 @@ from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.state import NodeRecord
 from traco.node.configuration import NodeConfig
 from traco.node.figures import EngineFigures
+from traco.node.joining import Joining
 from traco.node.logs import engine_log
+from traco.storage import LedgerStore
 
 ENGINE_FOLDER: Final = "engine"
 EVIDENCE_FILE: Final = "evidence.db"
@@ -59,8 +62,9 @@ class Cluster:
 
     def __init__(
         self, directory: Path, founding: Genesis, application: Application, pool: ScreeningPool, memory: ScreeningMemory,
-        config: NodeConfig,
+        config: NodeConfig, store: LedgerStore, replaced: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
+        """``replaced`` is called when the ledger's file is another one, restored from a snapshot."""
         self._home = (directory / ENGINE_FOLDER).absolute()
         self._founding, self._application = founding, application
         self._config, self._name = config.engine, directory.name
@@ -81,6 +85,8 @@ class Cluster:
         self.client = EngineClient(self._runtime.rpc_socket)
         self.seals = Seals(self.client, self._handovers, founding_validators(founding))
         self.engine = CometEngine(application, self._broadcast, self.seals.evidence)
+        self._joining = Joining(directory, founding, application, store, self.seals, self._config, replaced)
+        self._state_sync: StateSync | None = None
         limits = founding.kernel_parameters()
         terms = ChainTerms(
             chain_id(application.network), founding.time_ms, founding.protocol,
@@ -90,7 +96,8 @@ class Cluster:
         self._peers_watch = PeerWatch(self.client, self._keys.peer, self._wanted, self._cut)
         self._adapter = CometAdapter(
             application, terms, pool, memory, validators=self._keeper.validators, peers=self._peers,
-            on_block=self.engine.committed, bootstrap_peers=frozenset(self._bootstrap),
+            on_block=self._on_block, bootstrap_peers=frozenset(self._bootstrap), snapshots=self._joining.snapshots,
+            retain_height=self._joining.retain_height,
             is_joining=lambda: self._peers_watch.sight.is_catching_up,
         )  # fmt: skip
         self._failed: asyncio.Future[None] | None = None
@@ -121,6 +128,15 @@ class Cluster:
             self._write_home()
             await self._process.restart(f"{len(peers)} peers are connected that the ledger does not admit")
 
+    def _on_block(self, finalized: Finalized, seconds: float) -> None:
+        self.engine.committed(finalized, seconds)
+        self._joining.taker.committed(finalized.block.height)
+
+    def _gateways(self) -> list[str]:
+        """Those of the other nodes, as far as this one knows the ledger."""
+        known = self._keeper.peers(self._application.state)
+        return [record.gateway for peer, record in sorted(known.items()) if peer != self._keys.peer]
+
     def _fail(self, error: BaseException) -> None:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
@@ -134,6 +150,10 @@ class Cluster:
             watch = EngineWatch(self._write_line, lambda _: None, lambda: self._application.info().height)
             process = EngineProcess(self._program, self._home, self._runtime.rpc_socket, watch)
             self._process = process
+            if self._joining.wants_to_join():
+                self._state_sync = await self._joining.begin(
+                    self._runtime.abci_socket.parent, self._gateways()
+                )
             self._write_home()
             await process.start()
             tasks = [
@@ -155,6 +175,7 @@ class Cluster:
         except EngineError as error:
             raise Halt(f"the engine cannot go on. {error}") from error
         finally:
+            await self._joining.end()
             await server.stop()
             await self.client.aclose()
 
@@ -178,6 +199,7 @@ class Cluster:
             p2p_host=config.p2p_host, p2p_port=config.p2p_port, external_address=config.external_address,
             peers=tuple(peer_address(each, address) for each, address in sorted(peers.items())),
             metrics_port=config.metrics_port, log_level=self._log_level,
+            state_sync=self._state_sync if self._joining.wants_to_join() else None,
         )  # fmt: skip
         write_home(self._home, engine_genesis(self._founding), terms, settings)
 

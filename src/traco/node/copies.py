@@ -120,6 +120,12 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder_of(folder: Path, name: str) -> None:
+    """Make the folders, of mode 0700, in which the file ``name`` (a path inside ``folder``) is to be."""
+    for parent in reversed(Path(name).parents[:-1]):
+        (folder / parent).mkdir(mode=0o700, exist_ok=True)
+
+
 def digest_of(path: Path) -> Digest:
     """Size and hash of a file as it can be read now."""
     hasher, size = sha256(), 0

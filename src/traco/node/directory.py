@@ -45,6 +45,7 @@ RESTORED_FILE: Final = "restored.json"  # holds back a restored copy, so that th
 CARD_FILE: Final = "card.json"
 FOUNDING_FILE: Final = "founding.json"
 ENGINE_FOLDER: Final = "engine"
+SNAPSHOTS_FOLDER: Final = "snapshots"  # for nodes that join
 CONSENSUS_KEY_FILE: Final = "engine/config/priv_validator_key.json"
 PEER_KEY_FILE: Final = "engine/config/node_key.json"
 SIGNING_STATE_FILE: Final = "engine/data/priv_validator_state.json"

@@ -46,6 +46,7 @@ TRANSACTION_OVERHEAD: Final = 5  # bytes of a transaction's length in an envelop
 MAX_READY: Final = 20_000  # screened transactions waiting for an envelope; beyond it submitters wait
 MAX_READY_BYTES: Final = 33_554_432  # the same limit in bytes, for large transactions
 REMEMBERED: Final = 200_000  # results kept for those who ask again; older ones are found in the store
+ROOM_S: Final = 0.5  # between looks for room in an engine that makes no blocks
 LONGEST_SLEEP_S: Final = 60.0  # the machine's clock may be set while we sleep until something falls due
 
 _ENVELOPE: Final[Codec[Envelope]] = Codec(Envelope)
@@ -260,6 +261,8 @@ class Gateway:
         delay = None
         if due is not None:
             delay = min(LONGEST_SLEEP_S, max(0, due - self._engine.block_time_ms()) / 1000)
+        if self._ready:
+            delay = ROOM_S  # what waits for room may get it by waiting alone
         try:
             # not wait_for: in Python 3.11 it swallows a cancellation that comes together with work
             async with asyncio.timeout(delay):

@@ -5,7 +5,7 @@
     a restored file -> the node's ledger                  swapped in, and the application goes on from it
     engine          -> relay (unix socket) -> gateways    what its light client asks while it joins
 
-A node joins by a snapshot where its configuration says so and neither its ledger nor its engine has a block. It trusts the
+A node joins by a snapshot where its configuration says so and its ledger has executed no block. It trusts the
 header that a gateway's seal ends with, after the validators of the genesis have vouched for it, hand over by hand over.
 """
 
@@ -20,7 +20,7 @@ import httpx
 import msgspec
 
 from traco.engine.cometbft.errors import EngineGone, EngineRefused
-from traco.engine.cometbft.home import EVIDENCE_BLOCKS, StateSync, has_blocks
+from traco.engine.cometbft.home import EVIDENCE_BLOCKS, StateSync
 from traco.engine.cometbft.relay import Relay, RelayServer, trust_of
 from traco.engine.cometbft.seals import Seals
 from traco.engine.cometbft.snapshots import NodeSnapshots
@@ -30,8 +30,7 @@ from traco.kernel.application import Application
 from traco.kernel.genesis import Genesis, write_genesis
 from traco.kernel.light import LightInvalid, ValidatorSet, chain_id, founding_validators
 from traco.node.configuration import EngineConfig
-from traco.node.directory import LEDGER_FILE
-from traco.node.rollback import SNAPSHOTS_FOLDER
+from traco.node.directory import LEDGER_FILE, SNAPSHOTS_FOLDER
 from traco.storage import LedgerStore
 from traco.storage.copying.form import terms_of
 from traco.storage.copying.shelf import Shelf
@@ -109,17 +108,14 @@ class Joining:
         return self.snapshots.retain_height(height, self._config.retain_blocks, EVIDENCE_BLOCKS)
 
     async def _adopt(self, made: Path) -> None:
-        await asyncio.to_thread(self._store.replace, lambda: replace_ledger(made, self._ledger))
-        await asyncio.to_thread(self._application.reload)
+        # All at once, in the ledger's event loop: nobody finds the store closed, or the file another one.
+        self._store.replace(lambda: replace_ledger(made, self._ledger))
+        self._application.reload()
         self._replaced()
 
-    def wants_to_join(self, home: Path) -> bool:
-        """Whether this node is to begin with a snapshot."""
-        return (
-            self._config.state_sync
-            and not has_blocks(home)
-            and self._application.info().height == self._store.first_height
-        )
+    def wants_to_join(self) -> bool:
+        """Whether this node is to begin with a snapshot: also where it restored one, and its engine does not know of it."""
+        return self._config.state_sync and self._application.info().height == self._store.first_height
 
     async def begin(
         self, runtime: Path, gateways: Sequence[str], trusted: ssl.SSLContext | None = None

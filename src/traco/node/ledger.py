@@ -132,6 +132,7 @@ class LedgerNode:
             if founding.seal.kind == CLUSTER:
                 self.cluster = Cluster(
                     directory, founding, self.application, self._pool, self._screener, config or NodeConfig(),
+                    self.store, self._file_replaced,
                 )  # fmt: skip
                 opened.callback(self.cluster.close)
                 self.engine: Engine = self.cluster.engine
@@ -186,6 +187,10 @@ class LedgerNode:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _file_replaced(self) -> None:
+        """A restored snapshot took the ledger's place."""
+        self._opened_file = _identity(self._file)
 
     async def _watch_file(self) -> None:
         """Whether the ledger's file is still the one that was opened. Raises ``Halt``.

@@ -26,7 +26,7 @@ from traco.kernel.finality import FinalityReceipt, verify_receipt
 from traco.kernel.genesis import Genesis, network_id, parse_genesis
 from traco.kernel.seal import Checkpoint
 from traco.node.ahead import processes_for_verifying, stored_ahead
-from traco.node.audit import Progress, compare
+from traco.node.audit import Progress, compare, require_since_founding
 from traco.node.backup import (
     CHECKPOINT_FILE,
     MANIFEST_FILE,
@@ -43,6 +43,7 @@ from traco.node.copies import (
     Report,
     appearing_directory,
     copy_file,
+    make_folder_of,
     require_space,
     say_nothing,
     sync,
@@ -134,7 +135,7 @@ def restore(
 
 
 def _copy(backup: Path, made: Path, name: str, entry: FileEntry, report: Report) -> None:
-    (made / name).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder_of(made, name)
     try:
         found = copy_file(
             backup / name, made / name, lambda done: report(CopyProgress(name, done, entry.bytes))
@@ -154,6 +155,7 @@ def _verify(path: Path, genesis: bytes, level: Level, report: Report, processes:
         return verify_quickly(path, genesis, report)
     report(CopyProgress("pages", 0, 1))
     check_pages(path)
+    require_since_founding(path, "executed again (take --level quick)")
     return verify_fully(path, genesis, report, processes)
 
 
@@ -292,6 +294,6 @@ def _begin_again(directory: Path, genesis: Genesis, height: int, network_height:
     found_ledger(directory, genesis)
     rmtree(directory / ENGINE_FOLDER / "data", ignore_errors=True)
     path = directory / SIGNING_STATE_FILE
-    path.parent.mkdir(mode=0o700, parents=True)
+    make_folder_of(directory, SIGNING_STATE_FILE)
     state = {"height": str(network_height + 1), "round": LAST_ROUND, "step": PRECOMMIT}
     replace_private(path, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n", None)

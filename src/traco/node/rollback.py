@@ -27,7 +27,13 @@ from traco.kernel.screening import DirectScreener, Screener
 from traco.modules.composition import compose
 from traco.node.ahead import processes_for_verifying, screening_ahead
 from traco.node.copies import CopyProgress, CopyRefused, Report, require_space, say_nothing
-from traco.node.directory import LEDGER_FILE, NodeDirectoryError, read_genesis, require_complete
+from traco.node.directory import (
+    LEDGER_FILE,
+    SNAPSHOTS_FOLDER,
+    NodeDirectoryError,
+    read_genesis,
+    require_complete,
+)
 from traco.storage import DirectoryLock, LedgerStore
 from traco.storage.copying.carrying import carry_over
 from traco.storage.copying.form import PieceRefused, SnapshotRefused
@@ -38,9 +44,6 @@ from traco.storage.database import open_reader, read_base, read_meta
 from traco.storage.errors import halting
 from traco.storage.loading import read_head
 from traco.storage.schema import SWEEP_BLOCKS
-
-SNAPSHOTS_FOLDER: Final = "snapshots"
-"""Snapshots for nodes that join, in a node's directory."""
 
 _ENVELOPES: Final = msgspec.msgpack.Decoder(tuple[bytes, ...])
 _BLOCKS_AT_ONCE: Final = 32

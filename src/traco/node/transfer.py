@@ -29,6 +29,7 @@ from traco.kernel.receipt import BlockRecord
 from traco.kernel.seal import Checkpoint
 from traco.modules.composition import compose
 from traco.node.ahead import processes_for_verifying, screening_ahead
+from traco.node.audit import require_since_founding
 from traco.node.copies import (
     CopyProgress,
     CopyRefused,
@@ -119,6 +120,7 @@ def export_ledger(
     path = directory / LEDGER_FILE
     if not path.exists():
         raise CopyRefused("export.no_ledger", f"{path} is missing; there is nothing to export")
+    require_since_founding(path, "exported")
     with (
         appearing_file(target, "export.exists") as made,
         halting(str(path)),

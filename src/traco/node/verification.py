@@ -43,7 +43,7 @@ from traco.kernel.transaction import (
 )
 from traco.node.copies import CopyProgress, CopyRefused, Report, say_nothing
 from traco.storage import StoredBlock, check_pages
-from traco.storage.database import open_reader, read_meta, require_network
+from traco.storage.database import Base, open_reader, read_base, read_meta, require_network
 from traco.storage.errors import halting
 from traco.storage.loading import Head, read_deltas, read_head, read_tree
 from traco.storage.rows import BLOCK_COLUMNS, stored_block
@@ -91,7 +91,7 @@ def verify_quickly(path: Path, genesis: bytes, report: Report = say_nothing) -> 
             network_id(parse_genesis(meta["genesis"])) == network, "the stored genesis is another one", 0
         )
         head = read_head(connection)
-        transactions, state_root = _verify_blocks(connection, head, report)
+        transactions, state_root = _verify_blocks(connection, head, read_base(meta), report)
         keys = _verify_state(connection, head, state_root, report)
         connection.execute("ROLLBACK")
     return Verification(head.height, head.time_ms, head.app_hash, transactions, keys)
@@ -118,9 +118,15 @@ def vouches_for(sealed: Checkpoint, block: Checkpoint, genesis: bytes) -> bool:
     return same_block and sealed.time_ms >= block.time_ms
 
 
-def _verify_blocks(connection: apsw.Connection, head: Head, report: Report) -> tuple[int, bytes]:
-    """Every block in order. How many transactions there are, and the state root of the last block."""
-    history, transactions, expected, previous_ms = Frontier(), 0, 0, 0
+def _verify_blocks(
+    connection: apsw.Connection, head: Head, base: Base, report: Report
+) -> tuple[int, bytes]:
+    """Every block in order, from the founding or the snapshot that the store was made of.
+
+    How many transactions there are, and the state root of the last block.
+    """
+    history = Frontier.decode(base.size, base.frontier)
+    transactions, expected, previous_ms = 0, base.height, 0
     block: StoredBlock | None = None
     for block in _blocks(connection):
         height = block.height
@@ -138,7 +144,9 @@ def _verify_blocks(connection: apsw.Connection, head: Head, report: Report) -> t
     if block is None or block.height != head.height:
         raise _unsound("the last block is missing", head.height)
     _require(
-        connection.execute("SELECT count(*) FROM history").get == history.size, "history rows", head.height
+        connection.execute("SELECT count(*) FROM history").get == history.size - base.size,
+        "history rows",
+        head.height,
     )
     return transactions, block.state_root
 

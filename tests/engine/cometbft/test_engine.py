@@ -13,6 +13,7 @@ from traco.engine.cometbft import engine as subject
 from traco.engine.cometbft.engine import CometEngine
 from traco.engine.cometbft.errors import EngineBusy, EngineError, EngineGone, EngineRefused, KnownTransaction
 from traco.kernel.errors import Halt
+from traco.node import gateway as gateway_module
 from traco.node.gateway import Gateway, Status
 
 
@@ -68,6 +69,7 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subject, "SILENCE_S", 0.0)
     monkeypatch.setattr(subject, "BUSY_S", 0.0)
     monkeypatch.setattr(subject, "SEAL_S", 0.02)
+    monkeypatch.setattr(subject, "STALLED_S", 1e9)
 
 
 def work(network: Network, what: Callable[[Gateway], Awaitable[None]]) -> None:
@@ -183,6 +185,20 @@ def test_more_than_a_few_envelopes_at_a_time_wait_for_room(network: Network) -> 
         network.decide(network.seen[-1])
         for each in submitted:
             assert (await each)[0].status is Status.FINAL
+
+    work(network, what)
+
+
+def test_in_a_network_without_blocks_submissions_become_durable_all_the_same(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subject, "STALLED_S", 0.0)
+    monkeypatch.setattr(gateway_module, "ROOM_S", 0.0)
+
+    async def what(gateway: Gateway) -> None:
+        for index in range(subject.IN_FLIGHT + 3):
+            (result,) = await gateway.submit([network.office.add(f"n{index}")], until_final=False)
+            assert result.status is Status.RECEIVED
 
     work(network, what)
 

@@ -20,7 +20,6 @@ from traco.engine.cometbft.home import (
     engine_block_bytes,
     engine_config,
     engine_genesis,
-    has_blocks,
     peer_address,
     read_keys,
     require_signing_state,
@@ -167,13 +166,6 @@ def test_without_the_record_of_what_was_signed_a_validator_does_not_start(tmp_pa
     (tmp_path / STATE).unlink()
     with pytest.raises(EngineKeysInvalid, match=r"engine\.signing_state_missing"):
         require_signing_state(tmp_path)
-
-
-def test_a_home_has_blocks_once_the_engine_stored_some(tmp_path: Path) -> None:
-    create_keys(tmp_path)
-    assert not has_blocks(tmp_path)
-    (tmp_path / "data" / "blockstore.db").mkdir()
-    assert has_blocks(tmp_path)
 
 
 def test_a_peer_is_named_by_id_and_address() -> None:

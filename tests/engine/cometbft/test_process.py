@@ -120,6 +120,22 @@ def test_an_engine_runs_in_its_home_and_in_a_group_of_its_own(tmp_path: Path) ->
     play(Stage(tmp_path, STAY), story)
 
 
+def test_paths_may_be_relative_to_where_the_node_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = Stage(tmp_path, STAY)
+    monkeypatch.chdir(tmp_path)
+    stage.home, stage.program = Path("engine"), Path("program")
+    stage.process = stage.make()
+
+    async def story(stage: Stage) -> None:
+        await stage.process.start()
+        await stage.until(lambda: stage.lines == ["up"])
+        assert len(stage.starts()) == 1
+
+    play(stage, story)
+
+
 def test_the_environment_brings_neither_secrets_nor_settings(tmp_path: Path) -> None:
     stage = Stage(tmp_path, "print(sorted(os.environ), flush=True); " + STAY)
     stage.process = stage.make(
@@ -288,6 +304,25 @@ def test_a_restart_is_no_sign_of_illness(tmp_path: Path) -> None:
         assert stage.failures == []
 
     play(Stage(tmp_path, STAY), story)
+
+
+def test_what_an_engine_says_while_it_ends_in_order_is_no_failure(tmp_path: Path) -> None:
+    noisy = (
+        "signal.signal(15, lambda *_: (print('CONSENSUS FAILURE!!! err=closed', flush=True), sys.exit(0))); "
+        + STAY
+    )
+
+    async def story(stage: Stage) -> None:
+        await stage.process.start()
+        for count in (1, 3):
+            await stage.until(lambda count=count: len(stage.lines) == count)  # type: ignore[misc]
+            await stage.process.restart("for a test")
+        await stage.until(lambda: len(stage.lines) == 5)
+        await stage.process.stop()
+        assert stage.failures == []
+        assert len(stage.lines) == 6
+
+    play(Stage(tmp_path, noisy), story)
 
 
 def test_it_can_be_started_after_it_was_stopped(tmp_path: Path) -> None:

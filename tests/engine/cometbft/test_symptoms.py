@@ -16,7 +16,7 @@ SYNCING = 'E[2026-11-21|15:57:51.960] Error in validation                       
         (SYNCING, "engine.diverged"),
         ("panic: state.AppHash does not match AppHash after replay. Got", "engine.diverged"),
         ('E[] CONSENSUS FAILURE!!! module=consensus err="failed to apply block; error commit failed for application"', "engine.consensus_failure"),
-        ("ERROR: failed to start node: found signature from the same key", "engine.double_sign"),
+        ('E[] CONSENSUS FAILURE!!! module=consensus err="write wal: no space left on device"', "engine.disk_full"),
         ("ERROR: error during handshake: app block height (9) is higher than core (3)", "engine.blocks_lost"),
         ("ERROR: app block height (0) is too far below block store base (50)", "engine.ledger_lost"),
     ],

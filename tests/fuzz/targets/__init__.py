@@ -17,6 +17,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "evidence": ("traco.kernel.light",),
     "export": ("traco.node.transfer",),
     "fields": ("traco.services.doc",),
+    "founding": ("traco.node.founding",),
     "genesis": ("traco.kernel.genesis", "traco.kernel.founding", "traco.modules.party.genesis"),
     "invoice": ("traco.services.doc",),
     "keystore": ("traco.client.keystore_file", "traco.client.signer"),

@@ -122,5 +122,9 @@ def test_a_network_goes_on_exactly_with_more_than_two_thirds(each: list[int], lo
     assert shares.goes_on_without(lost, total) == (lost == 0 or 3 * (total - lost) > 2 * total)
 
 
+def test_without_validators_there_is_no_greatest_and_nothing_is_tolerated() -> None:
+    assert (shares.greatest_of(()), shares.total_of(()), shares.tolerates_one(())) == (0, 0, False)
+
+
 def test_shares_are_rounded_down_and_nothing_has_none() -> None:
     assert [shares.share_ppm(1, 3), shares.share_ppm(2, 2), shares.share_ppm(0, 0)] == [333_333, 1_000_000, 0]

@@ -152,10 +152,12 @@ ROUTES = {
     "/v1/light/head": Route("GET", "/v1/light/head", Admits.EVERYBODY),
     "/v1/light/blocks/{height}": Route("GET", "/v1/light/blocks/3", Admits.EVERYBODY),
     "/v1/light/seal": Route("GET", "/v1/light/seal", Admits.EVERYBODY),
+    "/v1/light/engine/{method}": Route("GET", "/v1/light/engine/commit?height=1", Admits.EVERYBODY),
     **{f"/v1/proofs/{name}": Route("POST", f"/v1/proofs/{name}", Admits.PRINCIPAL, "", b"[]") for name in PROVEN},
 }  # fmt: skip
 ANSWERED_WITH = {
     "/v1/transactions": 422, "/v1/events": 400, "/v1/fingerprints": 400, "/v1/light/blocks/{height}": 404,
+    "/v1/light/engine/{method}": 404,
 }  # fmt: skip
 """What those who are admitted get for an example that is no good; nobody signs headers for the embedded engine."""
 

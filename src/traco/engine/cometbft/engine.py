@@ -22,6 +22,8 @@ from traco.kernel.instruction import KernelParameters
 IN_FLIGHT: Final = 4
 """Envelopes of this node on their way. More make envelopes smaller, fewer make a transaction wait for a whole round."""
 
+MOST: Final = 64  # envelopes on their way in a network that makes no blocks; beyond it submitters wait
+STALLED_S: Final = 1.0  # without a block: longer than rounds take that have to be repeated
 SILENCE_S: Final = 2.0  # an envelope that was accepted and is in no block for so long is offered again
 BUSY_S: Final = 0.2  # before the next attempt where the engine takes nothing, or is not there
 SEAL_S: Final = 10.0  # longer than an idle network takes to its next block
@@ -50,6 +52,7 @@ class CometEngine:
         self._running = False
         self._wake: Callable[[], None] = lambda: None
         self._grown = asyncio.Event()  # replaced with every block
+        self._last_block = clock()
         self._seal = Seal(b"", 0)
         self._sealing = asyncio.Lock()
         self.last_block_seconds = 0.0
@@ -75,8 +78,12 @@ class CometEngine:
         return failure
 
     def has_room(self) -> bool:
-        """Whether another envelope would help; more at a time are only smaller ones."""
-        return len(self._offered) < IN_FLIGHT
+        """Whether another envelope would help; more at a time are only smaller ones.
+
+        In a network that makes no blocks, more are taken all the same: so that what is submitted becomes durable.
+        """
+        waiting = len(self._offered)
+        return waiting < IN_FLIGHT or (waiting < MOST and self._clock() - self._last_block > STALLED_S)
 
     def wants_block(self) -> bool:
         """Whether a committed block waits to be handed out."""
@@ -101,6 +108,7 @@ class CometEngine:
         for envelope in finalized.block.envelopes:
             self._end(envelope)
         self._blocks.append((finalized, seconds))
+        self._last_block = self._clock()
         grown, self._grown = self._grown, asyncio.Event()
         grown.set()
         self._wake()

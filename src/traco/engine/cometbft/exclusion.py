@@ -2,7 +2,8 @@
 
 The lock is a name in the system's table of local sockets, not a file: it is the same for all users and services of the machine
 whatever folders they see, and it is gone when the last process that holds it ends, however that ends. The engine inherits it,
-so that it outlives a ledger process that was killed as long as the engine does. Two machines are not kept apart by it.
+so that it outlives a ledger process that was killed as long as the engine does. Two machines are not kept apart by it, nor
+are containers with a network of their own.
 """
 
 import asyncio

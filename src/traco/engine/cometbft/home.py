@@ -45,7 +45,6 @@ _GENESIS: Final = "config/genesis.json"
 _NODE_KEY: Final = "config/node_key.json"
 _VALIDATOR_KEY: Final = "config/priv_validator_key.json"
 _VALIDATOR_STATE: Final = "data/priv_validator_state.json"
-_BLOCKS: Final = "data/blockstore.db"
 _PUBLIC_TYPE: Final = "tendermint/PubKeyEd25519"
 _SECRET_TYPE: Final = "tendermint/PrivKeyEd25519"  # noqa: S105 - the name of a type
 _MAX_KEY_FILE_BYTES: Final = 4_096
@@ -81,11 +80,7 @@ class StateSync(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is local to one engine.
-
-    ``peers`` are ``<id in hex>@host:port`` and always kept connected. ``double_sign_check_height``: how many of the last
-    blocks the engine searches for its own signature before it takes part (0: none); it ends where it finds one.
-    """
+    """What is local to one engine. ``peers`` are ``<id in hex>@host:port`` and always kept connected."""
 
     moniker: str
     abci_socket: Path
@@ -96,7 +91,6 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[str, ...] = ()
     metrics_port: int | None = None
     log_level: str = LOG_LEVELS["info"]
-    double_sign_check_height: int = 0
     state_sync: StateSync | None = None
 
 
@@ -154,11 +148,6 @@ def require_signing_state(home: Path) -> None:
             f"{home / _VALIDATOR_STATE} is missing. It says what this validator signed last; without it the validator might "
             "sign two blocks of one height. Restore the folder from where it is; if it is gone for good: traco node takeover",
         )
-
-
-def has_blocks(home: Path) -> bool:
-    """Whether the engine has ever stored blocks here."""
-    return (home / _BLOCKS).exists()
 
 
 def _new_key() -> tuple[bytes, bytes]:
@@ -291,7 +280,7 @@ def engine_config(terms: EngineTerms, settings: EngineSettings) -> str:
         "mempool": _mempool_section(terms),
         "statesync": _state_sync_section(settings.state_sync),
         "blocksync": {"version": "v0"},
-        "consensus": _consensus_section(terms, settings),
+        "consensus": _consensus_section(terms),
         "storage": {"discard_abci_responses": True},
         "tx_index": {"indexer": "null"},
         "instrumentation": {
@@ -384,7 +373,7 @@ def _state_sync_section(wanted: StateSync | None) -> dict[str, Any]:
     }
 
 
-def _consensus_section(terms: EngineTerms, settings: EngineSettings) -> dict[str, Any]:
+def _consensus_section(terms: EngineTerms) -> dict[str, Any]:
     return {
         "timeout_propose": f"{terms.propose_ms}ms",
         "timeout_propose_delta": f"{terms.propose_step_ms}ms",
@@ -398,7 +387,6 @@ def _consensus_section(terms: EngineTerms, settings: EngineSettings) -> dict[str
         "create_empty_blocks_interval": f"{terms.empty_block_ms}ms",
         "peer_gossip_sleep_duration": "2ms",
         "peer_query_maj23_sleep_duration": "2s",
-        "double_sign_check_height": settings.double_sign_check_height,
         "block_time_tolerance": "60s",
     }
 

@@ -66,7 +66,8 @@ class EngineProcess:
     def __init__(
         self, program: Path, home: Path, rpc_socket: Path, watch: EngineWatch, environment: Mapping[str, str] | None = None
     ) -> None:  # fmt: skip
-        self._program, self._home, self._rpc_socket, self._watch = program, home, rpc_socket, watch
+        self._program, self._home = program.absolute(), home.absolute()  # the engine works in its home
+        self._rpc_socket, self._watch = rpc_socket, watch
         self._environment = os.environ if environment is None else environment
         self._process: Process | None = None
         self._lock: ValidatorLock | None = None
@@ -227,8 +228,8 @@ class EngineProcess:
         line = plain(raw[:MAX_LINE_BYTES].decode("utf-8", "replace"))
         self._last_lines.append(line)
         self._watch.write_line(line)
-        found = fatal(line)
-        if found is not None and not self._stopping.is_set():
+        # an engine that is told to end may fail over files that it has just closed
+        if not self._stopping.is_set() and not self._restarting and (found := fatal(line)):
             self._fail(*found)
 
     def _judge_exit(self) -> float | None:

@@ -123,6 +123,10 @@ class EngineClient:
         found = await self._ask("net_info", {})
         return tuple(_read(read_peer, each) for each in found["peers"])
 
+    async def waiting(self) -> int:
+        """How many transactions its pool has."""
+        return int((await self._ask("num_unconfirmed_txs", {}))["total"])
+
     async def dial(self, peers: Sequence[str]) -> None:
         """Connect to peers (``id@host:port``), each once. Whether it worked is seen from ``peers`` some seconds later."""
         wanted = {"peers": list(peers), "persistent": False, "unconditional": False, "private": False}

@@ -20,21 +20,13 @@ _DIVERGED: Final = (
     "this node computed another state than the network agreed on; see what differs with `traco node compare`, go back one "
     "block with `traco node rollback`, and start the node again"
 )
+_DISK_FULL: Final = "the disk is full; make space, and start the node again"
 FATAL: Final = (
     Symptom(("CONSENSUS FAILURE", "wrong Block.Header."), "engine.diverged", _DIVERGED),
     # block sync has checked the signatures by then: the block is the network's, and what differs is ours
     Symptom(("Error in validation", "wrong Block.Header."), "engine.diverged", _DIVERGED),
     Symptom(("AppHash does not match AppHash after replay",), "engine.diverged", _DIVERGED),
     Symptom(("does not match app's AppHash",), "engine.diverged", _DIVERGED),
-    Symptom(("Failed to validate block with app hash",), "engine.diverged", _DIVERGED),
-    Symptom(
-        ("CONSENSUS FAILURE", "found signature from the same key"), "engine.double_sign",
-        "this validator key has signed recent blocks from somewhere else; make sure that no other node has it, wait, and start again",
-    ),
-    Symptom(
-        ("found signature from the same key",), "engine.double_sign",
-        "this validator key has signed recent blocks from somewhere else; make sure that no other node has it, wait, and start again",
-    ),
     Symptom(
         ("app block height", "is higher than core"), "engine.blocks_lost",
         "the ledger is ahead of the engine's folder: restore the engine's data folder that belongs to it, or the whole node from one backup",
@@ -43,10 +35,7 @@ FATAL: Final = (
         ("app block height", "is too far below block store base"), "engine.ledger_lost",
         "the engine has pruned the blocks that the ledger lacks: restore the ledger, or let the node join anew by a snapshot",
     ),
-    Symptom(
-        ("genesis doc hash",), "engine.other_genesis",
-        "the engine's folder belongs to another network: use the folder that was made with this genesis",
-    ),
+    Symptom(("CONSENSUS FAILURE", "no space left on device"), "engine.disk_full", _DISK_FULL),
     Symptom(
         ("CONSENSUS FAILURE",), "engine.consensus_failure",
         "see engine.log for its last lines, and report them; `traco node compare` shows whether the states of two nodes differ",
@@ -57,17 +46,17 @@ FATAL: Final = (
 _HINTS: Final = (
     Symptom(
         ("address already in use",), "engine.port_in_use",
-        "another program has the port of the engine; stop it, or choose engine.port in node.json",
+        "another program has the port of the engine; stop it, or choose engine.p2p_port in node.json",
     ),
     Symptom(
         ("cannot assign requested address",), "engine.port_in_use",
-        "engine.host in node.json is no address of this machine",
+        "engine.p2p_host in node.json is no address of this machine",
     ),
     Symptom(
         ("resource temporarily unavailable",), "engine.folder_in_use", "another engine works in the same folder; stop it",
     ),
     Symptom(("cannot be started",), "engine.cannot_start", "install it anew: traco engine install"),
-    Symptom(("no space left on device",), "engine.disk_full", "the disk is full; make space, and start the node again"),
+    Symptom(("no space left on device",), "engine.disk_full", _DISK_FULL),
 )  # fmt: skip
 """What an engine that ends again and again may suffer from."""
 

@@ -17,7 +17,8 @@ from traco.storage.database import open_reader
 from traco.storage.errors import halting
 from traco.storage.loading import read_head
 
-ASK_SECONDS: Final = 3.0
+ASK_SECONDS: Final = 5.0
+LAST_LINES: Final = 3
 DOWN: Final = "down"
 STARTING: Final = "starting"
 SILENT: Final = "silent"
@@ -77,14 +78,17 @@ def start_all(
                 break
             time.sleep(POLL_SECONDS)
     failed = [Failed(name, _last_words(started[name])) for name in sorted(ended)]
-    return failed + [Failed(name, " ".join(states[name]).strip()) for name in waiting]
+    return failed + [Failed(name, _still(*states[name])) for name in waiting]
+
+
+def _still(state: str, detail: str) -> str:
+    return f"runs, but is not ready in time ({': '.join(part for part in (state, detail) if part)})"
 
 
 def _last_words(node: Background) -> str:
-    said = " ".join(line.strip() for line in node.last_words().splitlines())
-    return (
-        f"ended with exit code {node.ended()}: {said or f'it said nothing; see {node.directory / NODE_LOG}'}"
-    )
+    lines = [line.strip() for line in node.last_words().splitlines() if line.strip()]
+    said = " ".join(lines[-LAST_LINES:]) or f"it said nothing; see {node.directory / NODE_LOG}"
+    return f"ended with exit code {node.ended()}: {said}"
 
 
 def stop_all(directory: Path, nodes: Sequence[LocalNode]) -> list[str]:
