@@ -11,11 +11,12 @@ from support.ledger import Key
 from support.light_chain import edited, with_header
 from support.light_gateways import SignedChain
 from support.replicas import ACCOUNTS, ANN, EUR, AnnSigner, Replicas, ann, caught, one_client
-from support.scripted_node import ScriptedNode, connect, problem, result
+from support.scripted_node import KeySigner, ScriptedNode, connect, problem, result, status
 from traco.client.access import make_token, new_grant
 from traco.client.building import identity_of
+from traco.client.credentials import Access
 from traco.client.gateways import ForkDetected, GatewayAlters, GatewayDelays, GatewayHides
-from traco.client.results import OtherNetwork, OutcomeUnknown
+from traco.client.results import ClientError, OtherNetwork, OutcomeUnknown
 from traco.client.trust import Trust
 from traco.kernel.codec import encode
 
@@ -109,9 +110,23 @@ def test_an_outcome_without_a_receipt_is_not_believed(place: Replicas) -> None:
     place.gateways[0].line_up(
         f"/v1/transactions/{identity.hex()}/receipt", problem(404, "transaction.unknown")
     )
-    with pytest.raises(GatewayAlters, match="verify=False") as found:
+    with pytest.raises(GatewayAlters, match="it has no receipt") as found:
         one_client(place, url=A).submit(raw)
     assert found.value.reason == "receipt.absent"
+
+
+def test_who_submits_for_others_is_told_that_the_receipt_is_theirs(place: Replicas) -> None:
+    raw = place.box.transfer(1)
+    receipt = f"/v1/transactions/{identity_of(raw).hex()}/receipt"
+    place.gateways[0].line_up(receipt, problem(404, "transaction.unknown"))
+    place.gateways[0].line_up(SUBMIT, httpx.Response(200, json=result(id=identity_of(raw).hex())))
+    client = one_client(place, url=A, access=Access(ANN, KeySigner("a stranger")))
+    place.gateways[0].line_up(
+        "/v1/status", httpx.Response(200, json=status(network=place.box.network.hex(), node="aa"))
+    )
+    with pytest.raises(ClientError, match="Ask as one of them") as found:
+        client.submit(raw)
+    assert found.value.code == "client.receipt_withheld"
 
 
 def test_a_receipt_that_cannot_be_had_leaves_the_outcome_open(place: Replicas) -> None:
@@ -201,6 +216,33 @@ def test_a_gateway_that_does_not_have_the_block_yet_is_not_accused(place: Replic
     assert caught(several, A) is None
 
 
+def test_a_gateway_is_accused_only_by_one_who_signed(place: Replicas) -> None:
+    identity = place.box.order(place.box.transfer(9)).identity
+    place.gateways[0].line_up(f"/v1/transactions/{identity.hex()}", problem(404, "transaction.unknown"))
+    place.box.ledger.run_block()
+    client = one_client(place)
+    client._client._node.access = Access(ANN, KeySigner("a stranger"))
+    found = client.result(identity, verify=True)
+    assert found is not None
+    assert (found.status, caught(client, A)) == ("final", None)
+
+
+def test_another_gateway_that_does_not_answer_accuses_nobody(place: Replicas) -> None:
+    client = one_client(place)
+    client.status()
+    place.gateways[1].is_down = True
+    assert client.result(bytes(32), verify=True) is None
+    assert caught(client, A) is None
+
+
+def test_what_another_gateway_cannot_prove_is_not_taken_from_it(place: Replicas) -> None:
+    identity = place.box.order(place.box.transfer(9)).identity
+    path = f"/v1/transactions/{identity.hex()}"
+    place.gateways[0].line_up(path, problem(404, "transaction.unknown"))
+    place.gateways[1].line_up(f"{path}/receipt", httpx.Response(200, content=b"nonsense"))
+    assert one_client(place).result(identity, verify=True) is None
+
+
 def test_what_nobody_knows_is_unknown(place: Replicas, several: Any) -> None:
     assert several.result(bytes(32), verify=True) is None
 
@@ -257,6 +299,53 @@ def test_events_are_held_against_receipts(place: Replicas) -> None:
     events = one_client(place).events(after="0.0.0", verify=True)
     found = [next(events) for _ in range(5)]
     assert all(event.verified for event in found if event.kind == "transaction")
+
+
+def test_an_event_whose_receipt_is_not_for_the_one_who_asks_is_not_verified(place: Replicas) -> None:
+    identity = place.box.order(place.box.transfer(6)).identity
+    height = place.box.height
+    receipt = f"/v1/transactions/{identity.hex()}/receipt"
+    for gateway in place.gateways:
+        gateway.line_up(receipt, problem(404, "transaction.unknown"))
+    event = next(one_client(place).events(after=f"{height}.0.0", verify=True))
+    assert (event.transaction, event.verified) == (identity, False)
+
+
+def test_what_fell_due_has_no_receipt(place: Replicas) -> None:
+    position = f"{place.box.height}.0.0"
+    form = {
+        "position": f"{place.box.height}.1.0",
+        "time_ms": 1,
+        "transaction": "aa" * 32,
+        "kind": "due",
+        "event": {"type": "x"},
+    }
+    content = b"event: ledger\ndata: " + msgspec.json.encode(form) + b"\n\n"
+    place.gateways[0].line_up("/v1/events", httpx.Response(200, content=content))
+    assert not next(one_client(place, url=A).events(after=position, verify=True)).verified
+
+
+def test_a_stream_of_a_single_gateway_ends_with_an_altered_event(place: Replicas) -> None:
+    liar = place.gateways[0]
+    genuine = liar._events(httpx.Request("GET", "https://a/v1/events?after=0.0.0"))
+    altered = genuine.content.replace(b'"decimals":2', b'"decimals":3', 1).replace(
+        b'"code":"EUR"', b'"code":"EUX"', 1
+    )
+    assert altered != genuine.content
+    liar.line_up("/v1/events", httpx.Response(200, headers=genuine.headers, content=altered))
+    events = one_client(place, url=A).events(after="0.0.0", verify=True)
+    with pytest.raises(GatewayAlters):
+        next(events)
+    assert list(events) == []
+
+
+def test_a_receipt_is_asked_for_at_another_gateway_where_one_does_not_answer(
+    place: Replicas, several: Any
+) -> None:
+    raw = place.box.transfer(1)
+    path = f"/v1/transactions/{identity_of(raw).hex()}/receipt"
+    place.gateways[0].line_up(path, httpx.ConnectError("refused"))
+    assert several.submit(raw).status == "final"
 
 
 def test_an_altered_event_makes_the_stream_go_on_at_another_gateway(place: Replicas) -> None:

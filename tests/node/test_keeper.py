@@ -188,3 +188,18 @@ def test_the_service_manager_hears_from_the_keeper_alone(keep: Make, tmp_path: P
 def test_a_state_that_nobody_hears_does_no_harm(keep: Make) -> None:
     kept = keep("tell('READY=1'); sys.exit(4)", notify="nowhere")
     assert kept.end() == 4
+
+
+LEAVES_ONE_BEHIND = """
+import subprocess, time
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(directory / "left").write_text(str(left.pid))
+os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_ledger_process_left_behind_is_ended_before_the_next_one_starts(keep: Make) -> None:
+    kept = keep(f"exec({LEAVES_ONE_BEHIND!r})", WAIT)
+    assert kept.line() == "up\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((kept.directory / "left").read_text()), 0)

@@ -17,8 +17,12 @@ from traco.kernel.genesis import Genesis, SealTerms, write_genesis
 from traco.kernel.screening import DirectScreener
 from traco.modules.composition import compose
 from traco.node import rollback
+from traco.node.audit import audit
 from traco.node.copies import CopyRefused
+from traco.node.directory import NodeDirectoryError
 from traco.node.rollback import rebuild, roll_back
+from traco.node.transfer import export_ledger
+from traco.node.verification import verify_quickly
 from traco.storage import DirectoryLock, LedgerStore, StoreDamaged, StoreLocked, differences
 from traco.storage.copying.shelf import Shelf, piece_file
 from traco.storage.schema import SWEEP_BLOCKS
@@ -230,3 +234,21 @@ def test_a_node_that_joined_and_has_no_snapshot_left_is_told_what_to_do(joined: 
         rebuild(joined.directory)
     with pytest.raises(CopyRefused, match=r"rebuild\.no_base"):
         roll_back(joined.directory, at(0))
+
+
+def test_a_ledger_that_begins_with_a_snapshot_is_not_audited_or_exported_and_says_why(joined: Node) -> None:
+    for call in (
+        lambda: audit(joined.directory),
+        lambda: export_ledger(joined.directory, joined.directory / "file"),
+    ):
+        with pytest.raises(NodeDirectoryError, match=r"ledger\.before_snapshot"):
+            call()
+
+
+def test_a_ledger_that_begins_with_a_snapshot_is_verified_from_there(joined: Node) -> None:
+    genesis_bytes = (joined.directory / "genesis.json").read_bytes()
+    found = verify_quickly(joined.ledger.path, genesis_bytes)
+    assert found.height == joined.height
+    changed(joined, "UPDATE history SET record_hash = zeroblob(32)")
+    with pytest.raises(CopyRefused, match=r"ledger\.unsound"):
+        verify_quickly(joined.ledger.path, genesis_bytes)

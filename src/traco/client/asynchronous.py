@@ -180,7 +180,7 @@ class AsyncLedgerClient:
             result = parsed(decoded((await self._node.transport.ask(request)).content))
             if request.is_in_doubt:
                 result = await self._recalled(result, transaction, request)
-            return await self._made_sure(result, until, request)
+            return await self._made_sure(result, transaction, until, request)
         except (NodeUnreachable, NodeProblem, ClientClosed) as error:
             if _is_in_doubt(request, error):
                 raise OutcomeUnknown(
@@ -207,7 +207,8 @@ class AsyncLedgerClient:
                 if request.is_in_doubt:
                     pairs = zip(answered, batch, strict=True)
                     answered = [await self._recalled(each, raw, request) for each, raw in pairs]
-                results += [await self._made_sure(each, until, request) for each in answered]
+                pairs = zip(answered, batch, strict=True)
+                results += [await self._made_sure(each, raw, until, request) for each, raw in pairs]
             except (NodeUnreachable, NodeProblem, ClientClosed) as error:
                 if results or _is_in_doubt(request, error):
                     rest = tuple(transactions[len(results) :])
@@ -235,13 +236,13 @@ class AsyncLedgerClient:
         return known or result
 
     async def _made_sure(
-        self, result: TransactionResult, until: Until, request: Request
+        self, result: TransactionResult, transaction: bytes, until: Until, request: Request
     ) -> TransactionResult:
         """The outcome by its receipt, where the gateway is not believed."""
         if until == "final" and result.status in ("final", "rejected"):
             request.doubted.add(request.url)  # without its receipt, nothing is known of it
             if await self._checking.is_wanted(request.deadline):
-                return await self._checking.outcome(result, request.url, request.deadline)
+                return await self._checking.outcome(result, request.url, request.deadline, transaction)
         return result
 
     async def result(

@@ -30,6 +30,14 @@ def identity_of(transaction: bytes) -> bytes:
         return transaction_id(transaction)
 
 
+def is_signed_by(transaction: bytes, key: bytes) -> bool:
+    """Whether a transaction carries a signature of this key; unchecked."""
+    try:
+        return any(signature.key == key for signature in _RAW.decode(transaction).signatures)
+    except ValueError:
+        return False
+
+
 def batches(transactions: Sequence[bytes]) -> list[list[bytes]]:
     """The transactions in order, in groups that a node takes at once."""
     made: list[list[bytes]] = []

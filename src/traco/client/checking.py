@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
+from traco.client.building import is_signed_by
 from traco.client.credentials import is_here
 from traco.client.forms import from_form, to_form
 from traco.client.gateways import ForkDetected, GatewayAlters, GatewayFault, GatewayHides
@@ -127,18 +128,27 @@ class Checking:
 
         return await self._at_any(at)
 
-    async def outcome(self, said: TransactionResult, url: str, deadline: Deadline) -> TransactionResult:
+    async def outcome(
+        self, said: TransactionResult, url: str, deadline: Deadline, transaction: bytes = b""
+    ) -> TransactionResult:
         """What became of a transaction, by its receipt, where the gateway at ``url`` said that it is final or rejected.
 
-        Raises ``GatewayAlters`` where there is no other gateway to go on with.
+        Raises ``GatewayAlters`` where there is no other gateway to go on with; ``ClientError`` (``client.receipt_withheld``)
+        where nobody who signed the ``transaction`` asks.
         """
         try:
             found = await self.receipt(said.identity, deadline)
         except NotFound:
+            access = self._node.access
+            if access is not None and transaction and not is_signed_by(transaction, access.signer.public_key):
+                detail = (
+                    f"The gateway says that transaction {said.identity.hex()} is {said.status}, and shows its receipt to the parties "
+                    "in it only. Ask as one of them, or say verify=False."
+                )
+                raise ClientError("client.receipt_withheld", detail) from None
             raise GatewayAlters(
-                url, f"an outcome of transaction {said.identity.hex()} without a receipt", "receipt.absent",
-                "whoever may not see the transaction gets no receipt, and must say verify=False",
-            ) from None  # fmt: skip
+                url, f"an outcome of transaction {said.identity.hex()}", "receipt.absent", "it has no receipt"
+            ) from None
         proven = _result_of(found, said)
         if (proven.status, proven.height) != (said.status, said.height) or _code(proven) != _code(said):
             fault = GatewayAlters(

@@ -45,6 +45,7 @@ from traco.modules.network.keeper import Keeper
 from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.state import NodeRecord
 from traco.node.configuration import NodeConfig
+from traco.node.directory import TAKEN_OVER_FILE
 from traco.node.figures import EngineFigures
 from traco.node.joining import Joining
 from traco.node.logs import engine_log
@@ -52,6 +53,8 @@ from traco.storage import LedgerStore
 
 ENGINE_FOLDER: Final = "engine"
 EVIDENCE_FILE: Final = "evidence.db"
+TWIN_BLOCKS: Final = 10
+"""After a takeover, in how many of the last blocks the engine looks for signatures of its own key, made elsewhere."""
 FOLLOW_S: Final = 10.0  # between looks for handovers of validators; the engine keeps blocks far longer
 
 log = logging.getLogger("traco.engine")
@@ -67,6 +70,7 @@ class Cluster:
         """``replaced`` is called when the ledger's file is another one, restored from a snapshot."""
         self._home = (directory / ENGINE_FOLDER).absolute()
         self._founding, self._application = founding, application
+        self._taken_over = directory / TAKEN_OVER_FILE
         self._config, self._name = config.engine, directory.name
         self._write_line = engine_log(directory, config.log)
         self._log_level = LOG_LEVELS[config.log.level]
@@ -200,6 +204,7 @@ class Cluster:
             peers=tuple(peer_address(each, address) for each, address in sorted(peers.items())),
             metrics_port=config.metrics_port, log_level=self._log_level,
             state_sync=self._state_sync if self._joining.wants_to_join() else None,
+            twin_blocks=TWIN_BLOCKS if self._taken_over.exists() else 0,
         )  # fmt: skip
         write_home(self._home, engine_genesis(self._founding), terms, settings)
 
@@ -220,6 +225,8 @@ class Cluster:
         while True:
             await asyncio.sleep(FOLLOW_S)
             height = self._application.info().height
+            if not self._peers_watch.sight.is_catching_up:
+                self._taken_over.unlink(missing_ok=True)  # no twin was found, and this node signs itself from now on
             if height > 0:
                 try:
                     await self.seals.follow(height)

@@ -48,18 +48,22 @@ log = logging.getLogger("traco.snapshots")
 class GatewaySource:
     """One gateway, asked for what its engine says (see ``engine.cometbft.relay.LightSource``)."""
 
-    def __init__(self, url: str, trusted: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, url: str, trusted: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:  # fmt: skip
+        """``trusted``: certificates of authorities, where they are not the system's. ``transport``: another way there."""
         self.url = url
         self._http = httpx.AsyncClient(
-            base_url=url,
-            timeout=TIMEOUT_SECONDS,
-            trust_env=False,
-            verify=True if trusted is None else trusted,
-        )
+            base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=True if trusted is None else trusted,
+            transport=transport,
+        )  # fmt: skip
 
     async def ask(self, method: str, parameters: Mapping[str, str]) -> Any:
         """The engine's result there. Raises ``EngineGone``, ``EngineRefused``."""
-        return msgspec.json.decode(await self._get(f"/v1/light/engine/{method}", parameters))
+        try:
+            return msgspec.json.decode(await self._get(f"/v1/light/engine/{method}", parameters))
+        except ValueError:
+            raise EngineGone("gateway.gone", f"{self.url} answers with something else than JSON") from None
 
     async def seal(self) -> bytes:
         """The newest seal there. Raises ``EngineGone``, ``EngineRefused``."""
@@ -71,7 +75,7 @@ class GatewaySource:
         except httpx.HTTPError as error:
             raise EngineGone("gateway.gone", f"{self.url} does not answer ({type(error).__name__})") from None
         if answer.status_code == 404:
-            raise EngineRefused("gateway.refused", str(answer.json().get("detail", "")))
+            raise EngineRefused("gateway.refused", _detail(answer.content))
         if answer.status_code != 200 or len(answer.content) > MAX_ANSWER_BYTES:
             raise EngineGone("gateway.gone", f"{self.url} answers with status {answer.status_code}")
         return answer.content
@@ -79,6 +83,14 @@ class GatewaySource:
     async def aclose(self) -> None:
         """Close the connections."""
         await self._http.aclose()
+
+
+def _detail(problem: bytes) -> str:
+    """What a problem document says happened; the engine's own words, where it refused."""
+    try:
+        return str(msgspec.json.decode(problem, type=dict[str, Any]).get("detail", ""))
+    except ValueError:
+        return "the gateway has no such thing"
 
 
 class Joining:

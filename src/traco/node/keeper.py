@@ -25,14 +25,17 @@ from traco.node.configuration import LogConfig
 from traco.node.logs import log_to
 from traco.node.service import name_process, tell_service_manager
 
-PAUSES_SECONDS: Final = (0.2, 1.0, 2.0, 5.0, 15.0, 60.0)
+PAUSES_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 """Pauses before a ledger process that was killed is started again; the last one from then on."""
-STEADY_SECONDS: Final = 60.0  # one that lived so long begins with the first pause again
+STEADY_SECONDS: Final = 10.0  # one that lived so long begins with the first pause again
+CLEAR_SECONDS: Final = 5.0  # for the processes of one that was killed to be gone
+LOOK_SECONDS: Final = 0.02
 
 _TOLD_TO_STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 """A ledger process that such a signal ended was told to; it is not started again."""
 _PASSED: Final = (signal.SIGTERM, signal.SIGINT)
 _SET_PARENT_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG, prctl(2)
+_SET_CHILD_SUBREAPER: Final = 36  # PR_SET_CHILD_SUBREAPER: whom the ledger process leaves behind becomes ours
 _MAX_STATE_BYTES: Final = 4_096
 
 log = logging.getLogger("traco.keeper")
@@ -41,8 +44,9 @@ Tell = Callable[[str], None]
 
 
 class Ended(NamedTuple):
-    """How a ledger process ended: the signal that killed it (0: none), else its exit code."""
+    """How a ledger process ended: its number, the signal that killed it (0: none), else its exit code."""
 
+    process: int
     killed_by: int
     code: int
 
@@ -118,6 +122,7 @@ class _Keeper:
             pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
             failures += 1
             name = signal.Signals(ended.killed_by).name
+            _clear_group(ended.process)
             self._report(f"the ledger process was killed ({name}); starting it again in {pause:.1f} s")
             if self._pause(wake, pause):
                 return None
@@ -135,6 +140,8 @@ class _Keeper:
             _become_ledger_process(parent)
         else:
             name_process("traco-keeper")
+            with suppress(OSError, AttributeError):
+                ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED)
         return self._child
 
@@ -152,10 +159,10 @@ class _Keeper:
                     listening.remove(states)
             if wake.fileno() in readable:
                 _drain(wake)
-                found, status = os.waitpid(self._child, os.WNOHANG)
-                if found:
-                    self._child = 0
-                    return _ended(status)
+                status = _reap(self._child)
+                if status is not None:
+                    child, self._child = self._child, 0
+                    return _ended(child, status)
 
     def _pause(self, wake: socket.socket, seconds: float) -> bool:
         """Wait; whether the keeper was told to stop meanwhile."""
@@ -189,8 +196,31 @@ def _drain(wake: socket.socket) -> None:
         wake.recv(_MAX_STATE_BYTES)
 
 
-def _ended(status: int) -> Ended:
+def _ended(child: int, status: int) -> Ended:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return Ended(number, 128 + number)
-    return Ended(0, os.WEXITSTATUS(status))
+        return Ended(child, number, 128 + number)
+    return Ended(child, 0, os.WEXITSTATUS(status))
+
+
+def _reap(child: int) -> int | None:
+    """Collect everybody who has ended; the status of ``child`` if it is among them."""
+    status = None
+    with suppress(ChildProcessError):
+        while True:
+            found, ended = os.waitpid(-1, os.WNOHANG)
+            if not found:
+                break
+            if found == child:
+                status = ended
+    return status
+
+
+def _clear_group(leader: int) -> None:
+    """End what a killed ledger process left behind, such as the API process, which has the sockets that the next one needs."""
+    deadline = time.monotonic() + CLEAR_SECONDS
+    with suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, signal.SIGKILL)
+            _reap(0)
+            time.sleep(LOOK_SECONDS)

@@ -55,6 +55,7 @@ from traco.node.directory import (
     LEDGER_FILE,
     RESTORED_FILE,
     SIGNING_STATE_FILE,
+    TAKEN_OVER_FILE,
     found_ledger,
     read_genesis,
 )
@@ -297,3 +298,4 @@ def _begin_again(directory: Path, genesis: Genesis, height: int, network_height:
     make_folder_of(directory, SIGNING_STATE_FILE)
     state = {"height": str(network_height + 1), "round": LAST_ROUND, "step": PRECOMMIT}
     replace_private(path, msgspec.json.format(msgspec.json.encode(state), indent=2) + b"\n", None)
+    replace_private(directory / TAKEN_OVER_FILE, b"", None)

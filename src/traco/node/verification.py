@@ -118,9 +118,7 @@ def vouches_for(sealed: Checkpoint, block: Checkpoint, genesis: bytes) -> bool:
     return same_block and sealed.time_ms >= block.time_ms
 
 
-def _verify_blocks(
-    connection: apsw.Connection, head: Head, base: Base, report: Report
-) -> tuple[int, bytes]:
+def _verify_blocks(connection: apsw.Connection, head: Head, base: Base, report: Report) -> tuple[int, bytes]:
     """Every block in order, from the founding or the snapshot that the store was made of.
 
     How many transactions there are, and the state root of the last block.

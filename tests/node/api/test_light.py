@@ -1,7 +1,7 @@
 """Signed headers, seals and proofs by REST: what they are made of, and what they keep to themselves."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
@@ -9,11 +9,16 @@ import pytest
 
 from support.api import WholeNode
 from support.light_chain import LightChain
+from traco.client.blocking_wire import BlockingWire
 from traco.client.forms import from_form, to_form
+from traco.client.gateways import GatewayAlters
+from traco.client.ledger import LedgerClient
+from traco.client.results import ClientError
+from traco.client.transport import Patience
 from traco.client.witness import PROVEN, KeyProofs, Witness, answer_from, check_witness, known_queries
 from traco.kernel.codec import encode
-from traco.kernel.genesis import parse_genesis
-from traco.kernel.seal import verify_seal
+from traco.kernel.genesis import Genesis, parse_genesis
+from traco.kernel.seal import Checkpoint, verify_seal
 from traco.node.api.light import KEPT_BLOCKS, WAITING, Headers, _witness
 from traco.node.api.principals import LOCAL
 from traco.node.api.problems import Problem
@@ -91,6 +96,56 @@ def test_a_request_that_is_none_is_refused(node: WholeNode) -> None:
 def test_queries_that_read_ranges_have_no_proofs(node: WholeNode) -> None:
     assert set(PROVEN) <= set(node.reads.registry.queries)
     assert not {"party.list", "holding.by_account", "holding.holders"} & set(PROVEN)
+
+
+# a client that makes sure of what the embedded engine's node says
+
+
+def client_of(node: WholeNode, seals: Callable[[bytes], bytes] = lambda seal: seal) -> LedgerClient:
+    """A client that believes nothing; ``seals`` changes what the node says is sealed."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = node.client.request(
+            request.method, request.url.raw_path.decode(), content=request.content,
+            headers={"content-type": request.headers.get("content-type", "application/json")},
+        )  # fmt: skip
+        content = seals(found.content) if request.url.path == "/v1/light/seal" else found.content
+        return httpx.Response(found.status_code, content=content)
+
+    wire = BlockingWire(lambda: httpx.Client(transport=httpx.MockTransport(answer)))
+    genesis = node.client.get("/v1/genesis").content
+    return LedgerClient("http://node", genesis=genesis, wire=wire, patience=Patience(()), verify=True)
+
+
+def test_answers_of_the_embedded_engine_are_held_against_its_seals(node: WholeNode) -> None:
+    found = client_of(node).query("party.get", verify=True, party=node.member)
+    assert found == client_of(node).query("party.get", party=node.member)
+
+
+def test_a_seal_that_is_none_is_caught(node: WholeNode) -> None:
+    with pytest.raises(GatewayAlters) as found:
+        client_of(node, lambda seal: seal + b"x").query("party.get", verify=True, party=node.member)
+    assert found.value.reason.startswith("seal.")
+
+
+@pytest.mark.parametrize(("later", "code"), [(0, "gateway.alters"), (1, "client.state_moves")])
+def test_a_state_that_no_seal_is_of_is_not_believed(
+    node: WholeNode, monkeypatch: pytest.MonkeyPatch, later: int, code: str
+) -> None:
+    def sealed(seal: bytes, genesis: Genesis) -> Checkpoint:
+        genuine = verify_seal(seal, genesis)
+        return Checkpoint(genuine.height + later, genuine.time_ms, bytes(32))
+
+    monkeypatch.setattr("traco.client.checking.verify_seal", sealed)
+    with pytest.raises(ClientError) as found:
+        client_of(node).query("party.get", verify=True, party=node.member)
+    assert found.value.code == code
+
+
+def test_there_are_no_validators_to_compare(node: WholeNode) -> None:
+    with pytest.raises(ClientError) as found:
+        client_of(node).compare()
+    assert found.value.code == "client.no_validators"
 
 
 class Ledger:

@@ -80,7 +80,11 @@ class StateSync(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What is local to one engine. ``peers`` are ``<id in hex>@host:port`` and always kept connected."""
+    """What is local to one engine. ``peers`` are ``<id in hex>@host:port`` and always kept connected.
+
+    ``twin_blocks``: in how many of the last blocks the engine looks for signatures of its own key, before it signs itself;
+    where it finds one, it ends.
+    """
 
     moniker: str
     abci_socket: Path
@@ -92,6 +96,7 @@ class EngineSettings(msgspec.Struct, frozen=True, kw_only=True):
     metrics_port: int | None = None
     log_level: str = LOG_LEVELS["info"]
     state_sync: StateSync | None = None
+    twin_blocks: int = 0
 
 
 # Names
@@ -280,7 +285,7 @@ def engine_config(terms: EngineTerms, settings: EngineSettings) -> str:
         "mempool": _mempool_section(terms),
         "statesync": _state_sync_section(settings.state_sync),
         "blocksync": {"version": "v0"},
-        "consensus": _consensus_section(terms),
+        "consensus": _consensus_section(terms, settings),
         "storage": {"discard_abci_responses": True},
         "tx_index": {"indexer": "null"},
         "instrumentation": {
@@ -373,7 +378,7 @@ def _state_sync_section(wanted: StateSync | None) -> dict[str, Any]:
     }
 
 
-def _consensus_section(terms: EngineTerms) -> dict[str, Any]:
+def _consensus_section(terms: EngineTerms, settings: EngineSettings) -> dict[str, Any]:
     return {
         "timeout_propose": f"{terms.propose_ms}ms",
         "timeout_propose_delta": f"{terms.propose_step_ms}ms",
@@ -387,6 +392,7 @@ def _consensus_section(terms: EngineTerms) -> dict[str, Any]:
         "create_empty_blocks_interval": f"{terms.empty_block_ms}ms",
         "peer_gossip_sleep_duration": "2ms",
         "peer_query_maj23_sleep_duration": "2s",
+        "double_sign_check_height": settings.twin_blocks,
         "block_time_tolerance": "60s",
     }
 

@@ -37,6 +37,15 @@ FATAL: Final = (
     ),
     Symptom(("CONSENSUS FAILURE", "no space left on device"), "engine.disk_full", _DISK_FULL),
     Symptom(
+        ("CONSENSUS FAILURE", "too far in the future"), "engine.clock_behind",
+        "the clock of this machine is behind that of the others by more than a minute; set it, and start the node again",
+    ),
+    Symptom(
+        ("found signature from the same key",), "engine.key_elsewhere",
+        "another node has signed one of the last blocks with this validator's key. Stop that node for good, wait for ten blocks, "
+        "and start this one again",
+    ),
+    Symptom(
         ("CONSENSUS FAILURE",), "engine.consensus_failure",
         "see engine.log for its last lines, and report them; `traco node compare` shows whether the states of two nodes differ",
     ),
