@@ -3,6 +3,7 @@ import pytest
 from traco.cli import problems
 from traco.cli.problems import MEANINGS, ExitCode, problem_of
 from traco.client.forms import FormInvalid
+from traco.client.gateways import GatewayFault
 from traco.client.keystore import KeyStoreError
 from traco.client.results import (
     AddressRefused,
@@ -20,6 +21,7 @@ from traco.client.results import (
     TransactionResult,
 )
 from traco.client.signers.errors import SignerError
+from traco.engine.cometbft.errors import EngineError
 from traco.kernel.errors import Halt, TooLarge
 from traco.kernel.finality import ReceiptInvalid
 from traco.kernel.identifiers import IdentifierInvalid
@@ -40,9 +42,11 @@ ERRORS: list[tuple[Exception, ExitCode, str]] = [
     (AddressRefused("client.insecure_address", "No."), ExitCode.INPUT, "client.insecure_address"),
     (SignerError("signer.key_unknown", "No."), ExitCode.KEYS, "signer.key_unknown"),
     (OtherNetwork(b"a", b"b"), ExitCode.NODE, "node.other_network"),
+    (GatewayFault("url", "gateway.alters", "No."), ExitCode.NODE, "gateway.alters"),
     (KeyStoreError("keystore.closed"), ExitCode.KEYS, "keystore.closed"),
     (NodeDirectoryError("node.incomplete", "No."), ExitCode.HALTED, "node.incomplete"),
     (ConfigurationInvalid("node.config_invalid", ["No."]), ExitCode.HALTED, "node.config_invalid"),
+    (EngineError("engine.missing", "No."), ExitCode.HALTED, "engine.missing"),
     (AddressInvalid("No."), ExitCode.HALTED, "projections.address_invalid"),
     (ReceiptInvalid("receipt.seal", "No."), ExitCode.NEGATIVE, "receipt.seal"),
     (ContentMismatch(), ExitCode.NEGATIVE, "content.mismatch"),

@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+import httpx
 import msgspec
 import pytest
 
@@ -21,7 +22,7 @@ from support.scripted_node import _Unsleeping, problem
 from traco.client.blocking_wire import run
 from traco.client.gateways import ForkDetected, GatewayAlters, GatewayDelays, GatewayFault
 from traco.client.light import MAX_STEPS, LightClient
-from traco.client.results import ClientError
+from traco.client.results import ClientError, NodeBusy, StrangeAnswer
 from traco.client.transport import NEVER, Patience, Transport
 from traco.client.trust import Fork, Trust, check_fork
 from traco.kernel.codec import encode
@@ -296,6 +297,40 @@ def test_an_earlier_block_that_others_signed_is_refused() -> None:
     assert caught(client.block(50, A, NEVER), GatewayAlters).reason == "light.validators"
 
 
+def test_other_next_validators_than_the_header_names_are_refused() -> None:
+    gateway = LightGateway(CHANGING, 10)  # which hands over
+
+    def alter(it: LightBlock) -> LightBlock:
+        return msgspec.structs.replace(it, next_validators=it.validators)
+
+    gateway.alter = alter
+    client = light_client(gateway, now_ms=at(20))
+    assert caught(client.head(A, NEVER), GatewayAlters).reason == "light.next_validators"
+
+
+def test_a_bad_seal_does_not_show_who_was_in_office() -> None:
+    gateway = LightGateway(CHANGING, ENDS)
+    client = light_client(gateway, now_ms=at(ENDS))
+    head(client)
+    gateway.line_up("/v1/light/seal", httpx.Response(200, content=b"nonsense"))
+    assert caught(client.block(25, A, NEVER), GatewayAlters).reason == "light.malformed"
+
+
+@pytest.mark.parametrize("answer", [{"height": "7"}, {"height": -1}, {}, []])
+def test_what_is_no_height_is_a_strange_answer(answer: Any) -> None:
+    gateway = LightGateway()
+    gateway.line_up("/v1/light/head", httpx.Response(200, json=answer))
+    with pytest.raises(StrangeAnswer):
+        head(light_client(gateway, now_ms=at(100)))
+
+
+def test_a_network_that_has_no_block_yet_is_asked_again() -> None:
+    gateway = LightGateway()
+    gateway.line_up("/v1/light/head", httpx.Response(200, json={"height": 0}))
+    with pytest.raises(NodeBusy):
+        head(light_client(gateway, now_ms=at(100)))
+
+
 def test_a_seal_is_held_against_what_was_verified() -> None:
     gateway = LightGateway(head=100)
     client = light_client(gateway, now_ms=at(100))
@@ -359,6 +394,35 @@ def test_a_fork_at_the_height_that_was_verified_is_noticed_without_another_gatew
     head(client)
     gateway.chain = forked({100: {"app_hash": bytes(32)}})
     assert caught(client.head(A, NEVER), ForkDetected).file == ""
+
+
+def test_a_fork_by_other_validators_is_one_where_handovers_lead_to_them(tmp_path: Path) -> None:
+    gateway = LightGateway(CHANGING, 15)
+    head(light_client(gateway, now_ms=at(15), folder=tmp_path))
+    other = SignedChain(((1, CHANGING.powers(1)), (9, CHANGING.powers(21))))
+    gateway.chain = other
+    found = caught(light_client(gateway, now_ms=at(15), folder=tmp_path).head(A, NEVER), ForkDetected)
+    assert found.height == 15
+
+
+def test_a_fork_is_noticed_also_when_the_client_begins_with_the_genesis_again(tmp_path: Path) -> None:
+    gateway = LightGateway(head=50)
+    head(light_client(gateway, now_ms=at(50), folder=tmp_path))
+    gateway.chain = forked({50: {"app_hash": bytes(32)}})
+    later = light_client(gateway, now_ms=at(50) + 30 * DAY_MS, folder=tmp_path)
+    assert caught(later.head(A, NEVER), ForkDetected).height == 50
+
+
+def test_a_gateway_that_alters_an_earlier_block_is_caught_when_all_are_compared() -> None:
+    liar = LightGateway(head=100)
+    liar.alter = lambda it: (
+        edited(it, lambda signed: with_header(signed, app_hash=bytes(32)))
+        if it.signed.header.height < 100
+        else it
+    )
+    heads = run(light_client(LightGateway(head=97), liar, now_ms=at(100)).compare(NEVER))
+    assert heads[0].fault is None
+    assert isinstance(heads[1].fault, GatewayAlters)
 
 
 def test_a_block_that_only_one_gateway_altered_is_no_fork() -> None:

@@ -37,10 +37,12 @@ class Net:
         return {row["address"]: row["role"] for row in found}
 
 
-@pytest.fixture
-def net(traco: CommandLine, tmp_path: Path) -> Iterator[Net]:
+@pytest.fixture(params=[("2", "0")])
+def net(request: pytest.FixtureRequest, traco: CommandLine, tmp_path: Path) -> Iterator[Net]:
     directory = tmp_path / "net"
-    assert traco("network", "local", "2", directory, "--provider-spread", "--json").code == 0
+    validators, observers = request.param
+    made = ("network", "local", validators, directory, "--observers", observers, "--provider-spread")
+    assert traco(*made, "--json").code == 0
     try:
         yield Net(traco, directory)
     finally:
@@ -119,3 +121,29 @@ def test_a_node_that_cannot_start_is_named_with_its_reason(net: Net) -> None:
     assert (printed.code, printed.problem["code"]) == (ExitCode.NODE, "network.not_started")
     assert "node.incomplete" in printed.problem["detail"]
     assert [entry["name"] for entry in printed.problem["nodes"]] == ["node1"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("net", [("1", "1")], indirect=True)
+def test_a_restored_node_gets_every_block_from_the_others(net: Net, tmp_path: Path) -> None:
+    directory, traco = net.directory, net.traco
+    assert traco("network", "start", directory, "--json").code == 0
+    second = directory / "node2"
+    made = traco("node", "backup", second, tmp_path / "backup", "--json").document
+    assert traco("network", "stop", directory, "--node", "node2", "--json").document["stopped"] == ["node2"]
+    second.rename(tmp_path / "lost")
+
+    assert traco("node", "restore", tmp_path / "backup", second, "--json").code == 0
+    assert (
+        traco("network", "start", directory, "--node", "node2", "--json").problem["code"]
+        == "network.not_started"
+    )
+    takeover = ("node", "takeover", second, "--at-height", str(made["height"]))
+    assert traco(*takeover, "--json").problem["code"] == "takeover.network_height"
+    height = max(state.height for state in look(directory, read_local(directory)))
+    assert traco(*takeover, "--network-height", str(height), "--json").code == 0
+    started = traco("network", "start", directory, "--node", "node2", "--json")
+    assert started.code == 0, started.err
+    network = read_local(directory)
+    wait_until(lambda: min(state.height for state in look(directory, network)) > height)
+    assert len({state.app_hash for state in look(directory, network)}) == 1

@@ -144,3 +144,13 @@ def test_removing_prunes_too() -> None:
         numbers.put(state, height, 100, Number(height), b"a")
     numbers.delete(state, 20, 5, b"a")
     assert (stored(state), numbers.as_of(state, 3, b"a")) == (1, Number(3))
+
+
+def test_all_versions_that_are_kept_are_listed_the_current_one_first() -> None:
+    numbers, state = table(), State(StateTree())
+    assert numbers.versions(state, b"a") == []
+    for height in range(1, 300):
+        numbers.put(state, height, 1_000, Number(height), b"a")
+    numbers.put(state, 1, 1_000, Number(7), b"b")
+    assert numbers.versions(state, b"a") == [Number(299), *(Number(each) for each in range(1, 299))]
+    assert numbers.versions(state, b"b") == [Number(7)]

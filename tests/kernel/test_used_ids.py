@@ -46,3 +46,20 @@ def test_ids_are_pending_in_order_of_use() -> None:
     used.add(B, 1)
     used.add(A, 2)
     assert used.pending() == ((B, 1), (A, 2))
+
+
+def test_inherited_ids_are_used_whatever_their_time_until_the_last_of_them_is_forgotten() -> None:
+    used = UsedIds()
+    used.inherit([(A, 100), (B, 200)])
+    assert (used.contains(A, 5), used.contains(A, 500), used.contains(B, 7)) == (True, True, True)
+    used.commit(199)
+    assert used.contains(B, 7)
+    used.commit(200)
+    assert not used.contains(B, 7)
+
+
+def test_nothing_inherited_is_nothing_used() -> None:
+    used = UsedIds()
+    used.inherit([])
+    used.commit(1)
+    assert not used.contains(A, 5)

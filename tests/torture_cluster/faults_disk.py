@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -62,7 +62,7 @@ def full_disk(scene: Scene) -> None:
     with _small_disk(site):
         scene.network.start([site])
         ballast = site.directory / BALLAST
-        ballast.write_bytes(bytes(max(0, shutil.disk_usage(site.directory).free - LEFT_BYTES)))
+        _fill(ballast)
         scene.count("full disk")
         scene.network.await_true(
             lambda: not site.is_started, FULL_SECONDS, lambda: f"{site.name} goes on with a full disk"
@@ -75,6 +75,14 @@ def full_disk(scene: Scene) -> None:
         site.terminate()
         site.await_end()
     scene.network.start([site])
+
+
+def _fill(ballast: Path) -> None:
+    """Fill the disk but for a little."""
+    with ballast.open("wb", 0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(LEFT_BYTES))
+    os.truncate(ballast, max(0, ballast.stat().st_size - LEFT_BYTES))
 
 
 @contextmanager

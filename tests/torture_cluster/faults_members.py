@@ -4,7 +4,7 @@ import shutil
 from typing import Final
 
 from torture.report import Difference
-from torture_cluster.network import START_SECONDS
+from torture_cluster.network import RECOVERY_SECONDS, START_SECONDS
 from torture_cluster.scene import Fault, Scene
 from torture_cluster.sites import Site
 from traco.modules.network.messages import AdmitNode, PromoteNode, RemoveNode, ReportReady
@@ -15,6 +15,7 @@ from traco.node.restore import restore, take_over
 
 KNOCKING_SECONDS: Final = 6.0
 LASTING_SECONDS: Final = 3.0  # a connection that lives so long was let in
+CATCH_UP_PER_SECOND: Final = 40.0  # blocks, while four others share two cores with it
 CUT_SECONDS: Final = 45.0  # nodes look every few seconds, and restart their engines one after the other
 
 
@@ -36,7 +37,8 @@ def removed_validator_returns(scene: Scene) -> None:
     """An unknown node is refused; admitted, it follows; promoted, it orders; removed, it is cut off and stays out."""
     site = _unknown_node(scene)
     _admit(scene, site)
-    scene.network.await_height(scene.honest[0].height() + 1, [site])
+    behind = scene.honest[0].height()
+    scene.network.await_height(behind + 1, [site], RECOVERY_SECONDS + behind / CATCH_UP_PER_SECOND)
     scene.count("node admitted")
     _promote(scene, site)
     (missing,) = scene.choose()

@@ -1,7 +1,6 @@
 """``traco node``: make, run, watch, stop and audit a node."""
 
 import os
-import signal
 import ssl
 import sys
 import time
@@ -31,20 +30,19 @@ from traco.node.configuration import SETTINGS, NodeConfig, read_config, read_con
 from traco.node.directory import (
     KEYS_FILE,
     MEMBER_KEY,
-    NODE_LOG,
+    NodeDirectoryError,
     read_genesis,
     require_node_directory,
 )
 from traco.node.keeper import keep
+from traco.node.running import request_stop, wait_stopped
 from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
 from traco.node.supervisor import run_node
-from traco.storage import Difference, DirectoryLock, StoreLocked
+from traco.storage import Difference
 
 app = group("Make, run and check a node.")
 
 Directory = Annotated[Path, typer.Argument(metavar="DIR", help="The node's directory.", show_default=False)]
-POLL_SECONDS = 0.1
-STOP_SECONDS = 30.0
 READY_SECONDS = 30.0  # longer than health.stall_seconds, by default
 MAX_SHOWN = 96
 CLUSTER = "In a cluster:"
@@ -268,29 +266,15 @@ def _readiness(url: str, authority: Path | None) -> dict[str, Any]:
 def stop(session: WithNames, directory: Directory) -> None:
     """Stop the node that runs in a directory, and wait until it has."""
     require_node_directory(directory)
-    holder = _holder(directory)
-    if holder is None:
+    process = request_stop(directory)
+    if process is None:
         raise CommandProblem(ExitCode.NODE, "node.not_running", f"No node runs in {directory}.")
-    os.kill(holder, signal.SIGTERM)
-    deadline = time.monotonic() + STOP_SECONDS
-    while _holder(directory) is not None:
-        if time.monotonic() > deadline:
-            raise CommandProblem(
-                ExitCode.NODE,
-                "node.not_stopping",
-                f"Process {holder} does not stop; see {directory / NODE_LOG}.",
-            )
-        time.sleep(POLL_SECONDS)
-    session.output.record({"directory": str(directory), "stopped": True})
-
-
-def _holder(directory: Path) -> int | None:
-    """The process that has a node's directory, or None."""
     try:
-        DirectoryLock(directory).release()
-    except StoreLocked as locked:
-        return locked.pid
-    return None
+        wait_stopped(directory, process)
+    except NodeDirectoryError as error:
+        detail = str(error).removeprefix(f"{error.code}: ")
+        raise CommandProblem(ExitCode.NODE, error.code, f"{detail[:1].upper()}{detail[1:]}.") from None
+    session.output.record({"directory": str(directory), "stopped": True})
 
 
 @command(app, "audit", examples=["traco node audit node"])

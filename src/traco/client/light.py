@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from traco.client.gateways import ForkDetected, GatewayAlters, GatewayDelays, GatewayFault
-from traco.client.results import NodeProblem, NodeUnreachable, NotFound, StrangeAnswer
+from traco.client.results import NodeBusy, NodeProblem, NodeUnreachable, NotFound, StrangeAnswer
 from traco.client.transport import Deadline, Transport, decoded
 from traco.client.trust import Fork, Trust, TrustStore
 from traco.kernel.codec import Codec
@@ -345,8 +345,12 @@ class LightClient:
         """How far a gateway is, as it says."""
         answer = decoded(await self._transport.get("/v1/light/head", deadline, is_open=True, at=url))
         height = answer.get("height") if isinstance(answer, dict) else None
-        if type(height) is not int or height < 1:
+        if type(height) is not int or height < 0:
             raise StrangeAnswer
+        if height == 0:
+            raise NodeBusy(
+                503, "light.no_block", "The network has not made a block yet; ask again in a moment."
+            )
         return height
 
     def _age_ms(self, block: LightBlock) -> int:

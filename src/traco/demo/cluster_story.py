@@ -174,11 +174,12 @@ class ClusterStory:
         self.consortium.prepare(ANNEX, "Example Bank One", "cloud-d", "north", "--member-keys", owner)
         self.consortium.enter(ANNEX, str(self._directory / BANK_ONE / "founding.json"))
         self.consortium.start(ANNEX)
-        deadline = time.monotonic() + REFUSED_SECONDS
+        deadline, latest = time.monotonic() + REFUSED_SECONDS, time.monotonic() + CATCH_UP_SECONDS
         state: dict[str, Any] = {}
         while time.monotonic() < deadline:
             state = self.consortium.health(ANNEX)
             expect(not state["ready"], "a node that is not admitted follows nothing")
+            expect(time.monotonic() < latest, f"{ANNEX} answers: {state}")
             if state["reasons"][0]["code"] == NO_ANSWER:
                 deadline = time.monotonic() + REFUSED_SECONDS  # it is still starting
             time.sleep(LOOK_SECONDS)
@@ -231,7 +232,8 @@ class ClusterStory:
             cast.balance(deal.currency, deal.bank.account) - before == deal.face, "the bank is paid the face"
         )
         self._stage.say(
-            f"all processes of Example Bank Two's node are gone; the buyer's payment is final in block {paid.height} after {taken:.1f} s"
+            f"all processes of Example Bank Two's node are gone, the buyer's own gateway; at another one its payment is final in "
+            f"block {paid.height} after {taken:.1f} s"
         )
 
     def _return(self) -> None:

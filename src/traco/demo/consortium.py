@@ -4,16 +4,16 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import httpx
 import msgspec
 
 from traco.client.keystore import KeyStore
-from traco.client.results import ClientError
-from traco.client.sdk import LedgerClient, Party, Patience
+from traco.client.sdk import LedgerClient, Party
 from traco.demo.network import PASSPHRASE_FILE, run
 from traco.demo.stage import DemoFailed, expect
 from traco.modules.party.genesis import founding_member_id
@@ -146,17 +146,14 @@ class Consortium:
         return bool(self.health(name).get("ready"))
 
     def health(self, name: str) -> dict[str, Any]:
-        """What a node says of itself; nothing while it does not answer."""
+        """What a node says of itself: whether it is ready, and why not; ``NO_ANSWER`` while it says nothing."""
         try:
-            with self._impatient(name) as client:
-                return dict(client.get("/v1/health/ready"))
-        except ClientError as error:
+            answer = httpx.get(
+                f"{self.places[name].url}/v1/health/ready", trust_env=False, timeout=READY_SECONDS
+            )
+            return dict(answer.json())
+        except httpx.TransportError as error:
             return {"ready": False, "reasons": [{"code": NO_ANSWER, "detail": str(error)}]}
-
-    @contextmanager
-    def _impatient(self, name: str) -> Iterator[LedgerClient]:
-        with LedgerClient(self.places[name].url, patience=Patience(pauses=())) as client:
-            yield client
 
     def kill(self, name: str) -> None:
         """End all processes of a node as a power cut would: the keeper first, so that it starts nothing again."""
@@ -186,10 +183,12 @@ class Consortium:
         return LedgerClient(self.places[name].url)
 
     def member(self, name: str) -> Party:
-        """A founder, acting through its own node with the key in that node's key store."""
+        """A founder, with the key in its node's key store. It acts through its own node; if that is gone, through another."""
         with KeyStore.open(self.directory / name / KEYS_FILE, self.passphrase) as keys:
             signer = keys.signer(MEMBER_KEY)
-        return self.client(name).party(founding_member_id(signer.public_key), signer)
+        own = self.places[name]
+        others = [each.url for each in self.places.values() if each is not own]
+        return LedgerClient([own.url, *others]).party(founding_member_id(signer.public_key), signer)
 
     def heights(self, names: Sequence[str]) -> list[int]:
         """Where the ledgers of nodes stand."""

@@ -6,6 +6,7 @@ Handovers are looked for among the engine's own headers, so one that happened wh
 writes, is found as well. They must be kept before the engine prunes the blocks that have them.
 """
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -97,6 +98,7 @@ class Seals:
     def __init__(self, headers: Headers, store: HandoverStore, founding: ValidatorSet) -> None:
         self._headers, self._store = headers, store
         self._handovers = store.all()
+        self._following = asyncio.Lock()
         self._current = self._handovers[-1].next_validators if self._handovers else founding
 
     @property
@@ -113,6 +115,10 @@ class Seals:
 
     async def follow(self, height: int) -> None:
         """Keep every handover up to the header at ``height``, which the engine has. Raises ``EngineError``, ``Halt``."""
+        async with self._following:  # two that look at once would both keep the same handover
+            await self._follow(height)
+
+    async def _follow(self, height: int) -> None:
         while True:
             newest = await self._signed(height)
             if newest.header.validators_hash == validators_hash(self._current):

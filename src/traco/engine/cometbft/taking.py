@@ -2,7 +2,7 @@
 
     committed(height)   on the ledger's event loop, between two blocks: the state is held fast; all nodes at the same heights
     a thread            sets the state aside, in one statement of SQLite that does not need the interpreter
-    a process           of the lowest priority makes the pieces of that; a node that stops or dies takes it along
+    a process           of low priority makes the pieces of that; a node that stops or dies takes it along
 
 A snapshot that cannot be made is no reason to stop: ``problem`` says what happened, and the next interval tries again.
 """
@@ -24,7 +24,8 @@ from traco.storage.copying.shelf import Shelf
 from traco.storage.copying.taking import Pinned, remove_aside, write_snapshot
 
 ASIDE_FILE: Final = "aside.db"
-LOWEST_PRIORITY: Final = 19
+NICENESS: Final = 10
+"""A tenth of a core where everything is busy: at the lowest priority a snapshot of a busy node took many minutes."""
 
 log = logging.getLogger("traco.snapshots")
 
@@ -142,7 +143,7 @@ def _make_snapshot(answer: Connection, order: _Order) -> None:
     """The life of the process."""
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, signal.SIG_IGN)  # the ledger process ends it
-    os.nice(LOWEST_PRIORITY)
+    os.nice(NICENESS)
     folder = Path(order.folder)
     try:
         write_snapshot(
