@@ -27,6 +27,7 @@ FAULTS: Final = {
 }
 END_SECONDS: Final = 15.0  # for the last comparison and the audit
 QUIET_SECONDS: Final = 1.0
+SHORTEST_SECONDS: Final = 15.0  # nothing is begun with less time left
 
 
 @contextmanager
@@ -58,8 +59,10 @@ def disturb(scene: Scene, faults: Iterable[Fault], until: float) -> None:
     """One fault after the other until the time is over, and everything compared after each."""
     for done, fault in enumerate(faults):
         left = until - time.monotonic()
-        if left <= 0 or (done and left < fault.seconds):
+        if done and left < SHORTEST_SECONDS:
             return
+        if done and left < fault.seconds:
+            continue
         impossible = fault.needs()
         if impossible:
             scene.counts[f"work: {fault.name} left out: {impossible}"] += 1

@@ -9,9 +9,9 @@ from typing import Any, Final, Self
 
 import msgspec
 
-from support.live_node import CHEAP, free_port
+from support.live_node import CHEAP
 from torture.report import Difference
-from torture_cluster.sites import PASSPHRASE, Ports, Site, slowness
+from torture_cluster.sites import PASSPHRASE, Ports, Site, lasting_port, slowness
 from torture_cluster.wires import Switchboard
 from traco.client.keystore import KeyStore
 from traco.kernel.genesis import Genesis, parse_genesis, write_genesis
@@ -148,7 +148,7 @@ def _new_site(
 ) -> Site:  # fmt: skip
     """A node's directory with keys and card, and a proxy before it. ``first``, ``owner``: of an organisation that has a node."""
     directory = folder / name.lower().replace(" ", "-")
-    ports = Ports(free_port(), free_port(), 0)
+    ports = Ports(lasting_port(), lasting_port(), 0)
     ports = ports._replace(proxy=wires.add(name, ports.peers))
     draft = Draft(
         Organisation(name=name if first is None else first.name), f"127.0.0.1:{ports.proxy}", f"http://127.0.0.1:{ports.api}",

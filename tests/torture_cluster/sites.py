@@ -1,8 +1,10 @@
 """One node of a network that is tortured: how it is started and ended, and what can be seen of it from outside."""
 
 import os
+import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +16,6 @@ from typing import Any, Final, NamedTuple
 import httpx
 import msgspec
 
-from support.live_node import free_port
 from torture.report import Difference
 from traco.client.signer import Signer
 from traco.node.configuration import CONFIG_FILE
@@ -33,8 +34,18 @@ LEDGER_PROCESS: Final = "traco-ledger"
 LAST_WORDS: Final = 1_500
 BLOCKS_AT_ONCE: Final = 500
 SIGNED_FILE: Final = "engine/data/priv_validator_state.json"
+PORTS: Final = range(22_000, 32_000)
+_CHANCE: Final = random.SystemRandom()
 PLANTED: Final = Path(__file__).parent / "planted"
 FAULT_VARIABLE: Final = "TRACO_TORTURE_FAULT"  # read by planted/sitecustomize.py
+
+
+def lasting_port() -> int:
+    """A port that nobody listens on, below those that systems give to outgoing connections: it may be free for minutes."""
+    while True:
+        port = _CHANCE.choice(PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def slowness() -> float:
@@ -189,7 +200,7 @@ class Site:
 
     def beside(self, directory: Path) -> "Site":
         """A node over another directory with this one's keys, which listens elsewhere."""
-        ports = Ports(free_port(), free_port(), self.ports.proxy)
+        ports = Ports(lasting_port(), lasting_port(), self.ports.proxy)
         config = msgspec.json.decode((directory / CONFIG_FILE).read_bytes())
         config["port"], config["engine"]["p2p_port"] = ports.api, ports.peers
         (directory / CONFIG_FILE).write_bytes(msgspec.json.encode(config))

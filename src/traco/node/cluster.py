@@ -226,7 +226,9 @@ class Cluster:
             await asyncio.sleep(FOLLOW_S)
             height = self._application.info().height
             if not self._peers_watch.sight.is_catching_up:
-                self._taken_over.unlink(missing_ok=True)  # no twin was found, and this node signs itself from now on
+                self._taken_over.unlink(
+                    missing_ok=True
+                )  # no twin was found, and this node signs itself from now on
             if height > 0:
                 try:
                     await self.seals.follow(height)

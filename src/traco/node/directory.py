@@ -41,7 +41,9 @@ KEYS_FILE: Final = "node.keys"
 FINGERPRINT_KEYS_FILE: Final = "fingerprint.keys"
 FINGERPRINT_LOG: Final = "fingerprints.log"
 NODE_LOG: Final = "node.log"
-TAKEN_OVER_FILE: Final = "taken-over"  # of a cluster: the engine first looks for signatures of a twin, then this goes
+TAKEN_OVER_FILE: Final = (
+    "taken-over"  # of a cluster: the engine first looks for signatures of a twin, then this goes
+)
 RESTORED_FILE: Final = "restored.json"  # holds back a restored copy, so that there are not two of one node
 CARD_FILE: Final = "card.json"
 FOUNDING_FILE: Final = "founding.json"

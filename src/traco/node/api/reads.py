@@ -208,7 +208,11 @@ class Reads:
                 raise Problem(404, "transaction.unknown", f"no transaction {identity.hex()} has a receipt")
             last = snapshot.block(sealed.height)
             if last is None or block.record is None or place.height > sealed.height:
-                raise Problem(503, "receipt.not_yet", "the block is not sealed yet, or sealed and not yet readable here; try again")
+                raise Problem(
+                    503,
+                    "receipt.not_yet",
+                    "the block is not sealed yet, or sealed and not yet readable here; try again",
+                )
             if snapshot.base != self._history_base:  # the ledger's file was replaced
                 self._history_base = snapshot.base
                 self._history = HistoryTree(snapshot.base.size, snapshot.base.frontier)
