@@ -3,7 +3,7 @@
 import random
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -27,7 +27,6 @@ FAULTS: Final = {
 }
 END_SECONDS: Final = 15.0  # for the last comparison and the audit
 QUIET_SECONDS: Final = 1.0
-SHORTEST_SECONDS: Final = 15.0  # nothing is begun with less time left
 
 
 @contextmanager
@@ -55,19 +54,26 @@ def in_turn(chosen: Sequence[Fault], seed: str) -> Iterator[Fault]:
         yield from order.sample(chosen, len(chosen))
 
 
-def disturb(scene: Scene, faults: Iterable[Fault], until: float) -> None:
-    """One fault after the other until the time is over, and everything compared after each."""
-    for done, fault in enumerate(faults):
-        left = until - time.monotonic()
-        if done and left < SHORTEST_SECONDS:
-            return
-        if done and left < fault.seconds:
+def possible(chosen: Sequence[Fault], counts: Counts) -> list[Fault]:
+    """Those that can be done on this machine; the others are named in the report."""
+    for fault in chosen:
+        if reason := fault.needs():
+            counts[f"work: {fault.name} left out: {reason}"] += 1
+    return [fault for fault in chosen if not fault.needs()]
+
+
+def disturb(scene: Scene, chosen: Sequence[Fault], seed: str, until: float) -> None:
+    """One fault after the other as long as there is time for any, and everything compared after each."""
+    if not chosen:
+        return
+    too_long = 0  # how many in a row
+    for done, fault in enumerate(in_turn(chosen, seed)):
+        if done and time.monotonic() + fault.seconds > until:
+            too_long += 1
+            if too_long == len(chosen):
+                return
             continue
-        impossible = fault.needs()
-        if impossible:
-            scene.counts[f"work: {fault.name} left out: {impossible}"] += 1
-            continue
-        began = time.monotonic()
+        too_long, began = 0, time.monotonic()
         fault.disturb(scene)
         disturbed, recovered = time.monotonic(), scene.settle()
         say(
@@ -101,15 +107,15 @@ def check_proofs(scene: Scene) -> None:
 
 def torture(seconds: float, seed: int, only: Sequence[str] = ()) -> int:
     """Torture a network of four for about so many seconds. 0 if it held; prints what was done."""
-    chosen = [fault for name, fault in FAULTS.items() if not only or name in only]
     until, counts = time.monotonic() + seconds - END_SECONDS, Counts()
+    chosen = possible([fault for name, fault in FAULTS.items() if not only or name in only], counts)
     say(f"Torture of a cluster for {seconds:g} seconds with seed {seed}: {len(chosen)} kinds of faults.")
     try:
         with (
             tempfile.TemporaryDirectory(prefix="traco-torture-") as folder,
             opened_scene(found_network(Path(folder)), f"{seed}", counts) as scene,
         ):
-            disturb(scene, in_turn(chosen, f"{seed}"), until)
+            disturb(scene, chosen, f"{seed}", until)
             finish(scene)
     except Difference as difference:
         say(f"DIFFERENCE with seed {seed}: {difference}")
