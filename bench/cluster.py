@@ -35,7 +35,7 @@ from bench.node_process import Node
 
 HOLDINGS: Final = 10_000
 CHUNK: Final = 512
-CONNECTIONS: Final = 8  # for each gateway
+CONNECTIONS: Final = 32  # over all gateways, as many as the embedded node is measured with
 VALIDATORS: Final = 4
 PACED_CHUNK: Final = 64  # transfers of one request at half load
 IDLE_SECONDS: Final = 20.0
@@ -52,7 +52,11 @@ async def loaded(nodes: ClusterNodes, made: Sequence[bytes]) -> tuple[float, flo
             for at in range(0, len(made), CHUNK)
         ]
     )
-    connections = [await nodes.connection(name) for _ in range(CONNECTIONS) for name in nodes.validators]
+    connections = [
+        await nodes.connection(name)
+        for _ in range(CONNECTIONS // len(nodes.validators))
+        for name in nodes.validators
+    ]
 
     async def work(connection: Connection) -> None:
         for body, count in bodies:
@@ -69,7 +73,11 @@ async def loaded(nodes: ClusterNodes, made: Sequence[bytes]) -> tuple[float, flo
 async def paced_ms(nodes: ClusterNodes, made: Sequence[bytes], per_second: float) -> list[float]:
     """How long requests of a few transfers take at ``per_second``, from the request until all are final, in ms."""
     idle: asyncio.Queue[Connection] = asyncio.Queue()
-    connections = [await nodes.connection(name) for _ in range(CONNECTIONS) for name in nodes.validators]
+    connections = [
+        await nodes.connection(name)
+        for _ in range(CONNECTIONS // len(nodes.validators))
+        for name in nodes.validators
+    ]
     for connection in connections:
         idle.put_nowait(connection)
     taken, tasks, begun = list[float](), list[asyncio.Task[None]](), time.perf_counter()
@@ -92,7 +100,7 @@ async def paced_ms(nodes: ClusterNodes, made: Sequence[bytes], per_second: float
 async def idle_ms(nodes: ClusterNodes, market: Market, times: int) -> list[float]:
     """How long one transfer takes on an idle network, from the request until the answer that it is final, in ms."""
     connection = await nodes.connection(nodes.validators[-1])
-    until, taken = await valid_until(connection), []
+    until, taken = await valid_until(nodes), []
     for raw in transfers(market, times, until, 7):
         begun = time.perf_counter()
         await submit(connection, [raw])
@@ -126,20 +134,20 @@ async def of_network(
     """The figures of a network of so many validators."""
     found: dict[str, list[float]] = {"uniform": [], "hot": [], "processor": []}
     with ExitStack() as keys:
-        nodes = ClusterNodes(directory, validators, observers)
+        # the embedded node that one validator is held against has none
+        nodes = ClusterNodes(directory, validators, observers, projections=validators > 1)
         async with nodes:
             market = market_of(nodes, HOLDINGS // 2, keys)
             await fill(nodes, market, keys)
-            connection = await nodes.connection(nodes.validators[0])
             for repeat in range(repeats):
-                made = transfers(market, count, await valid_until(connection), repeat)
+                made = transfers(market, count, await valid_until(nodes), repeat)
                 rate, processor = await loaded(nodes, made)
                 found["uniform"].append(rate)
                 found["processor"].append(processor)
-                made = transfers(market, count, await valid_until(connection), repeat, hot=True)
+                made = transfers(market, count, await valid_until(nodes), repeat, hot=True)
                 found["hot"].append((await loaded(nodes, made))[0])
             figures = {name: statistics.median(values) for name, values in found.items()}
-            made = transfers(market, count // 2, await valid_until(connection), repeats)
+            made = transfers(market, count // 2, await valid_until(nodes), repeats)
             half = await paced_ms(nodes, made, figures["uniform"] / 2)
             await asyncio.sleep(IDLE_SECONDS / 4)
             idle = await idle_ms(nodes, market, 200)
@@ -153,7 +161,6 @@ async def of_network(
             }  # fmt: skip
             if observers:
                 figures["catching_up"] = await caught_up_per_second(nodes, 2 * repeats * count + count // 2)
-            await connection.close()
     return figures
 
 

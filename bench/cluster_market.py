@@ -53,13 +53,13 @@ async def fill(nodes: ClusterNodes, market: Market, keys: ExitStack) -> None:
     ]
     council = founders[: 2 * len(founders) // 3 + 1]
     parties = tuple(sorted(founding_member_id(each.public_key) for each in council))
-    until = await valid_until(connection)
+    until = await valid_until(nodes)
     grant = signed(
         market.network, (GrantRole(parties, market.member, "cash_operator"),), council, until, os.urandom(16)
     )
     await submit(connection, [grant])
     for chunk in _chunks(_chunks(list(instructions_of(market)), PER_TRANSACTION), PER_REQUEST):
-        until = await valid_until(connection)
+        until = await valid_until(nodes)
         await submit(
             connection,
             [signed(market.network, each, (market.member_signer,), until, os.urandom(16)) for each in chunk],
@@ -71,9 +71,12 @@ def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
     return [items[at : at + size] for at in range(0, len(items), size)]
 
 
-async def valid_until(connection: Connection) -> int:
+async def valid_until(nodes: ClusterNodes) -> int:
     """A limit of validity, counted from the ledger's time."""
-    return int(json_of(await connection.get("/v1/status"))["time_ms"]) + VALID_MS
+    connection = await nodes.connection(nodes.validators[0])  # a new one: nodes close those that were idle
+    found = json_of(await connection.get("/v1/status"))
+    await connection.close()
+    return int(found["time_ms"]) + VALID_MS
 
 
 async def submit(connection: Connection, transactions: Sequence[bytes]) -> None:

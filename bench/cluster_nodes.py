@@ -28,9 +28,11 @@ OK: Final = 200
 
 
 class ClusterNodes:
-    """Nodes in ``directory``, made anew, as an asynchronous context. Projections run on the first one only."""
+    """Nodes in ``directory``, made anew, as an asynchronous context. ``projections`` run on the first one only."""
 
-    def __init__(self, directory: Path, validators: int, observers: int = 0) -> None:
+    def __init__(
+        self, directory: Path, validators: int, observers: int = 0, *, projections: bool = True
+    ) -> None:
         shutil.rmtree(directory, ignore_errors=True)
         directory.parent.mkdir(parents=True, exist_ok=True)
         self.directory = directory
@@ -39,7 +41,7 @@ class ClusterNodes:
         self.network: LocalNetwork = network
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         for number, node in enumerate(network.nodes):
-            self._configure(directory / node.name, projections=number == 0)
+            self._configure(directory / node.name, projections=projections and number == 0)
 
     def _configure(self, directory: Path, *, projections: bool) -> None:
         config = msgspec.structs.replace(

@@ -66,9 +66,9 @@ def test_a_route_stands_with_those_who_may_ask_it(row: str, page: str) -> None:
 
 
 def test_every_route_of_the_table_has_its_parameters_below(page: str) -> None:
-    linked = set(re.findall(r"\(#([a-z0-9-]+)\)", page))
+    linked = set(re.findall(r"\(#([a-z0-9_-]+)\)", page))
     below = {
-        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        re.sub(r"[^a-z0-9 _-]", "", title.lower()).replace(" ", "-")
         for title in re.findall(r"^### (.*)$", page, re.MULTILINE)
     }
     assert linked == below

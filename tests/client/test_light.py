@@ -121,6 +121,28 @@ def test_earlier_blocks_are_verified_by_the_same_set() -> None:
     assert client.newest.signed.header.height == 100
 
 
+@pytest.mark.parametrize("height", [7, 100])
+@pytest.mark.parametrize("part", ["validators", "next_validators"])
+def test_no_part_of_a_verified_block_is_what_the_gateway_made_up(height: int, part: str) -> None:
+    gateway = LightGateway(head=100)
+    client = light_client(gateway, now_ms=at(100))
+    head(client)
+    gateway.alter = lambda it: msgspec.structs.replace(it, **{part: CHANGING.block(45).validators})
+    try:
+        found = block(client, height)
+    except GatewayAlters:
+        return
+    assert found == SignedChain().block(height)
+
+
+def test_no_vote_of_a_verified_block_is_what_the_gateway_made_up() -> None:
+    gateway = LightGateway(head=100)
+    client = light_client(gateway, now_ms=at(100))
+    genuine = head(client)
+    gateway.alter = lambda it: edited(it, lambda signed: with_vote(with_vote(signed, 0, None), 1, None))
+    assert block(client, 100) == genuine
+
+
 def test_earlier_blocks_of_other_validators_are_verified_by_the_handovers() -> None:
     client = light_client(LightGateway(CHANGING, ENDS), now_ms=at(ENDS))
     head(client)
@@ -394,6 +416,26 @@ def test_a_fork_at_the_height_that_was_verified_is_noticed_without_another_gatew
     head(client)
     gateway.chain = forked({100: {"app_hash": bytes(32)}})
     assert caught(client.head(A, NEVER), ForkDetected).file == ""
+
+
+def test_a_gateway_cannot_spoil_the_evidence_of_a_fork() -> None:
+    gateway = LightGateway(head=100)
+    client = light_client(gateway, now_ms=at(100))
+    head(client)
+    gateway.chain = forked({100: {"app_hash": bytes(32)}})
+    gateway.alter = lambda it: msgspec.structs.replace(it, validators=CHANGING.block(45).validators)
+    found = caught(client.block(100, A, NEVER), ForkDetected)
+    assert check_fork(found.evidence, GENESIS) == 100
+
+
+def test_a_gateway_that_stayed_behind_does_not_make_those_that_pruned_look_bad() -> None:
+    pruned = LightGateway(head=100)
+    pruned.line_up("/v1/light/blocks/1", problem(404, "light.no_block"))
+    client = light_client(pruned, LightGateway(head=1), now_ms=at(100))
+    heads = run(client.compare(NEVER))
+    assert heads[0].fault is None
+    assert heads[0].height == 100
+    assert isinstance(heads[1].fault, GatewayDelays)
 
 
 def test_a_fork_by_other_validators_is_one_where_handovers_lead_to_them(tmp_path: Path) -> None:

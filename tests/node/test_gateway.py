@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.counters import BOB, NODE, SOLO, Add, AddLater, Fail, Repeat, counter_genesis
-from support.gateway import Office, until
-from support.ledger import START_MS
+from support.counters import BOB, NODE, SOLO, Add, AddLater, Fail, FixedAuthority, Repeat, counter_genesis
+from support.gateway import Office, TestSigner, until
+from support.ledger import START_MS, Key
 from support.memory_store import MemoryStore
 from traco.kernel.codec import Codec
 from traco.kernel.instruction import ENVELOPE_OVERHEAD
@@ -454,11 +454,14 @@ def test_an_envelope_that_expires_while_it_waits_is_renewed(office: Office) -> N
     run(work())
 
 
-def test_an_envelope_that_no_block_can_hold_is_refused_and_makes_no_empty_blocks(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("instructions", "status"), [(1, Status.FINAL), (40, Status.REFUSED)], ids=["smaller ones", "none"]
+)
+def test_what_no_block_can_hold_any_more_is_packed_into_smaller_envelopes_or_refused(
+    office: Office, monkeypatch: pytest.MonkeyPatch, instructions: int, status: Status
 ) -> None:
     async def work() -> None:
-        submitted = [office.add() for _ in range(9)]
+        submitted = [office.sign(*[Add(SOLO, "a", 1)] * instructions) for _ in range(9)]
         waiting = asyncio.create_task(office.gateway.submit(submitted))
         await until(lambda: bool(office.gateway._ready))
         office.gateway._pack()
@@ -468,11 +471,48 @@ def test_an_envelope_that_no_block_can_hold_is_refused_and_makes_no_empty_blocks
         monkeypatch.setattr(office.engine, "limits", lambda: small)
         monkeypatch.setattr(office.application, "_limits", lambda: small)
         async with office.running():
-            result = (await waiting)[0]
-        assert result.status == Status.REFUSED
-        assert result.failure is not None
-        assert result.failure.code == "transaction.too_large"
+            results = await waiting
+        assert {result.status for result in results} == {status}
+        codes = {result.failure and result.failure.code for result in results}
+        assert codes == {None if status is Status.FINAL else "transaction.too_large"}
         assert not office.engine.wants_block()
+        assert office.outbox.pending() == []
+
+    run(work())
+
+
+def test_acknowledged_transactions_get_a_new_envelope_when_the_node_has_another_key(office: Office) -> None:
+    async def work() -> None:
+        office.gateway._signer = TestSigner(Key("the key before"))
+        identity, raw = office.gateway._seal((office.add(),))
+        office.outbox.put([(identity, raw)])
+        other = again(office)
+        async with other.running():
+            await until(lambda: other.total() == 1)
+        assert [envelope.signature.key for envelope in envelopes(other)] == [NODE.public]
+        assert other.outbox.pending() == []
+        other.outbox.close()
+
+    run(work())
+
+
+def test_what_came_in_anothers_envelope_is_not_refused_with_the_nodes_own(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def work() -> None:
+        transaction = office.add()
+        waiting = asyncio.create_task(office.gateway.submit([transaction]))
+        await until(lambda: bool(office.gateway._ready))
+        _, theirs = office.gateway._seal((transaction,))
+        office.gateway._pack()
+        finalized = office.application.finalize_block(
+            office.application.info().height + 1, office.now_ms, (theirs,)
+        )
+        office.application.commit()
+        monkeypatch.setattr(FixedAuthority, "member_of_node", lambda *_: None)  # suspended meanwhile
+        async with office.running():
+            [result] = await waiting
+        assert (result.status, result.height) == (Status.FINAL, finalized.block.height)
 
     run(work())
 

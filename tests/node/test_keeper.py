@@ -21,6 +21,7 @@ from traco.node.configuration import LogConfig
 directory = Path(sys.argv[1])
 keeper.PAUSES_SECONDS = (float(sys.argv[2]),)
 secret = "asked for once"
+exec(sys.argv[3])
 tell = keeper.keep(directory, LogConfig())
 with (directory / "starts").open("a") as file:
     file.write(f"{os.getpid()} {os.getppid()} {os.getpgid(0)} {secret}\\n")
@@ -34,13 +35,15 @@ KILLED = "os.kill(os.getpid(), 9)"
 
 
 class Kept:
-    """A keeper over a plan. ``pause`` in seconds before it starts a ledger process again."""
+    """A keeper over a plan. ``pause`` in seconds before it starts a ledger process again; ``before`` is done first."""
 
-    def __init__(self, directory: Path, plan: tuple[str, ...], pause: float, notify: str = "") -> None:
+    def __init__(
+        self, directory: Path, plan: tuple[str, ...], pause: float, notify: str = "", before: str = ""
+    ) -> None:
         self.directory = directory
         (directory / "plan").write_text("\n".join(plan))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, str(directory), str(pause)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-c", SCRIPT, str(directory), str(pause), before], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "NOTIFY_SOCKET": notify, "PYTHONWARNINGS": "error"},
             start_new_session=True,
         )  # fmt: skip
@@ -78,8 +81,8 @@ Make = Callable[..., Kept]
 def keep(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
 
-        def make(*plan: str, pause: float = 0.0, notify: str = "") -> Kept:
-            kept = Kept(tmp_path, plan, pause, notify)
+        def make(*plan: str, pause: float = 0.0, notify: str = "", before: str = "") -> Kept:
+            kept = Kept(tmp_path, plan, pause, notify, before)
             stack.callback(kept.close)
             return kept
 
@@ -154,6 +157,14 @@ def test_a_keeper_that_is_told_to_stop_in_a_pause_starts_nothing(keep: Make) -> 
     kept.process.terminate()
     kept.end()
     assert len(kept.starts()) == 1
+
+
+def test_a_keeper_that_is_told_to_stop_right_before_it_starts_another_one_ends(keep: Make) -> None:
+    told = (
+        "keeper.gc.freeze = lambda: (directory / 'starts').exists() and os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    kept = keep(KILLED, STAY, before=told)
+    assert kept.end() == 128 + signal.SIGTERM
 
 
 def test_a_keeper_that_is_killed_leaves_no_ledger_process(keep: Make) -> None:

@@ -66,6 +66,17 @@ def test_envelopes_are_screened_once_hostile_ones_too() -> None:
     assert counting.asked == [b"nonsense"]
 
 
+def test_a_block_full_of_the_smallest_envelopes_is_screened_once() -> None:
+    counting = Counting()
+    screener = RememberingScreener(counting)
+    fitting = KernelParameters().max_block_bytes // 190  # bytes of an envelope with one byte in it
+    envelopes = [b"%d" % index for index in range(fitting)]
+    for _ in range(2):
+        for raw in envelopes:
+            screener.screen_envelope(raw)
+    assert len(counting.asked) == fitting
+
+
 def test_beyond_the_limit_the_oldest_is_forgotten() -> None:
     memory: Memory[int] = Memory(2)
     for number in range(3):

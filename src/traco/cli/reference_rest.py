@@ -56,7 +56,15 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "request.origin": (403, "The request comes from a page of another site."),
     "object.unknown": (404, "There is no such object among those that you may see."),
     "transaction.unknown": (404, "There is no such transaction among those that you may see."),
+    "transaction.before_snapshot": (
+        404,
+        "It may be of before the snapshot that this node joined by; ask another node.",
+    ),
     "block.unknown": (404, "There is no such block yet."),
+    "block.before_snapshot": (
+        404,
+        "The block is of before the snapshot that this node joined by; ask another node.",
+    ),
     "receipt.no_transaction": (404, "What is at this place of the ledger is no transaction."),
     "projections.off": (404, "This node keeps no projections, and therefore has no reports."),
     "explorer.no_file": (404, "The explorer has no such file."),
@@ -82,6 +90,10 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     "projections.format_unknown": (
         503,
         "The projections have a form that this release does not know; make them anew.",
+    ),
+    "projections.before_snapshot": (
+        503,
+        "The node joined by a snapshot; projections need the blocks before it.",
     ),
     "projections.other_ledger": (503, "The projections are of another ledger; make them anew."),
     "fingerprint.log_unavailable": (503, "The service cannot write its log, and so gives no answer."),

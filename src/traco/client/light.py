@@ -89,9 +89,7 @@ class LightClient:
 
     async def block(self, height: int, url: str, deadline: Deadline) -> LightBlock:
         """The verified block at a height; the one after the last is waited for."""
-        block = await self._fetch(height, url, deadline)
-        await self._believe(block, url, deadline)
-        return block
+        return await self._believe(await self._fetch(height, url, deadline), url, deadline)
 
     async def head(self, url: str, deadline: Deadline) -> LightBlock:
         """The newest block of a gateway, verified. Whether it is news is for ``require_news`` to say."""
@@ -142,17 +140,33 @@ class LightClient:
         self, found: dict[str, LightBlock], faults: dict[str, GatewayFault | NodeUnreachable | NodeProblem],
         deadline: Deadline,
     ) -> None:  # fmt: skip
-        """Every gateway has the same block at the greatest height that all have. Raises ``ForkDetected``."""
-        if len(found) < 2:
+        """Every gateway has the same block at the greatest height that all have. Raises ``ForkDetected``.
+
+        First those that are not far behind: by what is left behind, all others could be asked for what they pruned.
+        """
+        times = {url: block.signed.header.time.time_ms for url, block in found.items()}
+        limit = max(times.values(), default=0) - self._trust.delay_ms
+        recent = [url for url in found if times[url] >= limit]
+        await self._require_same_of(recent, found, faults, deadline)
+        if len(recent) < len(times):
+            await self._require_same_of(tuple(found), found, faults, deadline, may_lack=True)
+
+    async def _require_same_of(
+        self, urls: Sequence[str], found: dict[str, LightBlock],
+        faults: dict[str, GatewayFault | NodeUnreachable | NodeProblem], deadline: Deadline, *, may_lack: bool = False,
+    ) -> None:  # fmt: skip
+        if len(urls) < 2:
             return
-        common = min(block.signed.header.height for block in found.values())
+        common = min(found[url].signed.header.height for url in urls)
         first: tuple[str, LightBlock] | None = None
-        for url in tuple(found):
+        for url in urls:
             try:
                 block = await self.block(common, url, deadline)
             except ForkDetected:
                 raise
             except (GatewayFault, NodeUnreachable, NodeProblem) as error:
+                if may_lack and isinstance(error, NotFound):
+                    continue
                 faults[url] = error
                 del found[url]
                 continue
@@ -178,16 +192,17 @@ class LightClient:
 
     # from a verified block to another
 
-    async def _believe(self, block: LightBlock, url: str, deadline: Deadline) -> None:
-        """Verify a block that a gateway gave, and go on from it where it is the newest."""
+    async def _believe(self, block: LightBlock, url: str, deadline: Deadline) -> LightBlock:
+        """Verify a block that a gateway gave, and go on from it where it is the newest; what of it holds."""
         base = await self._base(url, deadline)
         if block.signed.header.height <= base.signed.header.height:
-            await self._hold_against(base, block, url, deadline)
-        elif self._is_fresh(base):
+            return await self._hold_against(base, block, url, deadline)
+        if self._is_fresh(base):
             await self._step(base, block, url, deadline)
-            self._go_on(block, url)
         else:  # the network stood still for long, or this machine's clock is wrong: nothing stops because of a date
-            self._go_on(await self._by_handovers(block, url, deadline), url)
+            block = await self._by_handovers(block, url, deadline)
+        self._go_on(block, url)
+        return block
 
     async def _base(self, url: str, deadline: Deadline) -> LightBlock:
         """The newest verified block that is fresh enough to go on from."""
@@ -255,15 +270,19 @@ class LightClient:
             url, f"block {block.signed.header.height}", "light.steps", f"more than {MAX_STEPS} steps"
         )
 
-    async def _hold_against(self, base: LightBlock, block: LightBlock, url: str, deadline: Deadline) -> None:
-        """Verify a block of the same height as a verified one, or of a lower height."""
+    async def _hold_against(
+        self, base: LightBlock, block: LightBlock, url: str, deadline: Deadline
+    ) -> LightBlock:
+        """Verify a block of the same height as a verified one, or of a lower height; what of it holds."""
         header = block.signed.header
         if header.height == base.signed.header.height:
             await self._require_equal(base, block, url, deadline)
-        elif header.validators_hash == base.signed.header.validators_hash:
-            self._require_signed(block, base.validators, url)
-        else:
-            await self._by_handovers(block, url, deadline)
+            return base  # of this one nothing but the header was looked at
+        if header.validators_hash != base.signed.header.validators_hash:
+            return await self._by_handovers(block, url, deadline)
+        self._require_signed(block, base.validators, url)
+        self._require_following(header, block.next_validators, url)
+        return LightBlock(block.signed, base.validators, block.next_validators)
 
     async def _by_handovers(self, block: LightBlock, url: str, deadline: Deadline) -> LightBlock:
         """The block, verified by the handovers since the founding, which know no period."""
@@ -293,6 +312,7 @@ class LightClient:
             return
         if block.signed.header.validators_hash == known.signed.header.validators_hash:
             self._require_signed(block, known.validators, url)
+            block = LightBlock(block.signed, known.validators, block.next_validators)
         else:
             block = await self._by_handovers(block, url, deadline)
         raise self._fork(known, self._url, block, url)

@@ -226,7 +226,7 @@ class EventStream:
             return
         try:
             position = parse_position(message.identity if event is None else event.position)
-        except ClientError:
+        except (ClientError, TypeError):  # not the form, or no text at all
             raise StrangeAnswer from None
         if position > self._accepted:
             self._accepted = position

@@ -189,13 +189,9 @@ class Cluster:
 
     def _write_home(self) -> None:
         """The engine's files, from the ledger's parameters and this node's configuration."""
-        state, config = self._application.state, self._config
-        agreed = self._application.parameters.get(state, NetworkParameters)
-        terms = EngineTerms(
-            empty_block_ms=agreed.empty_block_ms, propose_ms=agreed.propose_ms, propose_step_ms=agreed.propose_step_ms,
-            vote_ms=agreed.vote_ms, vote_step_ms=agreed.vote_step_ms,
-            max_envelope_bytes=self._application.parameters.get(state, KernelParameters).max_envelope_bytes,
-        )  # fmt: skip
+        config = self._config
+        agreed = self._application.parameters.get(self._application.state, NetworkParameters)
+        terms = engine_terms(agreed, self._founding.kernel_parameters())
         peers = {each: wanted.address for each, wanted in self._wanted().items()}
         peers.pop(self._keys.peer, None)
         settings = EngineSettings(
@@ -236,6 +232,18 @@ class Cluster:
                     log.warning(
                         "the handovers of validators could not be looked up, and will be again: %s", error
                     )
+
+
+def engine_terms(agreed: NetworkParameters, founded: KernelParameters) -> EngineTerms:
+    """What the engine's configuration takes from the ledger: its pace as agreed when it is started, its limits as founded.
+
+    A configuration is read at the start only. An engine that began under a lowered limit would not take, nor pass on,
+    what is allowed after the limit was raised again; the ledger itself refuses what is beyond the limit in force.
+    """
+    return EngineTerms(
+        empty_block_ms=agreed.empty_block_ms, propose_ms=agreed.propose_ms, propose_step_ms=agreed.propose_step_ms,
+        vote_ms=agreed.vote_ms, vote_step_ms=agreed.vote_step_ms, max_envelope_bytes=founded.max_envelope_bytes,
+    )  # fmt: skip
 
 
 async def _outcome(future: "asyncio.Future[None]") -> None:

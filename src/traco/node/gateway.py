@@ -19,7 +19,7 @@ from traco.engine.seam import Engine
 from traco.kernel.application import Finalized
 from traco.kernel.block import Answer, EnvelopeAnswer
 from traco.kernel.codec import ROOT, Codec, encode
-from traco.kernel.errors import Duplicate, Expired, Failure
+from traco.kernel.errors import Duplicate, Expired, Failure, NodeUnknown, TooFarAhead, TooLarge
 from traco.kernel.instruction import ENVELOPE_OVERHEAD
 from traco.kernel.screening import Screened
 from traco.kernel.transaction import (
@@ -50,6 +50,8 @@ ROOM_S: Final = 0.5  # between looks for room in an engine that makes no blocks
 LONGEST_SLEEP_S: Final = 60.0  # the machine's clock may be set while we sleep until something falls due
 
 _ENVELOPE: Final[Codec[Envelope]] = Codec(Envelope)
+_MAY_BE_ORDERED: Final = (Duplicate.code, Expired.code, TooFarAhead.code, TooLarge.code, NodeUnknown.code)
+"""Refusals of a transaction, or of its envelope, that say nothing about whether it was ordered before."""
 _IDENTITY: Final = 32  # bytes of an id, the first part of a key
 
 
@@ -294,20 +296,30 @@ class Gateway:
 
     def _send(self, keys: tuple[bytes, ...], transactions: tuple[bytes, ...]) -> None:
         """An envelope of its own for these transactions: durable first, then offered."""
+        self._send_all([(keys, transactions)])
+
+    def _send_all(self, parts: Sequence[tuple[tuple[bytes, ...], tuple[bytes, ...]]]) -> None:
+        """An envelope for each part, all made durable in one step; then offered."""
+        made = [(keys, *self._seal(transactions)) for keys, transactions in parts]
+        self._outbox.put([(identity, raw) for _, identity, raw in made], self._done)
+        self._done.clear()
+        for keys, identity, _ in made:
+            self._packed[identity] = keys
+            for key in keys:
+                entry = self._entries.get(key)
+                if entry is not None:
+                    self._make_durable(key, entry)
+        for _, identity, raw in made:
+            self._offer(identity, raw)
+
+    def _seal(self, transactions: tuple[bytes, ...]) -> tuple[bytes, bytes]:
+        """A signed envelope of these transactions: its id and its bytes."""
         valid_until = self._engine.block_time_ms() + self._engine.limits().window_ms // 2
         body = EnvelopeBody(self._network, ROOT, self._member, valid_until, os.urandom(16), transactions)
         identity = envelope_id(body)
         public = self._signer.public_key
         signature = Signature(public, self._signer.sign(envelope_signing_message(identity, public)))
-        raw = encode(Envelope(body, signature))
-        self._outbox.put([(identity, raw)], self._done)
-        self._done.clear()
-        self._packed[identity] = keys
-        for key in keys:
-            entry = self._entries.get(key)
-            if entry is not None:
-                self._make_durable(key, entry)
-        self._offer(identity, raw)
+        return identity, encode(Envelope(body, signature))
 
     def _make_durable(self, key: bytes, entry: Entry) -> None:
         self._received[key[:_IDENTITY]] = entry
@@ -319,13 +331,25 @@ class Gateway:
             self._not_ordered(identity, raw, failure)
 
     def _not_ordered(self, identity: bytes, raw: bytes, failure: Failure) -> None:
-        """The engine does not order an envelope. If only its time has passed, its transactions get another one."""
-        if failure.code == Expired.code:
-            keys = self._packed.pop(identity)
-            self._done.append(identity)  # forgotten in the same step that keeps the new one
-            self._send(keys, _ENVELOPE.trusted(raw).body.transactions)
-        else:
+        """An envelope is not executed. Where that is no fault of its transactions, they get another one.
+
+        So where its time has passed, where this node has another key by now, and where limits were lowered.
+        """
+        keys = self._packed.get(identity)
+        if keys is None:
+            return  # another member's gateway answers for it
+        envelope = _ENVELOPE.trusted(raw)
+        outlived_key = failure.code == NodeUnknown.code and envelope.signature.key != self._signer.public_key
+        too_large = failure.code == TooLarge.code and len(keys) > 1
+        if failure.code != Expired.code and not outlived_key and not too_large:
             self._conclude(EnvelopeAnswer(identity, -1, failure, ()), -1)
+            return
+        del self._packed[identity]
+        self._done.append(identity)  # forgotten in the same step that keeps the new ones
+        size = (len(keys) + 1) // 2 if too_large else len(keys)
+        transactions = envelope.body.transactions
+        starts = range(0, len(keys), size)
+        self._send_all([(keys[at : at + size], transactions[at : at + size]) for at in starts])
 
     def _make_block(self) -> None:
         finalized = self._engine.make_block()
@@ -334,8 +358,11 @@ class Gateway:
         if self.tracer is not NO_TRACES:
             self.tracer.block(finalized.block.height, seconds, self._requests_in(finalized))
         self._tell_height(finalized.block.height)
-        for answer in finalized.answers:
-            self._conclude(answer, finalized.block.height)
+        for answer, raw in zip(finalized.answers, finalized.block.envelopes, strict=True):
+            if answer.leaf < 0 and answer.failure is not None:
+                self._not_ordered(answer.identity, raw, answer.failure)
+            else:
+                self._conclude(answer, finalized.block.height)
 
     def _take_dropped(self) -> None:
         for raw, failure in self._engine.take_dropped():
@@ -367,8 +394,11 @@ class Gateway:
         return Result(answer.identity, status, height, answer.leaf, answer.failure)
 
     def _refused(self, answer: Answer) -> Result:
-        """A refusal; unless the transaction was ordered before, then the answer is what became of it at that time."""
-        if answer.failure is not None and answer.failure.code in (Duplicate.code, Expired.code):
+        """A refusal; unless the transaction was ordered before, then the answer is what became of it at that time.
+
+        It may have come in an envelope of another node, before this one was refused, or before limits were lowered.
+        """
+        if answer.failure is not None and answer.failure.code in _MAY_BE_ORDERED:
             place = self._find(answer.identity)
             if place is not None:
                 height, leaf, failure = place

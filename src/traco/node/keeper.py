@@ -142,6 +142,8 @@ class _Keeper:
             name_process("traco-keeper")
             with suppress(OSError, AttributeError):
                 ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+            if self._stopped_by:  # told after the pause, when there was nobody yet to pass it on to
+                os.kill(self._child, self._stopped_by)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _PASSED)
         return self._child
 

@@ -53,7 +53,8 @@ class Memory(Generic[A]):
 class RememberingScreener:
     """What the application asks. What nobody screened before is screened here, in the asking process."""
 
-    def __init__(self, direct: Screener, transactions: int = 100_000, envelopes: int = 256) -> None:
+    def __init__(self, direct: Screener, transactions: int = 100_000, envelopes: int = 32_768) -> None:
+        """``envelopes``: more than fit into a block, for each of them is asked about several times until it is executed."""
         self._direct = direct
         self._transactions: Memory[Screened] = Memory(transactions)
         self._envelopes: Memory[ScreenedEnvelope] = Memory(envelopes)

@@ -9,7 +9,7 @@ import pytest
 
 from support.comet_driver import size_in_block
 from support.comet_node import LATER_PEER, PEER, ROOM_BYTES, VALIDATORS, CometNode, Desk, at
-from support.counters import ALICE, EITHER, SOLO
+from support.counters import ALICE, EITHER, SOLO, Add
 from support.ledger import START_MS
 from traco.engine.cometbft.abci.messages import (
     AbciParams,
@@ -52,7 +52,7 @@ from traco.engine.cometbft.abci.messages import (
     VersionParams,
 )
 from traco.engine.cometbft.abci.ports import NoSnapshots
-from traco.engine.cometbft.adapter import validator_updates
+from traco.engine.cometbft.adapter import MIN_TRANSACTION_BYTES, validator_updates
 from traco.kernel.codec import encode
 from traco.kernel.errors import Halt
 from traco.kernel.instruction import KernelParameters
@@ -186,6 +186,20 @@ def judged(desk: Desk, *txs: bytes, time_ms: int = START_MS) -> Verdict:
 def test_a_proposal_of_acceptable_envelopes_is_voted_for_and_an_empty_one_too(desk: Desk) -> None:
     assert judged(desk, desk.submitter.envelope("a"), desk.submitter.envelope("a")) is Verdict.ACCEPT
     assert judged(desk) is Verdict.ACCEPT
+
+
+def test_envelopes_with_what_is_too_short_for_a_transaction_are_neither_taken_nor_proposed_nor_voted_for(
+    desk: Desk,
+) -> None:
+    """Refusals of thousands of them would take many times their bytes in the ledger of every node."""
+    true = desk.submitter.transaction([Add(SOLO, "a", 1)], ALICE)
+    assert len(true) > MIN_TRANSACTION_BYTES
+    scraps = desk.submitter.of([true, b"x" * (MIN_TRANSACTION_BYTES - 1)])
+    assert desk.ask(RequestCheckTx(scraps)).log == "transaction.malformed"
+    whole = desk.submitter.of([true, b"x" * MIN_TRANSACTION_BYTES])
+    proposed = desk.ask(RequestPrepareProposal(LIMIT, (scraps, whole), time=at(START_MS)))
+    assert proposed == ResponsePrepareProposal((whole,))
+    assert (judged(desk, scraps), judged(desk, whole)) == (Verdict.REJECT, Verdict.ACCEPT)
 
 
 def test_screening_begins_with_the_proposal(desk: Desk) -> None:

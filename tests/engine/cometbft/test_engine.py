@@ -4,15 +4,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from support.counters import MEMBER
+from support.counters import MEMBER, FixedAuthority
 from support.gateway import NODE_SIGNER, Office, until
 from support.memory_store import MemoryStore
 from traco.engine.cometbft import engine as subject
 from traco.engine.cometbft.engine import CometEngine
 from traco.engine.cometbft.errors import EngineBusy, EngineError, EngineGone, EngineRefused, KnownTransaction
-from traco.kernel.errors import Halt
+from traco.kernel.errors import Halt, NodeUnknown
 from traco.node import gateway as gateway_module
 from traco.node.gateway import Gateway, Status
 
@@ -145,6 +146,87 @@ def test_an_envelope_in_a_block_that_is_about_to_be_committed_is_not_given_up(ne
         network.application.commit()
         network.engine.committed(finalized, 0.25)
         assert (await submitted)[0].status is Status.FINAL
+
+    work(network, what)
+
+
+def test_an_envelope_in_a_block_that_takes_the_nodes_right_away_is_not_given_up_before_the_commit(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def what(gateway: Gateway) -> None:
+        submitted = asyncio.create_task(gateway.submit([network.office.add()]))
+        await until(lambda: bool(network.seen))
+        height = network.application.info().height + 1
+        finalized = network.application.finalize_block(height, network.office.now_ms + 1, network.seen[:1])
+        monkeypatch.setattr(FixedAuthority, "member_of_node", lambda *_: None)  # as the block's end has it
+        for _ in range(50):
+            await asyncio.sleep(0)
+        network.application.commit()
+        network.engine.committed(finalized, 0.25)
+        assert (await submitted)[0].status is Status.FINAL
+
+    work(network, what)
+
+
+def test_an_envelope_of_a_node_that_lost_its_right_is_given_up_with_the_next_block(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def what(gateway: Gateway) -> None:
+        submitted = asyncio.create_task(gateway.submit([network.office.add()]))
+        await until(lambda: bool(network.seen))
+        monkeypatch.setattr(FixedAuthority, "member_of_node", lambda *_: None)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        network.decide()
+        (result,) = await submitted
+        assert (result.status, result.failure and result.failure.code) == (Status.REFUSED, NodeUnknown.code)
+
+    work(network, what)
+
+
+def test_an_envelope_made_when_the_ledger_was_further_on_is_waited_for(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_at = network.engine.block_time_ms() + 3_600_000
+    with monkeypatch.context() as ahead:
+        ahead.setattr(network.engine, "block_time_ms", lambda: made_at)
+        identity, envelope = network.gateway()._seal((network.office.add(valid_ms=4_000_000),))
+    network.office.outbox.put([(identity, envelope)])
+
+    async def what(gateway: Gateway) -> None:
+        gateway.recover()
+        await until(lambda: len(network.seen) > 3)
+        assert gateway.occupancy().on_way == 1
+        network.office.now_ms = made_at
+        network.decide()
+        network.decide(envelope)
+        await until(lambda: gateway.occupancy().on_way == 0)
+        assert network.office.total() == 1
+
+    work(network, what)
+
+
+def test_an_envelope_beyond_a_lowered_limit_is_packed_into_smaller_ones(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def what(gateway: Gateway) -> None:
+        transactions = [network.office.add() for _ in range(9)]
+        submitted = asyncio.create_task(gateway.submit(transactions))
+        await until(lambda: bool(network.seen))
+        first = network.seen[0]
+        small = msgspec.structs.replace(
+            network.engine.limits(), max_transaction_bytes=512, max_envelope_bytes=1_024
+        )
+        monkeypatch.setattr(network.engine, "limits", lambda: small)
+        for _ in range(9):
+            network.decide()
+            for _ in range(9):
+                await asyncio.sleep(0)
+        fitting = [raw for raw in dict.fromkeys(network.seen) if len(raw) <= 1_024]
+        assert first not in fitting
+        network.decide(*fitting)
+        assert {result.status for result in await submitted} == {Status.FINAL}
+        assert network.office.total() == 9
 
     work(network, what)
 

@@ -103,9 +103,23 @@ def test_a_line_without_end_is_cut(tmp_path: Path) -> None:
     async def story(stage: Stage) -> None:
         await stage.process.start()
         await stage.until(lambda: stage.lines[-1:] == ["up"])
-        assert max(map(len, stage.lines)) == MAX_LINE_BYTES
+        # what is behind the cut is not taken for a line: a stranger may have written it
+        assert stage.lines == ["x" * MAX_LINE_BYTES, "up"]
 
     play(stage, story)
+
+
+def test_a_fault_in_watching_the_engine_does_not_leave_the_node_without_one(tmp_path: Path) -> None:
+    def write_line(_: str) -> None:
+        raise ValueError("a bug")
+
+    async def story(stage: Stage) -> None:
+        stage.process._watch = stage.process._watch._replace(write_line=write_line)
+        await stage.process.start()
+        with pytest.raises(EngineFailed, match="not watched"):
+            await asyncio.wait_for(stage.process.failed(), 20)
+
+    play(Stage(tmp_path, STAY), story)
 
 
 def test_an_engine_runs_in_its_home_and_in_a_group_of_its_own(tmp_path: Path) -> None:

@@ -47,6 +47,15 @@ def test_validators_are_confirmed_by_a_second_gateway() -> None:
         asyncio.run(Relay([Gateway("a"), Gateway("b")]).ask("validators", {"height": "7"}))
 
 
+def test_a_gateway_that_lies_is_outvoted_by_two_others_and_asked_last_from_then_on() -> None:
+    liar, second, third = Gateway("lie"), Gateway("a"), Gateway("a")
+    relay = Relay([liar, second, third])
+    for _ in range(3):
+        assert asyncio.run(relay.ask("validators", {"height": "7"})) == "a"
+    assert asyncio.run(relay.ask("commit", {"height": "7"})) == "a"
+    assert len(liar.asked) == 1
+
+
 def test_where_there_is_one_gateway_only_it_is_believed() -> None:
     assert asyncio.run(Relay([Gateway("a")]).ask("validators", {})) == "a"
     assert asyncio.run(Relay([Gateway(error=GONE), Gateway("a")]).ask("validators", {})) == "a"

@@ -95,6 +95,8 @@ def test_an_envelope_may_be_offered_without_waiting(tmp_path: Path) -> None:
         ("mempool is still rechecking after a new committed block, so it is considered as full", EngineBusy),
         ("endpoint is closed while node is catching up", EngineBusy),
         ("broadcast confirmation not received: context canceled", EngineBusy),
+        ("appConn mempool: read unix: EOF", EngineBusy),
+        ("Internal error: CheckTx request for tx AB failed: client has stopped", EngineBusy),
         ("Tx too large. Max size is 1, but got 2", EngineRefused),
     ],
 )

@@ -99,3 +99,12 @@ def test_an_engine_with_another_founding_set_is_refused(tmp_path: Path) -> None:
     engine = Engine({1: OTHERS}, 10)
     with pytest.raises(EngineRefused, match=r"engine\.(no_handover|no_block|commit_invalid)"):
         asyncio.run(seals_of(engine, tmp_path / "evidence.db").evidence(9))
+
+
+def test_more_handovers_than_evidence_holds_are_a_refusal_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traco.kernel.light.evidence.MAX_HANDOVERS", 1)
+    seals = seals_of(Engine({4: FIVE, 7: OTHERS}, 20), tmp_path / "evidence.db")
+    with pytest.raises(EngineRefused, match=r"engine\.evidence_too_large"):
+        asyncio.run(seals.evidence(19))

@@ -16,6 +16,7 @@ from traco.engine.cometbft.errors import EngineGone
 from traco.engine.cometbft.snapshots import RESTORING_FOLDER, NodeSnapshots
 from traco.kernel.codec import encode
 from traco.kernel.light import LightInvalid
+from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.kernel.receipt import app_hash
 from traco.modules.composition import compose
 from traco.storage import LedgerStore
@@ -152,6 +153,18 @@ def test_a_node_joins_and_gives_the_snapshot_on(both: Both) -> None:
             *(joiner.shelf.piece(giver.head.height, index) for index in range(snapshot.chunks - 1)),
         ] == [snapshot.metadata, *pieces[:-1]]
         assert not (joiner.shelf.folder / RESTORING_FOLDER).exists()
+
+    run(join())
+
+
+def test_a_peer_that_names_a_protocol_to_come_does_not_end_the_joining(both: Both) -> None:
+    async def join() -> None:
+        true = await listed(both.giver)
+        head = encode_head(msgspec.structs.replace(both.giver.head, protocol=NEWEST_PROTOCOL + 1))
+        lie = Snapshot(true.height, true.format, true.chunks, snapshot_hash(head), head)
+        offer = both.joiner.snapshots.offer
+        assert await offer(lie, both.giver.app_hash) is OfferResult.REJECT  # the app hash does not cover it
+        assert await offer(true, both.giver.app_hash) is OfferResult.ACCEPT
 
     run(join())
 

@@ -43,6 +43,10 @@ def test_a_failure_says_what_happened_and_what_to_do() -> None:
         "I[2026-11-21|15:57:51.960] service start module=proxy",
         # another validator's proposal: it is refused, and the network goes on
         'E[] prevote step: consensus deems this block invalid; prevoting nil module=consensus err="wrong Block.Header.AppHash.  Expected 0A, got 0B"',
+        # a stranger says so: whoever reaches the port names a network as it likes, and the engine writes it down
+        'I[2026-11-21|15:57:51.960] Inbound Peer rejected                        module=p2p err="incompatible: peer is on a different network. Got CONSENSUS FAILURE!!!, expected traco-1" numPeers=3',
+        'E[] Error dialing peer module=p2p err="Got app block height is higher than core; does not match app\'s AppHash"',
+        'I[] Inbound Peer rejected module=p2p err="Got E[] CONSENSUS FAILURE!!! module=consensus, expected"',
         # a peer that sends what nobody signed
         'E[] Error in validation module=blocksync height=7 err="wrong signature (#0): AB"',
     ],

@@ -274,6 +274,9 @@ class NetworkMachine(RuleBasedStateMachine):
             and to not in others
             and (consensus == node.consensus or consensus not in books.used)
             and peer not in {known.peer for known in others.values()}
+            and (
+                consensus == node.consensus or not node.power or number == node.consensus < len(MEMBERS)
+            )  # as founded
         )
         after = self.with_node(number, replace(node, consensus=consensus, peer=peer, ready=0), to)
         self.submit(member, message, after if expected else None)

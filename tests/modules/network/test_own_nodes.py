@@ -118,6 +118,44 @@ def test_a_replaced_consensus_key_never_comes_back(desk: Desk) -> None:
     )
 
 
+def test_a_validator_does_not_change_its_consensus_key_again_and_again(desk: Desk) -> None:
+    own = Node("a").key
+    desk.do("a", desk.rotation("a", "second", "a", new_key=own))
+    assert desk.deny("a", desk.rotation("a", "third", "a", new_key=own)) == "network.consensus_key_new"
+    desk.register("third")
+    assert desk.deny("a", desk.rotation("a", "third", "a")) == "network.consensus_key_new"
+    assert desk.node("a").consensus == Node("second").consensus
+
+
+def test_a_new_node_key_does_not_make_the_consensus_key_old(desk: Desk) -> None:
+    old = desk.node("a")
+    desk.register("fresh")
+    desk.do("a", desk.rotation("a", "fresh", "a", consensus=old.consensus))
+    again = desk.rotation("fresh", "next", "a", new_key=Node("fresh").key)
+    assert desk.deny("a", again) == "network.consensus_key_new"
+
+
+def test_a_consensus_key_that_stood_long_enough_is_replaced(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("traco.modules.network.handlers.KEY_STANDS", 5)
+    own = Node("a").key
+    desk.do("a", desk.rotation("a", "second", "a", new_key=own))
+    changed = desk.ledger.application.info().height
+    while desk.ledger.application.info().height < changed + 3:
+        desk.ledger.run_block()
+    assert desk.deny("a", desk.rotation("a", "third", "a", new_key=own)) == "network.consensus_key_new"
+    desk.do("a", desk.rotation("a", "third", "a", new_key=own))
+    assert desk.node("a").consensus == Node("third").consensus
+
+
+def test_an_observer_changes_its_consensus_key_as_often_as_it_likes(desk: Desk) -> None:
+    desk.admit("new")
+    for name in ("second", "third"):
+        desk.do("a", desk.rotation("new", name, "a", new_key=Node("new").key))
+    assert desk.node("new").consensus == Node("third").consensus
+
+
 def test_keys_of_other_nodes_are_refused(desk: Desk) -> None:
     own = Node("a").key
     for change, code in (

@@ -48,7 +48,7 @@ def test_the_revision_grows_with_every_change_of_a_node(desk: Desk) -> None:
     seen.append(desk.keeper.revision(desk.state))
     desk.do("a", desk.move("new", "a", zone="b"))
     seen.append(desk.keeper.revision(desk.state))
-    desk.do("a", desk.rotation("new", "newer", "a", new_key=Node("new").key))
+    desk.do("a", desk.rotation("new", "newer", "a", new_key=Node("new").key, consensus=Node("new").consensus))
     seen.append(desk.keeper.revision(desk.state))
     desk.govern(desk.removal("new"))
     seen.append(desk.keeper.revision(desk.state))

@@ -47,3 +47,9 @@ def test_a_repeated_key_is_named() -> None:
 def test_a_document_beyond_the_limit_is_not_read() -> None:
     with pytest.raises(FoundingInvalid):
         read(b'{"text": "' + b"x" * MAX_DOCUMENT_BYTES + b'"}')
+
+
+def test_a_repeated_key_among_very_many_is_found_at_once() -> None:
+    many = b"{" + b"".join(b'"%d":0,' % number for number in range(60_000)) + b'"59999":1}'
+    with pytest.raises(FoundingInvalid, match="'59999' twice"):
+        read(many)

@@ -34,6 +34,19 @@ def test_the_summary_names_network_members_nodes_and_threshold(tmp_path: Path) -
     assert found["parameters"] == {"network": {"vote_ms": 300}}
 
 
+def test_members_are_shown_by_name_also_where_the_genesis_gives_their_place(tmp_path: Path) -> None:
+    banks = [prepared(tmp_path, f"Bank {letter}", 26_650 + number) for number, letter in enumerate("AB")]
+    genesis = founded(banks, threshold=1)
+    genesis.modules["party"]["council"]["members"] = [1]
+    genesis.modules["network"]["nodes"][1]["member"] = 0
+    found = review(genesis)
+    assert [(row["name"], row["council"]) for row in found["members"]] == [
+        ("Bank A", False),
+        ("Bank B", True),
+    ]
+    assert [row["member"] for row in found["nodes"]] == ["Bank A", "Bank A"]
+
+
 def test_what_else_the_genesis_founds_is_named(tmp_path: Path) -> None:
     genesis = founded([prepared(tmp_path, "Bank A")], threshold=1)
     modules = {**genesis.modules, "holding": {"instruments": []}}

@@ -288,3 +288,31 @@ def test_what_is_no_genesis_is_refused(raw: bytes) -> None:
 )
 def test_a_genesis_without_members_has_no_founders(genesis: Genesis, party: dict[str, Any]) -> None:
     refused("founding.genesis_invalid", founders, msgspec.structs.replace(genesis, modules={"party": party}))
+
+
+HOSTILE: dict[str, Any] = {
+    "no parties": lambda modules: modules.pop("party"),
+    "a member that is none": lambda modules: modules["party"]["members"].append("Bank A"),
+    "a member without a name": lambda modules: modules["party"]["members"][0].pop("name"),
+    "a member without keys": lambda modules: modules["party"]["members"][0].pop("keys"),
+    "a node without a key": lambda modules: modules["network"]["nodes"][0].pop("key"),
+    "a node whose placement is none": lambda modules: modules["network"]["nodes"][0].update(placement=1),
+}
+
+
+@pytest.mark.parametrize("what", sorted(HOSTILE))
+def test_a_genesis_of_another_form_is_refused_before_it_is_compared(genesis: Genesis, what: str) -> None:
+    modules = msgspec.json.decode(msgspec.json.encode(genesis.modules))
+    HOSTILE[what](modules)
+    raw = write_genesis(msgspec.structs.replace(genesis, modules=modules))
+    refused("founding.genesis_invalid", read_cluster_genesis, raw)
+
+
+def test_a_genesis_that_gives_ones_organisation_no_nodes_is_not_signed(
+    banks: list[Prepared], genesis: Genesis
+) -> None:
+    modules = msgspec.json.decode(msgspec.json.encode(genesis.modules))
+    for member in modules["party"]["members"]:
+        del member["nodes"]
+    hostile = read_cluster_genesis(write_genesis(msgspec.structs.replace(genesis, modules=modules)))
+    refused("founding.card_missing", require_own_cards, hostile, [banks[0].card])

@@ -54,7 +54,7 @@ from traco.engine.cometbft.foreign import ForeignScreening
 from traco.kernel.application import Application, Finalized
 from traco.kernel.block import EnvelopeAnswer
 from traco.kernel.crypto import Scheme
-from traco.kernel.errors import Failure, Halt
+from traco.kernel.errors import Failure, Halt, Malformed
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.light.protobuf import varint
 from traco.kernel.protocol import protocol_of
@@ -63,6 +63,9 @@ from traco.kernel.state import State
 CODESPACE: Final = "traco"
 REFUSED: Final = 1  # the one code beside 0; which refusal it is stands in the log, which is hashed nowhere
 UNLIMITED_GAS: Final = -1
+MIN_TRANSACTION_BYTES: Final = 64
+"""No transaction is shorter: its body has a network id and a salt. Refusing one that is shorter takes more bytes in the ledger
+than it has itself, so a node could fill the disks of all others with a block full of them."""
 FILTER_ADDRESS: Final = "/p2p/filter/addr/"
 FILTER_PEER: Final = "/p2p/filter/id/"
 
@@ -230,6 +233,8 @@ class CometAdapter:
 
     def _check_tx(self, request: RequestCheckTx) -> ResponseCheckTx:
         failure = self._application.check_tx(request.tx, self._application.info().time_ms)
+        if failure is None and self._has_scraps(request.tx):
+            failure = Malformed("the envelope has what is too short for a transaction").failure()
         if failure is not None:
             return ResponseCheckTx(REFUSED, log=failure.code, codespace=CODESPACE)
         if request.type is CheckTxType.NEW:
@@ -240,16 +245,22 @@ class CometAdapter:
         envelope = self._memory.screen_envelope(raw).envelope
         return () if envelope is None else envelope.body.transactions
 
+    def _has_scraps(self, raw: bytes) -> bool:
+        """Whether an envelope has what is too short for a transaction; no node packs it that screens what it packs."""
+        return any(len(each) < MIN_TRANSACTION_BYTES for each in self._transactions_in(raw))
+
     def _prepare_proposal(self, request: RequestPrepareProposal) -> ResponsePrepareProposal:
         """What the engine has waiting always fits with its overhead; the rest is the application's."""
         overhead = sum(1 + len(varint(len(raw))) for raw in request.txs)
         room = max(0, request.max_tx_bytes - overhead)
+        offered = [raw for raw in request.txs if not self._has_scraps(raw)]
         return ResponsePrepareProposal(
-            self._application.prepare_proposal(request.txs, room, _time_ms(request.time))
+            self._application.prepare_proposal(offered, room, _time_ms(request.time))
         )
 
     def _process_proposal(self, request: RequestProcessProposal) -> ResponseProcessProposal:
-        if not self._application.process_proposal(request.txs, _time_ms(request.time)):
+        acceptable = self._application.process_proposal(request.txs, _time_ms(request.time))
+        if not acceptable or any(map(self._has_scraps, request.txs)):
             return ResponseProcessProposal(Verdict.REJECT)
         for raw in request.txs:
             self._screening.begin(self._transactions_in(raw))

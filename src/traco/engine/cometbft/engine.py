@@ -16,7 +16,7 @@ from typing import Final
 from traco.engine.cometbft.errors import EngineBusy, EngineError, EngineGone, EngineRefused, KnownTransaction
 from traco.engine.seam import Seal
 from traco.kernel.application import Application, Finalized
-from traco.kernel.errors import Duplicate, Failure, Halt
+from traco.kernel.errors import Duplicate, Expired, Failure, Halt, TooFarAhead, TooLarge
 from traco.kernel.instruction import KernelParameters
 
 IN_FLIGHT: Final = 4
@@ -72,10 +72,19 @@ class CometEngine:
 
     def offer(self, envelope: bytes) -> Failure | None:
         """Take an envelope for one of the next blocks, or say why not. Offering it twice is offering it once."""
-        failure = self._application.check_tx(envelope, self.block_time_ms())
+        failure = self._judge(envelope)
         if failure is None and envelope not in self._offered:
             self._offered[envelope] = self._begin(envelope) if self._running else None
         return failure
+
+    def _judge(self, envelope: bytes) -> Failure | None:
+        """Why an envelope cannot be ordered, if it cannot."""
+        failure = self._application.check_tx(envelope, self.block_time_ms())
+        if failure is not None:
+            # made when this ledger was further on, before it was restored or went back: it may be in a block to come
+            return None if failure.code == TooFarAhead.code else failure
+        limit = self.limits().max_envelope_bytes
+        return TooLarge("the envelope", len(envelope), limit).failure() if len(envelope) > limit else None
 
     def has_room(self) -> bool:
         """Whether another envelope would help; more at a time are only smaller ones.
@@ -147,7 +156,11 @@ class CometEngine:
         """Broadcast until the envelope is committed, which cancels this, or not acceptable any more."""
         while True:
             await asyncio.sleep(await self._attempt(envelope))
-            failure = self._application.check_tx(envelope, self.block_time_ms())
+            failure = self._judge(envelope)
+            if failure is not None and failure.code not in (Expired.code, Duplicate.code):
+                # the state may be that after a block which has this envelope and is not committed yet
+                await self._grown.wait()
+                failure = self._judge(envelope)
             # used up: it is in a block that is decided and about to be committed, which will end this
             if failure is not None and failure.code != Duplicate.code:
                 self._offered.pop(envelope, None)

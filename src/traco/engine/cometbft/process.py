@@ -106,6 +106,7 @@ class EngineProcess:
         self._failed = asyncio.get_running_loop().create_future()
         self._stopping.clear()
         self._keeper = asyncio.create_task(self._keep(self._lock), name="traco-engine")
+        self._keeper.add_done_callback(self._keeping_ended)
 
     async def failed(self) -> NoReturn:
         """Wait until the engine cannot go on. Raises ``EngineFailed``."""
@@ -121,8 +122,7 @@ class EngineProcess:
             await self._end()
             await asyncio.wait((keeper,), timeout=LAST_WORDS_SECONDS)
             keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
+            await asyncio.wait((keeper,))
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -170,6 +170,11 @@ class EngineProcess:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
+    def _keeping_ended(self, keeper: asyncio.Task[None]) -> None:
+        """Nothing is expected to fail there; if it does, the node must not go on without an engine."""
+        if not keeper.cancelled() and (error := keeper.exception()) is not None:
+            self._fail("engine.not_watched", f"the engine is not watched any more: {error!r}")
+
     async def _one_life(self, lock: ValidatorLock) -> int:
         """The life of one engine process; its exit code."""
         self._rpc_socket.unlink(missing_ok=True)  # an engine does not listen where a file is in its way
@@ -213,15 +218,21 @@ class EngineProcess:
             transport.close()
 
     async def _read_lines(self, reader: asyncio.StreamReader) -> None:
-        rest = b""
+        rest, is_cut = (
+            b"",
+            False,
+        )  # what comes behind a cut is no line: strangers may have chosen how it begins
         while chunk := await reader.read(_READ_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                self._take_line(line)
+                if not is_cut:
+                    self._take_line(line)
+                is_cut = False
             if len(rest) > MAX_LINE_BYTES:
-                self._take_line(rest)
-                rest = b""
-        if rest:
+                if not is_cut:
+                    self._take_line(rest)
+                rest, is_cut = b"", True
+        if rest and not is_cut:
             self._take_line(rest)
 
     def _take_line(self, raw: bytes) -> None:

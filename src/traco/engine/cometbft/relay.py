@@ -7,7 +7,7 @@ and this relay, on a unix socket of the joining node, hands them on.
 The engine verifies headers, sets and parameters from the trusted hash on, which comes from evidence that the founding
 validators can judge (``trust_of``). One thing no hash covers: in which order validators propose (their priorities). A
 node with a wrong one would take proposals of the right proposer for forged; so answers with validators are compared
-with those of a second gateway where there is one.
+with those of a second gateway where there is one, and of more until two agree.
 """
 
 import asyncio
@@ -73,25 +73,35 @@ class Relay:
     async def ask(self, method: str, given: Mapping[str, Any]) -> Any:
         """The result of a relayed method. Raises ``EngineGone``, ``EngineRefused``."""
         parameters = read_parameters(method, given)
-        answers: list[Any] = []
-        wanted = min(2 if method in CONFIRMED else 1, len(self._sources))
+        answers: list[tuple[LightSource, Any]] = []
         failure: EngineError = EngineGone("relay.no_source", "no gateway answers")
         for source in tuple(self._sources):
             try:
-                answers.append(await source.ask(method, parameters))
+                answer = await source.ask(method, parameters)
             except EngineError as error:
                 self._put_last(source)
                 failure = error
-            if len(answers) == wanted:
-                break
+                continue
+            if method not in CONFIRMED:
+                return answer
+            if any(answer == other for _, other in answers):
+                self._distrust([each for each, other in answers if other != answer], parameters)
+                return answer
+            answers.append((source, answer))
         if not answers:
             raise failure
-        if any(answer != answers[0] for answer in answers[1:]):
-            log.error("two gateways give different validators for %s; one of them lies", parameters)
+        if len(answers) > 1:
+            log.error("gateways give different validators for %s, no two the same; some lie", parameters)
             raise EngineRefused(
                 "relay.sources_differ", "two gateways give different answers; one of them lies"
             )
-        return answers[0]
+        return answers[0][1]
+
+    def _distrust(self, sources: Sequence[LightSource], parameters: Mapping[str, str]) -> None:
+        """Ask those last that said something else than two others."""
+        for source in sources:
+            log.error("a gateway gives other validators for %s than two others do", parameters)
+            self._put_last(source)
 
     def _put_last(self, source: LightSource) -> None:
         self._sources.remove(source)

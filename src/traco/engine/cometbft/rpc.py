@@ -39,6 +39,8 @@ _BUSY: Final = (
     "is considered as full",
     "catching up",
     "broadcast confirmation not received",
+    "appConn mempool",  # it has lost the application, and ends
+    "CheckTx request for tx",
 )
 _ABSENT: Final = ("must be less than or equal to", "is not available", "could not find", "cannot find")
 

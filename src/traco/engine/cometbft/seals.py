@@ -7,6 +7,7 @@ writes, is found as well. They must be kept before the engine prunes the blocks 
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -28,6 +29,7 @@ from traco.kernel.light import (
 )
 
 FORMAT: Final = 1
+log = logging.getLogger("traco.engine")
 
 
 class Headers(Protocol):
@@ -175,7 +177,15 @@ class Seals:
     async def evidence(self, height: int) -> bytes:
         """The seal of block ``height``, whose successor is committed. Raises ``EngineError``, ``Halt``."""
         await self.follow(height + 1)
-        return make_evidence(self._handovers, self._trimmed(await self._signed(height + 1)))
+        last = self._trimmed(await self._signed(height + 1))
+        try:
+            return make_evidence(self._handovers, last)
+        except LightInvalid as error:
+            detail = (
+                f"{len(self._handovers)} changes of validators are more than the evidence in a receipt holds"
+            )
+            log.error("no seal of block %d can be made: %s", height, detail)
+            raise EngineRefused("engine.evidence_too_large", detail) from error
 
 
 def _absent(height: int) -> EngineRefused:

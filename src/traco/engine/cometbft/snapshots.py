@@ -152,12 +152,12 @@ class NodeSnapshots:
             log.warning("the snapshot of block %d is refused: %s", snapshot.height, refused)
             return OfferResult.REJECT_SENDER
         if head.protocol > NEWEST_PROTOCOL:
+            # no reason to give up: the app hash does not cover this number, so it may be a lie
             log.error(
-                "the network runs protocol %d; this software has %d. Install a newer one",
-                head.protocol,
-                NEWEST_PROTOCOL,
-            )
-            return OfferResult.ABORT
+                "a snapshot is offered as one of protocol %d; this software has %d. If all are, install a newer one",
+                head.protocol, NEWEST_PROTOCOL,
+            )  # fmt: skip
+            return OfferResult.REJECT
         folder = self._shelf.folder / RESTORING_FOLDER
         shutil.rmtree(folder, ignore_errors=True)
         self._joining = _Joining(folder, snapshot.metadata, head, app_hash, self._genesis)

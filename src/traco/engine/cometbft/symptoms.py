@@ -5,6 +5,8 @@ from typing import Final, NamedTuple
 
 CUT: Final = 400
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
+_ENTRY: Final = re.compile(r"[A-Z]\[[^\]]*\] ([^=]*)")
+"""An entry of the engine's log: its words, up to the first of its fields."""
 _ERROR_FIELD: Final = re.compile(r'err(?:or)?=(?:"((?:[^"\\]|\\.)*)"|(\S+))')
 
 
@@ -76,8 +78,13 @@ def plain(line: str) -> str:
 
 
 def fatal(line: str) -> tuple[str, str] | None:
-    """Code and text (what happened, what to do) where a line says that the engine cannot go on."""
-    return _judged(line, FATAL)
+    """Code and text (what happened, what to do) where a line says that the engine cannot go on.
+
+    Fields of an entry may hold what strangers said, such as the name of their network; so its own words have to begin it.
+    """
+    entry = _ENTRY.match(line)
+    said = line if entry is None else entry[1]
+    return _judged(line, tuple(symptom for symptom in FATAL if symptom.texts[0] in said))
 
 
 def explained(lines: list[str]) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 Rejected
 ├── NodeUnknown, NodeExists, NodeNotRegistered, NodeForeign, NodeUnchanged, MemberInactive    which node, whose
-├── ConsensusKeyWrong, ConsensusKeyUsed, PeerTaken                          its keys
+├── ConsensusKeyWrong, ConsensusKeyUsed, ConsensusKeyNew, PeerTaken         its keys
 ├── AddressWrong, GatewayWrong                                              where it is
 ├── IsValidator, NotValidator, NotReady, ReadyHeightWrong                   its role
 ├── LastValidator, ToleranceLost, ShareExceeded                             what the network needs
@@ -98,6 +98,21 @@ class ConsensusKeyUsed(Rejected):
     says: ClassVar[str] = "The consensus key {key} is in use, or was before and is retired for ever."
     advice: ClassVar[str] = "Make a new consensus key for the node."
     key: bytes
+
+
+@dataclass(eq=False)
+class ConsensusKeyNew(Rejected):
+    """Every change of a validator's key lengthens the evidence in all receipts from then on, which has a limit."""
+
+    code: ClassVar[str] = "network.consensus_key_new"
+    says: ClassVar[str] = (
+        "The validator with node key {key} has not had its keys for {blocks} blocks yet; its consensus key stays as it is."
+    )
+    advice: ClassVar[str] = (
+        "Rotate later; if its key was stolen, ask the council to demote the node: an observer may rotate at any time."
+    )
+    key: bytes
+    blocks: int
 
 
 @dataclass(eq=False)
@@ -248,6 +263,6 @@ class TooManyValidators(Rejected):
 
 ERRORS = (
     NodeUnknown, NodeExists, NodeNotRegistered, NodeForeign, NodeUnchanged, MemberInactive, ConsensusKeyWrong,
-    ConsensusKeyUsed, PeerTaken, AddressWrong, GatewayWrong, IsValidator, NotValidator, NotReady, ReadyHeightWrong,
+    ConsensusKeyUsed, ConsensusKeyNew, PeerTaken, AddressWrong, GatewayWrong, IsValidator, NotValidator, NotReady, ReadyHeightWrong,
     LastValidator, ToleranceLost, ShareExceeded, TooManyNodes, TooManyValidators,
 )  # fmt: skip

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from traco.kernel.module import Context
 from traco.modules.network import shares, validity
 from traco.modules.network.errors import (
+    ConsensusKeyNew,
     IsValidator,
     MemberInactive,
     NodeForeign,
@@ -42,6 +43,9 @@ from traco.modules.network.state import NodeRecord
 
 REPORTED_WITHIN: Final = 100  # blocks: a report of readiness speaks of one of the last
 READY_WITHIN: Final = 1_000  # blocks that a report of readiness is good for
+# Blocks that a validator keeps its keys for: each change of its consensus key is a handover in every later receipt, for
+# which there is limited room, and a member alone must not be able to fill it before the council can act.
+KEY_STANDS: Final = 10_000
 
 
 class Handlers:
@@ -166,12 +170,20 @@ class Handlers:
         if (rotated.key, rotated.consensus, rotated.peer) == (record.key, record.consensus, record.peer):
             raise NodeUnchanged(message.key)
         check_record(context, self._members, rotated)
+        is_new = record.power > 0 and rotated.consensus != record.consensus and self._is_new(context, record)
         # change
         self._keeper.replace(context, record, rotated)
+        if is_new:  # said after what is wrong with the new keys themselves
+            raise ConsensusKeyNew(record.key, KEY_STANDS)
         # emit
         context.emit(
             NodeRotated(message.new_key, message.party, message.key, message.consensus, message.peer)
         )
+
+    def _is_new(self, context: Context, record: NodeRecord) -> bool:
+        """Whether the node had other keys ``KEY_STANDS`` blocks ago, or was none; the founding is long ago."""
+        then = self._keeper.as_of(context.state, max(0, context.block.height - KEY_STANDS), record.key)
+        return then is None or then.consensus != record.consensus
 
     def _require_own(self, context: Context, party: bytes, key: bytes) -> NodeRecord:
         """The acting party's own node. Admission checks its status too: a proposal may run later."""

@@ -102,6 +102,7 @@ class RotateNode(PartyInstruction, frozen=True, tag="network.rotate_node/1"):
     The new node key must be registered with the party module before, which one transaction can do, and retire the old one
     behind: ``party.register_node``, ``network.rotate_node``, ``party.retire_node``. Role and power stay; the engine takes
     the new consensus key at the next height but one, so the node must run with it by then. The old one never comes back.
+    Refused for the consensus key of a validator that has not had its keys for 10,000 blocks, those of the founding excepted.
     """
 
     policy_class: ClassVar[str] = "administer"

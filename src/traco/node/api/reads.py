@@ -126,7 +126,7 @@ class Reads:
         with self.seen(principal) as seen:
             snapshot = seen.snapshot
             block = snapshot.block(height) if 0 <= height <= snapshot.height else None
-            if height < snapshot.first_height or 0 < height == snapshot.first_height:
+            if 0 <= height < snapshot.first_height or 0 < height == snapshot.first_height:
                 raise Problem(404, "block.before_snapshot", BeforeSnapshot(snapshot.first_height).detail)
             if block is None:
                 raise Problem(

@@ -7,6 +7,7 @@ Exceptions:
 """
 
 import json
+from collections import Counter
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -41,8 +42,8 @@ def require_unique_keys(raw: bytes) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counted = Counter(name for name, _ in pairs)  # linear: the document may be made to be slow to refuse
+        twice = next(name for name, count in counted.items() if count > 1)
         raise ValueError(f"an object has the key {twice[:64]!r} twice")
     return found
 

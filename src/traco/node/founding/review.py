@@ -40,14 +40,16 @@ def review(genesis: Genesis) -> dict[str, Any]:
         party, nodes = genesis.modules["party"], genesis.modules["network"]["nodes"]
         members, council = party["members"], party["council"]
         powers = [int(node["power"]) for node in nodes]
+        names = [member["name"] for member in members]
+        chosen = [_named(entry, names) for entry in council["members"]]
         return {
             "network": network_id(genesis).hex(), "name": genesis.name, "purpose": genesis.purpose,
             "time": f"{datetime.fromtimestamp(genesis.time_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S} UTC",
             "protocol": genesis.protocol,
             "decisions": f"{council['threshold']} of {len(council['members'])} members of the council",
             "tolerates": tolerance(powers),
-            "members": [_member_line(member, council["members"]) for member in members],
-            "nodes": [_node_line(node, sum(powers)) for node in nodes],
+            "members": [_member_line(member, chosen) for member in members],
+            "nodes": [_node_line(node, names, sum(powers)) for node in nodes],
             "placement": [
                 share.form() for share in shares([Powered(node["power"], node["placement"]) for node in nodes])
             ],
@@ -118,9 +120,14 @@ def _member_line(member: Mapping[str, Any], council: Sequence[Any]) -> dict[str,
     }  # fmt: skip
 
 
-def _node_line(node: Mapping[str, Any], total: int) -> dict[str, Any]:
+def _named(given: Any, names: Sequence[str]) -> Any:
+    """The name of a member, whom a genesis may also give by his place among the members."""
+    return dict(enumerate(names)).get(given, given)
+
+
+def _node_line(node: Mapping[str, Any], names: Sequence[str], total: int) -> dict[str, Any]:
     return {
-        "member": node["member"], "role": node["role"], "power": node["power"],
+        "member": _named(node["member"], names), "role": node["role"], "power": node["power"],
         "power_ppm": share_ppm(node["power"], total), "key": node["key"],
         "consensus": node["consensus"], "peer": node["peer"], "address": node["address"],
         "gateway": node["gateway"], **node["placement"],

@@ -13,7 +13,8 @@ import msgspec
 from traco.client.signer import Signer
 from traco.kernel.crypto import is_valid
 from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
-from traco.modules.party.genesis import founding_member_id
+from traco.modules.network.genesis import NetworkSection
+from traco.modules.party.genesis import PartySection, founding_member_id
 from traco.node.founding.assembly import member_sections, node_section
 from traco.node.founding.card import Card, HexId, HexKey, HexSignature
 from traco.node.founding.documents import FoundingInvalid, read_document, require_unique_keys, write_document
@@ -61,6 +62,9 @@ def read_cluster_genesis(raw: bytes, what: str = "the genesis") -> Genesis:
     try:
         genesis = parse_genesis(raw)
         require_unique_keys(raw)
+        # in the form that founding takes, and no other: what is compared and shown is what is founded
+        msgspec.convert(genesis.modules.get("party"), PartySection)
+        msgspec.convert(genesis.modules.get("network"), NetworkSection)
     except (GenesisInvalid, ValueError) as error:
         raise FoundingInvalid("founding.genesis_invalid", f"{what}: {error}") from None
     if genesis.seal.kind != "cometbft":
@@ -94,7 +98,7 @@ def require_own_cards(genesis: Genesis, cards: Sequence[Card]) -> None:
     for card in cards:
         require_own_card(genesis, card)
     own = {card.statement.node for card in cards}
-    for node in _member_of(genesis, cards[0])["nodes"]:
+    for node in _member_of(genesis, cards[0]).get("nodes", ()):
         if node not in own:
             raise FoundingInvalid(
                 "founding.node_foreign",
@@ -112,7 +116,7 @@ def require_own_card(genesis: Genesis, card: Card) -> None:
     nodes = [
         node for node in genesis.modules.get("network", {}).get("nodes", ()) if node.get("key") == said.node
     ]
-    if len(nodes) != 1 or said.node not in member["nodes"]:
+    if len(nodes) != 1 or said.node not in member.get("nodes", ()):
         raise _missing(card)
     wanted = member_sections([card])[0]
     differing = [
@@ -132,7 +136,7 @@ def require_own_card(genesis: Genesis, card: Card) -> None:
 
 
 def _member_of(genesis: Genesis, card: Card) -> dict[str, Any]:
-    members: list[dict[str, Any]] = genesis.modules["party"]["members"]
+    members: list[dict[str, Any]] = genesis.modules.get("party", {}).get("members", [])
     for member in members:
         if member["name"] == card.name:
             return member
