@@ -322,6 +322,14 @@ def test_a_seal_that_does_not_come_is_answered_with_the_one_at_hand(network: Net
     work(network, what)
 
 
+def test_who_needs_no_height_gets_a_seal_as_soon_as_there_can_be_one(network: Network) -> None:
+    async def what(_: Gateway) -> None:
+        network.decide()
+        assert await network.engine.sealed(0) == (b"seal of 1", 1)
+
+    work(network, what)
+
+
 def test_one_seal_serves_all_who_need_no_newer_one(network: Network) -> None:
     async def what(_: Gateway) -> None:
         for each in (1, 2, 3):

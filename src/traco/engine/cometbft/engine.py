@@ -194,7 +194,8 @@ class CometEngine:
             return self._seal
         async with self._sealing:
             newest = self._application.info().height - 1
-            if newest > 0 and (self._seal.height < height or self._seal.height < newest - STALE_BLOCKS):
+            wanted = max(height, newest - STALE_BLOCKS, 1)
+            if newest > 0 and self._seal.height < wanted:
                 try:
                     self._seal = Seal(await self._seal_of(newest), newest)
                 except EngineError:
