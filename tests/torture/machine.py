@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from torture.checker import Checker, transactions_of
+from torture.checker import Checker
 from torture.report import Difference
 from torture.world import World
 from traco.engine.embedded.engine import EmbeddedEngine
@@ -103,29 +103,14 @@ class InterruptedApplication(Application):
 
 
 class SharedEngine(EmbeddedEngine):
-    """Orders envelopes of other nodes, too; the gateway is told about its own only."""
+    """Orders envelopes of other nodes, too."""
 
     def __init__(self, application: Application, world: World, now_ms: Callable[[], int]) -> None:
         super().__init__(application, world.seal, now_ms)
-        self._foreign: dict[bytes, None] = {}
 
     def offer_foreign(self, envelope: bytes) -> Failure | None:
         """An envelope that does not come from the gateway."""
-        failure = self.offer(envelope)
-        if failure is None:
-            self._foreign[transactions_of(envelope).identity] = None
-        return failure
-
-    def make_block(self) -> Finalized:
-        """As the real one, without the answers for others."""
-        finalized = super().make_block()
-        own = tuple(answer for answer in finalized.answers if answer.identity not in self._foreign)
-        return finalized._replace(answers=own)
-
-    def take_dropped(self) -> list[tuple[bytes, Failure]]:
-        """As the real one, without those of others."""
-        dropped = super().take_dropped()
-        return [pair for pair in dropped if transactions_of(pair[0]).identity not in self._foreign]
+        return self.offer(envelope)
 
 
 class InterruptedOutbox(Outbox):

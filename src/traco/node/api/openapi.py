@@ -35,6 +35,7 @@ _PROBLEMS: Final = {
     "503": "The node is starting or stopping; come back.",
 }
 _OPEN: Final = frozenset(("400", "403", "429", "500", "503"))  # that routes for everybody answer too
+_OPEN_BY_NAME: Final = _OPEN | {"404"}  # and those of them that are asked for something by its name
 _BYTES: Final = {
     "submitTransaction": "a signed transaction, as in the wire format",
     "submitTransactions": "a MessagePack array of signed transactions (each a byte string)",
@@ -66,7 +67,7 @@ def complete(app: Litestar) -> None:
         for method in _METHODS:
             operation = getattr(item, method)
             if isinstance(operation, Operation):
-                _complete(operation, _admits(app, path, method))
+                _complete(operation, _admits(app, path, method), _OPEN_BY_NAME if "{" in path else _OPEN)
 
 
 def _admits(app: Litestar, path: str, method: str) -> Admits | None:
@@ -82,7 +83,7 @@ def _openapi_path(route: Any) -> str:
     return str(getattr(route, "path_format", ""))
 
 
-def _complete(operation: Operation, whom: Admits | None) -> None:
+def _complete(operation: Operation, whom: Admits | None, of_open: frozenset[str]) -> None:
     is_open = whom is Admits.EVERYBODY
     operation.security = [] if is_open else [{SCHEME: []}]
     if operation.operation_id in _BYTES:
@@ -99,7 +100,7 @@ def _complete(operation: Operation, whom: Admits | None) -> None:
         for status, text in _RESULTS.items():
             responses[status] = OpenAPIResponse(description=text, content=getattr(done, "content", None))
     for status, text in _PROBLEMS.items():
-        if is_open and status not in _OPEN:
+        if is_open and status not in of_open:
             continue
         headers: dict[str, OpenAPIHeader | Reference] | None = None
         if status in ("429", "503"):
