@@ -158,7 +158,9 @@ def test_no_shell_reads_the_command(tmp_path: Path) -> None:
 def test_the_command_does_not_learn_the_passphrases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TRACO_PASSPHRASE", "secret")
     monkeypatch.setenv("TRACO_NEW_PASSPHRASE", "secret")
-    code = "import json, os; print(json.dumps({'error': ' '.join(k for k in os.environ if 'PASSPHRASE' in k)}))"
+    code = (
+        "import json, os; print(json.dumps({'error': ' '.join(k for k in os.environ if 'PASSPHRASE' in k)}))"
+    )
     assert refusal(saying(code)).detail.endswith("says: ")
 
 
