@@ -3,6 +3,7 @@
 policy class of the instruction    keys                   threshold
 administer                         that may administer    the policy's administer_threshold
 approve                            sign or administer     1
+node                               of the party's nodes   1
 any other                          that may sign          of the first rule that fits, else 1
 """
 
@@ -16,6 +17,7 @@ from traco.modules.party.state import (
     ADMINISTER,
     ANY_CLASS,
     APPROVE,
+    NODE,
     Party,
     PolicyRule,
     keys_with,
@@ -30,6 +32,7 @@ class _Prepared(NamedTuple):
     record: Party
     administer: Requirement
     approve: Requirement
+    node: Requirement
     default: Requirement
     rules: tuple[tuple[PolicyRule, Requirement], ...]
 
@@ -57,6 +60,8 @@ class PartyAuthority:
             return prepared.administer
         if policy_class == APPROVE:
             return prepared.approve
+        if policy_class == NODE:
+            return prepared.node
         if not prepared.rules:
             return prepared.default
         return _first_match(prepared, instruction, policy_class)
@@ -80,6 +85,7 @@ class PartyAuthority:
             record,
             Requirement(administering, policy.administer_threshold),
             Requirement(signing | administering, 1),
+            Requirement(frozenset(record.membership.nodes if record.membership else ()), 1),
             Requirement(signing, 1),
             tuple((rule, Requirement(signing, rule.threshold)) for rule in policy.rules),
         )

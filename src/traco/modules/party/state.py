@@ -33,6 +33,7 @@ GLN_SCHEME: Final = "0088"  # ISO 6523 code of the GS1 location number
 ANY_CLASS: Final = "*"
 ADMINISTER: Final = "administer"  # the policy class of changes to keys and policy
 APPROVE: Final = "approve"  # the policy class of proposing and approving: one key is enough to speak up
+NODE: Final = "node"  # the policy class of what a member's node does by itself
 
 PartyKind = Literal["organisation", "branch", "person"]
 Status = Literal["active", "suspended", "closed"]

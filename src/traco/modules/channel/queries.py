@@ -1,0 +1,134 @@
+"""Reads of channels on committed state. Before protocol 3 there are none, and the answers say so."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+
+from traco.kernel.codec import Count, Height, Id, Record
+from traco.kernel.module import Query
+from traco.kernel.state import State
+from traco.modules.channel.keeper import Keeper
+from traco.modules.channel.parts import ChannelId
+from traco.modules.channel.state import Channel, Offer, Point, Role, Seat, Stream
+
+PageLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+
+
+class GetSeat(Record, frozen=True):
+    """Asks where a member does its channel business."""
+
+    member: Id
+
+
+class GetChannel(Record, frozen=True):
+    """Asks for a channel."""
+
+    channel: ChannelId
+
+
+class GetChannelAtHeight(Record, frozen=True):
+    """Asks for a channel as committed by block ``height``."""
+
+    channel: ChannelId
+    height: Height
+
+
+class ListChannels(Record, frozen=True):
+    """Asks for a page of an organisation's channels in the order of their ids, behind ``after``."""
+
+    member: Id
+    after: ChannelId | None = None
+    limit: PageLimit = 100
+
+
+class ListPoints(Record, frozen=True):
+    """Asks for a page of a channel's points that are still kept, behind the ordinal ``after``."""
+
+    channel: ChannelId
+    after: Count = 0
+    limit: PageLimit = 100
+
+
+class ChannelView(Record, frozen=True):
+    """A channel, how far its stream has come, and the epoch on offer, if any."""
+
+    channel: Channel
+    stream: Stream
+    offer: Offer | None
+
+
+class ListedChannel(Record, frozen=True):
+    """A channel of an organisation, and as what it takes part."""
+
+    channel: ChannelId
+    role: Role
+
+
+class ChannelPage(Record, frozen=True):
+    """A page of channels. ``next_after`` resumes behind it; None where it is the last."""
+
+    channels: tuple[ListedChannel, ...]
+    next_after: ChannelId | None
+
+
+class NumberedPoint(Record, frozen=True):
+    """A point and its ordinal."""
+
+    ordinal: Count
+    point: Point
+
+
+class PointPage(Record, frozen=True):
+    """A page of points. ``next_after`` resumes behind it; None where it is the last."""
+
+    points: tuple[NumberedPoint, ...]
+    next_after: Count | None
+
+
+class Queries:
+    """The answers."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+
+    def declared(self) -> Mapping[str, Query]:
+        """The queries by name."""
+        return {
+            "channel.seat": Query(GetSeat, self.seat, "Where a member does its channel business."),
+            "channel.get": Query(GetChannel, self.get, "A channel, its stream, and the epoch on offer."),
+            "channel.at_height": Query(GetChannelAtHeight, self.at_height, "A channel as of a height."),
+            "channel.list": Query(ListChannels, self.list, "The channels of an organisation."),
+            "channel.points": Query(ListPoints, self.points, "The points of a channel that are still kept."),
+        }
+
+    def seat(self, state: State, request: GetSeat) -> Seat | None:
+        """The seat, or None."""
+        return self._keeper.seat(state, request.member)
+
+    def get(self, state: State, request: GetChannel) -> ChannelView | None:
+        """The channel, or None."""
+        found = self._keeper.channel(state, request.channel)
+        if found is None:
+            return None
+        stream, offer = (
+            self._keeper.stream(state, request.channel),
+            self._keeper.offer(state, request.channel),
+        )
+        return ChannelView(found, stream, offer)
+
+    def at_height(self, state: State, request: GetChannelAtHeight) -> Channel | None:
+        """The channel as it was, or None."""
+        return self._keeper.as_of(state, request.height, request.channel)
+
+    def list(self, state: State, request: ListChannels) -> ChannelPage:
+        """A page of channels."""
+        found = self._keeper.channels_of(state, request.member, request.after or b"", request.limit)
+        channels = tuple(ListedChannel(channel, presence.role) for channel, presence in found)
+        return ChannelPage(channels, channels[-1].channel if len(found) == request.limit else None)
+
+    def points(self, state: State, request: ListPoints) -> PointPage:
+        """A page of points."""
+        found = self._keeper.points(state, request.channel, request.after, request.limit)
+        points = tuple(NumberedPoint(ordinal, point) for ordinal, point in found)
+        return PointPage(points, points[-1].ordinal if len(found) == request.limit else None)
