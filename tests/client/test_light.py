@@ -73,6 +73,15 @@ def test_the_first_block_is_believed_after_any_number_of_handovers() -> None:
     assert head(client) == CHANGING.block(ENDS)
 
 
+def test_a_validator_whose_signatures_only_the_engine_accepts_stops_no_client() -> None:
+    odd = SignedChain(CHANGING.terms, signing={"odd": ["ben", "dot", "fay"], "absent": ["ann", "eve"]})
+    gateway = LightGateway(odd, 5)
+    client = light_client(gateway, now_ms=at(25))
+    assert head(client) == odd.block(5)
+    gateway.head = 25  # two handovers later
+    assert head(client) == odd.block(25)
+
+
 def test_a_later_block_is_verified_in_one_step_where_the_validators_are_the_same() -> None:
     gateway = LightGateway(head=10)
     client = light_client(gateway, now_ms=at(100))

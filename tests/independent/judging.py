@@ -12,7 +12,9 @@ from traco.kernel.finality import ReceiptInvalid, verify_receipt
 
 ROOT: Final = Path(__file__).parents[2]
 EXPLORER: Final = ROOT / "src" / "traco" / "node" / "explorer"
-VERIFIER: Final = ("verify.js", "messagepack.js", "genesis.js", "light.js", "seal.js", "signature.js")
+VERIFIER: Final = (
+    "verify.js", "messagepack.js", "genesis.js", "light.js", "seal.js", "signature.js", "cofactored.js",
+)  # fmt: skip
 NODE: Final = shutil.which("node")
 WITHOUT_NODE: Final = "Node.js (node) is not installed: the JavaScript is not tried here"
 SECONDS: Final = 300

@@ -12,6 +12,7 @@ import pytest
 from independent.forging import as_base64
 from independent.hostile import some_value
 from independent.judging import NODE, WITHOUT_NODE, Case, disagreements, in_javascript, install, run
+from support.engine_signatures import NON_CANONICAL, SMALL_ORDER
 from support.ledger import Key
 from support.light_chain import (
     FOUNDERS,
@@ -42,12 +43,15 @@ from traco.kernel.codec import encode
 from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis, write_genesis
 from traco.kernel.light import (
     BlockId,
+    Commit,
     Evidence,
     Handover,
     LightInvalid,
     Moment,
     SignedHeader,
     Validator,
+    Vote,
+    address,
     chain_id,
     founding_validators,
     header_hash,
@@ -119,6 +123,49 @@ def test_a_receipt_that_validators_sealed_is_valid_and_proves_the_same(verifier:
     assert {name: verdict.report[name] for name in named} == {name: expected[name] for name in named}
 
 
+def test_signatures_that_only_the_engine_accepts_prove_a_receipt_over_a_handover(verifier: Path) -> None:
+    first, second = HANDOVERS
+    odd = Handover(CHAIN.signed(first.signed.header, FOUNDERS, odd=["ann"]), first.next_validators)
+    last = CHAIN.signed(last_header().header, THIRD, odd=["zoe"])
+    raw = receipt_with(make_evidence((odd, second), last))
+    assert verify(raw, DOCUMENT)["height"] == HEIGHT
+    verdict = in_javascript(verifier, [(raw, "g")], {"g": DOCUMENT})[0]
+    assert verdict.report is not None
+    assert (verdict.code, verdict.report["height"]) == (None, HEIGHT)
+
+
+def test_odd_signatures_are_counted_alike(agree: Callable[..., list[str]]) -> None:
+    header = CHAIN.header(12, FOUNDERS)
+    cases = [
+        evidence(CHAIN.signed(header, FOUNDERS, odd=odd, absent=absent))
+        for odd in (["ann"], ["ben", "cas"], FOUNDERS)
+        for absent in ([], ["dot"], ["cas", "dot"])
+    ]
+    answers = agree(cases)
+    assert [answer == "light.power" for answer in answers] == [False, False, True] * 3
+    odd_vote = CHAIN.signed(header, FOUNDERS, odd=FOUNDERS).commit.votes[0]
+    assert odd_vote is not None
+    forged = []
+    for bit in range(0, 512, 19):
+        content = bytearray(odd_vote.signature)
+        content[bit // 8] ^= 1 << bit % 8
+        vote = msgspec.structs.replace(odd_vote, signature=bytes(content))
+        forged.append(evidence(with_vote(CHAIN.signed(header, FOUNDERS), 0, vote)))
+    assert set(agree(forged)) == {"light.signature"}
+
+
+def test_founders_with_a_key_that_anybody_can_sign_for_prove_nothing(agree: Callable[..., list[str]]) -> None:
+    for key in SMALL_ORDER[::5]:
+        founding = light_genesis()
+        node = {"role": "validator", "consensus": "01" + key.hex(), "power": 1_000}
+        founding.modules["network"]["nodes"].append(node)
+        chain, validators = chain_id(network_id(founding)), founding_validators(founding)
+        header = LightChain(chain).header(12, FOUNDERS, validators_hash=validators_hash(validators))
+        vote = Vote(True, address(b"\1" + key), header.time, key + bytes(32))
+        commit = Commit(12, 0, BlockId(header_hash(header), 1, bytes(32)), (vote, *[None] * 4))
+        assert agree([evidence(SignedHeader(header, commit))], founding) == ["light.order"]
+
+
 def test_receipts_with_other_evidence_are_refused_with_the_same_code(verifier: Path) -> None:
     seals = [
         b"", make_evidence(HANDOVERS[:1], LAST), make_evidence(HANDOVERS, last_header(app_hash=bytes(32))),
@@ -188,7 +235,8 @@ def _odd_sets() -> Iterator[tuple[str, bytes]]:
     many = tuple(Validator(Key("ann").public, 2**59 + number) for number in (3, 2, 1))
     huge = set_of({"ann": 2**59, "ben": 2**59, "cas": 2**59})
     scheme = (Validator(b"\2" + ann.key[1:], 10),)
-    for following in ((ben, ann), (ann, ann), many, huge, scheme):
+    unsound = ((Validator(b"\1" + key, 10),) for key in (*SMALL_ORDER, *NON_CANONICAL))
+    for following in ((ben, ann), (ann, ann), many, huge, scheme, *unsound):
         header = CHAIN.header(5, FOUNDERS, next_validators_hash=validators_hash(following))
         yield "light.order", evidence(LAST, Handover(CHAIN.signed(header, FOUNDERS), following))
 

@@ -33,7 +33,8 @@ class Key:
     """A deterministic ed25519 key: the same name gives the same key in every run."""
 
     def __init__(self, name: str) -> None:
-        self._key = SigningKey(sha256(b"test key " + name.encode()).digest())
+        self.seed = sha256(b"test key " + name.encode()).digest()
+        self._key = SigningKey(self.seed)
         self.public = b"\x01" + bytes(self._key.verify_key)
 
     def sign(self, message: bytes) -> bytes:

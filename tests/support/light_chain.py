@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
+from support.engine_signatures import sign_for_the_engine
 from support.ledger import START_MS, Key
 from traco.kernel.genesis import Genesis, SealTerms, network_id, parse_genesis
 from traco.kernel.light import (
@@ -62,10 +63,13 @@ def set_of(powers: Powers) -> ValidatorSet:
     return in_order(Validator(Key(name).public, power) for name, power in powers.items())
 
 
-def vote_of(name: str, header: Header, commit: Commit, *, for_block: bool = True, signer: str = "") -> Vote:
-    """The vote of a validator on a commit; ``signer``: whose key signs instead."""
+def vote_of(
+    name: str, header: Header, commit: Commit, *, for_block: bool = True, signer: str = "", odd: bool = False
+) -> Vote:
+    """The vote of a validator on a commit; ``signer``: whose key signs instead; ``odd``: as only the engine accepts it."""
     unsigned = Vote(for_block, address(Key(name).public), Moment(header.time.seconds + 1, 7), bytes(64))
-    signature = Key(signer or name).sign(sign_bytes(header.chain, commit, unsigned))[1:]
+    key, message = Key(signer or name), sign_bytes(header.chain, commit, unsigned)
+    signature = sign_for_the_engine(key.seed, message) if odd else key.sign(message)[1:]
     return msgspec.structs.replace(unsigned, signature=signature)
 
 
@@ -93,17 +97,22 @@ class LightChain:
 
     def signed(
         self, header: Header, powers: Powers, *, absent: Iterable[str] = (), against: Iterable[str] = (),
-        forged: Iterable[str] = (), round_: int = 0,
+        forged: Iterable[str] = (), odd: Iterable[str] = (), round_: int = 0,
     ) -> SignedHeader:  # fmt: skip
-        """The header with a commit: but for those ``absent``, voting for no block, or whose signature is another's."""
-        missing, nil, wrong = tuple(absent), tuple(against), tuple(forged)
+        """The header with a commit: but for those ``absent``, voting for no block, or whose signature is another's.
+
+        ``odd``: who signs so that the engine accepts it and the ledger's rule for transactions would not.
+        """
+        missing, nil, wrong, strange = tuple(absent), tuple(against), tuple(forged), tuple(odd)
         commit = Commit(header.height, round_, BlockId(header_hash(header), 1, sha256(b"parts").digest()), ())
         names = {Key(name).public: name for name in powers}
         votes = []
         for validator in set_of(powers):
             name = names[validator.key]
             signer = "mallory" if name in wrong else name
-            vote = vote_of(name, header, commit, for_block=name not in nil, signer=signer)
+            vote = vote_of(
+                name, header, commit, for_block=name not in nil, signer=signer, odd=name in strange
+            )
             votes.append(None if name in missing else vote)
         return SignedHeader(header, msgspec.structs.replace(commit, votes=tuple(votes)))
 

@@ -28,9 +28,9 @@ class SignedChain:
 
     def __init__(
         self, terms: Terms = ((1, FOUNDERS),), changes: dict[int, dict[str, Any]] | None = None,
-        chain: LightChain = CHAIN,
+        chain: LightChain = CHAIN, signing: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        self.terms, self.changes, self.chain = terms, changes or {}, chain
+        self.terms, self.changes, self.chain, self.signing = terms, changes or {}, chain, signing or {}
         self._made: dict[int, LightBlock] = {}
 
     def powers(self, height: int) -> Powers:
@@ -40,7 +40,7 @@ class SignedChain:
         if height not in self._made:
             powers, following = self.powers(height), self.powers(height + 1)
             header = self.chain.header(height, powers, following, **self.changes.get(height, {}))
-            signed = self.chain.signed(header, powers)
+            signed = self.chain.signed(header, powers, **self.signing)
             self._made[height] = LightBlock(signed, set_of(powers), set_of(following))
         return self._made[height]
 

@@ -1,9 +1,13 @@
-"""The engine's rule for ed25519 signatures (ZIP-215), to tell a forgery from what only the engine accepts.
+"""The engine's rule for ed25519 signatures (ZIP-215): for the votes of its commits, and for nothing else.
 
-Never the rule by which the ledger accepts a signature: that is `crypto`'s. ZIP-215 multiplies the equation by the
+Transactions, envelopes and checkpoints follow `crypto`, which accepts less. ZIP-215 multiplies the equation by the
 cofactor, so that components of small order in the key and in R do not matter: [8][S]B = [8]R + [8][k]A, with S below
 the group order and any encoding of the points. Each multiplication by eight is three additions, because libsodium
 refuses to multiply points outside the subgroup of prime order, but adds them.
+
+A key that is itself of small order drops out of the equation: anybody can then sign anything. Who counts a signature
+for something therefore asks for a sound key as well (``is_sound_key``). With such a key only the holder of its secret
+signs, as by the strict rule: what the cofactor leaves is the same equation between the components of prime order.
 """
 
 from hashlib import sha512
@@ -18,6 +22,10 @@ from nacl.bindings import (
 from nacl.exceptions import RuntimeError as LibraryRefused
 
 GROUP_ORDER: Final = 2**252 + 27742317777372353535851937790883648493
+PRIME: Final = 2**255 - 19
+_Y: Final = 2**255 - 1  # the bits of an encoded point that are not the sign of x
+_ORDER_EIGHT: Final = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER: Final = (0, 1, PRIME - 1, _ORDER_EIGHT, PRIME - _ORDER_EIGHT)
 _POINT_BYTES: Final = 32
 _IDENTITY: Final = (1).to_bytes(32, "little")
 
@@ -34,6 +42,12 @@ def is_valid(key: bytes, message: bytes, signature: bytes) -> bool:
     except LibraryRefused:
         return False  # not a point of the curve
     return left == right
+
+
+def is_sound_key(key: bytes) -> bool:
+    """Say whether 32 bytes are in canonical form and not of small order. Not whether they are a point of the curve."""
+    y = int.from_bytes(key, "little") & _Y
+    return len(key) == _POINT_BYTES and y < PRIME and y not in _SMALL_ORDER
 
 
 def _times_eight(point: bytes) -> bytes:

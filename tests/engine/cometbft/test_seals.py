@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,8 @@ OTHERS = {"ben": 10, "cas": 10, "dot": 10, "eve": 10}
 class Engine:
     """Answers for a chain whose sets change at these heights: from there on that set signs."""
 
-    def __init__(self, changes: Mapping[int, Mapping[str, int]], tip: int) -> None:
-        self._changes, self.tip = {1: FOUNDERS, **changes}, tip
+    def __init__(self, changes: Mapping[int, Mapping[str, int]], tip: int, **signing: Any) -> None:
+        self._changes, self.tip, self._signing = {1: FOUNDERS, **changes}, tip, signing
         self._chain = LightChain(CHAIN)
         self.asked = 0
 
@@ -34,7 +35,7 @@ class Engine:
         if not 1 <= height <= self.tip:
             return None
         header = self._chain.header(height, self._set(height), self._set(height + 1))
-        return self._chain.signed(header, self._set(height))
+        return self._chain.signed(header, self._set(height), **self._signing)
 
     async def validators(self, height: int) -> ValidatorSet | None:
         """The set that signs a height."""
@@ -80,6 +81,15 @@ def test_handovers_are_kept_when_the_engine_has_pruned_their_blocks(tmp_path: Pa
     before = engine.asked
     assert proven(asyncio.run(seals_of(engine, path).evidence(49))) == (49, 2)
     assert engine.asked - before == 2  # the newest header alone, for the look and for the seal
+
+
+def test_one_whose_signatures_only_the_engine_accepts_does_not_keep_seals_from_being_made(
+    tmp_path: Path,
+) -> None:
+    engine = Engine({4: FIVE, 9: OTHERS}, 20, odd=["ben"], absent=["cas"])
+    seals = seals_of(engine, tmp_path / "evidence.db")
+    assert proven(asyncio.run(seals.evidence(2))) == (2, 0)
+    assert proven(asyncio.run(seals.evidence(19))) == (19, 2)
 
 
 def test_two_that_look_at_once_keep_a_handover_once(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from support.engine_signatures import NON_CANONICAL, SMALL_ORDER
 from support.ledger import Key
 from support.light_chain import (
     FOUNDERS,
@@ -20,12 +21,17 @@ from support.light_chain import (
 )
 from traco.kernel.light import (
     BlockId,
+    Commit,
     LightInvalid,
+    Moment,
     SignedHeader,
     Validator,
     ValidatorSet,
+    Vote,
+    address,
     check_validators,
     header_hash,
+    in_order,
     validators_hash,
     verify_signed,
 )
@@ -191,11 +197,47 @@ def test_a_hash_of_another_length_is_refused_even_if_signed(changes: dict[str, A
     assert verdict(MAKER.signed(header, FOUNDERS)) == "light.field"
 
 
-def test_a_signature_that_only_the_engine_accepts_counts_as_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    forged = signed(forged=ORDER[:1])
-    monkeypatch.setattr("traco.kernel.crypto_cofactored.is_valid", lambda *_: True)
-    assert verdict(forged) == "accepted"
-    assert verdict(signed(forged=ORDER[:2])) == "light.power"
+@pytest.mark.parametrize("odd", [ORDER[:1], ORDER[1:3], ORDER])
+def test_a_signature_that_only_the_engine_accepts_counts(odd: list[str]) -> None:
+    assert verdict(signed(odd=odd)) == "accepted"
+    assert verdict(signed(odd=odd, absent=ORDER[3:])) == "accepted"
+    assert verdict(signed(odd=odd, absent=ORDER[2:])) == "light.power"
+
+
+def test_a_signature_that_only_the_engine_accepts_counts_towards_trusted_power() -> None:
+    verify_trusted_power(signed(odd=ORDER[:2], absent=ORDER[2:]), SET, THIRD)
+    assert (
+        code(verify_trusted_power, signed(odd=ORDER[:1], absent=ORDER[1:]), SET, THIRD)
+        == "light.trusted_power"
+    )
+
+
+def test_such_a_signature_over_another_header_is_refused() -> None:
+    stolen = MAKER.signed(MAKER.header(8, FOUNDERS), FOUNDERS, odd=ORDER).commit.votes[0]
+    assert verdict(with_vote(GOOD, 0, stolen)) == "light.signature"
+
+
+def signed_by_anybody(key: bytes) -> tuple[SignedHeader, ValidatorSet]:
+    """A header in the name of a set where a key of small order has the most power: R is that key too, and S zero."""
+    validators = in_order([*SET, Validator(b"\1" + key, 1_000)])
+    header = MAKER.header(7, FOUNDERS, validators_hash=validators_hash(validators))
+    vote = Vote(True, address(b"\1" + key), Moment(header.time.seconds + 1, 7), key + bytes(32))
+    block = BlockId(header_hash(header), 1, bytes(32))
+    return SignedHeader(header, Commit(7, 0, block, (vote, None, None, None, None))), validators
+
+
+@pytest.mark.parametrize("key", SMALL_ORDER, ids=bytes.hex)
+def test_a_key_that_anybody_can_sign_for_never_gives_power(key: bytes) -> None:
+    forged, validators = signed_by_anybody(key)
+    assert verdict(forged, validators) == "light.order"
+    assert code(verify_power, forged, validators) == "light.power"
+    assert code(verify_trusted_power, forged, validators, THIRD) == "light.trusted_power"
+
+
+@pytest.mark.parametrize("key", NON_CANONICAL, ids=bytes.hex)
+def test_a_set_with_a_key_that_is_not_in_canonical_form_is_refused(key: bytes) -> None:
+    validators = in_order([*SET, Validator(b"\1" + key, 10)])
+    assert code(check_validators, validators, validators_hash(validators)) == "light.order"
 
 
 def test_votes_beyond_the_power_needed_are_not_looked_at() -> None:

@@ -61,6 +61,7 @@ def evidence(handovers: Sequence[Handover], last: SignedHeader) -> bytes:
 HANDOVERS = (MAKER.handover(5, FOUNDERS, SECOND), MAKER.handover(9, SECOND, THIRD))
 LAST = MAKER.block(12, THIRD).signed
 GOOD = evidence(HANDOVERS, LAST)
+ODD = MAKER.signed(MAKER.header(12, FOUNDERS), FOUNDERS, odd=FOUNDERS)
 
 
 def real_evidence() -> bytes:
@@ -179,11 +180,23 @@ def test_a_forged_signature_is_refused_even_where_the_others_would_be_enough() -
     assert verdict(evidence((), last)) == "light.signature"
 
 
-def test_a_signature_that_only_the_engine_accepts_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("traco.kernel.crypto_cofactored.is_valid", lambda *_: True)
-    last = MAKER.signed(MAKER.header(12, FOUNDERS), FOUNDERS, forged=["ann"])
-    assert verdict(evidence((), last)) == "light.signature"
-    assert isinstance(verdict(make_evidence((), trim(last, set_of(FOUNDERS)))), Proof)
+def test_signatures_that_only_the_engine_accepts_prove_a_handover_and_what_follows() -> None:
+    handover = MAKER.handover(5, FOUNDERS, SECOND, odd=["ann"], absent=["dot"])
+    last = MAKER.signed(MAKER.header(12, SECOND), SECOND, odd=["ben"], against=["cas"])
+    kept = Handover(trim(handover.signed, set_of(FOUNDERS)), handover.next_validators)
+    proof = verdict(make_evidence([kept], trim(last, set_of(SECOND))))
+    assert isinstance(proof, Proof)
+    assert (proof.height, proof.handovers, len(proof.signers)) == (11, 1, 3)
+
+
+@given(st.integers(0, 511))
+def test_no_bit_of_such_a_signature_may_change(bit: int) -> None:
+    vote = ODD.commit.votes[0]
+    assert vote is not None
+    changed = bytearray(vote.signature)
+    changed[bit // 8] ^= 1 << bit % 8
+    forged = with_vote(ODD, 0, msgspec.structs.replace(vote, signature=bytes(changed)))
+    assert verdict(evidence((), forged)) == "light.signature"
 
 
 def test_a_vote_for_no_block_is_refused() -> None:

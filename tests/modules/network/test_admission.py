@@ -3,6 +3,7 @@
 import pytest
 
 from modules.network.desk import Desk, Node
+from support.engine_signatures import NON_CANONICAL, SMALL_ORDER, key_with
 from support.ledger import Key
 from traco.modules.network.events import NodeAdmitted, NodeRemoved
 from traco.modules.network.state import NodeRecord, Placement
@@ -63,6 +64,12 @@ def test_a_consensus_key_is_of_ed25519_and_a_point_of_the_curve(desk: Desk) -> N
     desk.register("new")
     for key in (b"\x02" + Node("new").consensus[1:], b"\x01" + bytes(32), b"\x01" + b"\xff" * 32):
         assert desk.refuse(desk.admission("new", consensus=key)) == "network.consensus_key_wrong"
+
+
+def test_a_consensus_key_that_is_not_canonical_or_has_a_small_component_is_refused(desk: Desk) -> None:
+    desk.register("new")
+    for key in (*SMALL_ORDER, *NON_CANONICAL, key_with(Key("new").seed, 1)):
+        assert desk.refuse(desk.admission("new", consensus=b"\1" + key)) == "network.consensus_key_wrong"
 
 
 @pytest.mark.parametrize("length", [32, 34])

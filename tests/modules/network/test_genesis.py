@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from modules.network.desk import MEMBERS, Desk, Node
+from support.engine_signatures import NON_CANONICAL, SMALL_ORDER
 from support.founding import member_section
 from support.ledger import START_MS, Key, Ledger
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms
@@ -43,6 +44,12 @@ def test_these_fields_of_a_node_are_needed(field: str) -> None:
     node = {name: value for name, value in Node("a").section("a").items() if name != field}
     with pytest.raises(GenesisInvalid, match=f"missing required field `{field}`"):
         found(node)
+
+
+@pytest.mark.parametrize("key", [*SMALL_ORDER, *NON_CANONICAL], ids=bytes.hex)
+def test_a_consensus_key_of_small_order_or_not_in_canonical_form_founds_nothing(key: bytes) -> None:
+    with pytest.raises(GenesisInvalid, match=r"network\.consensus_key_wrong"):
+        found({**GOOD, "consensus": "01" + key.hex()})
 
 
 def test_the_light_rules_read_the_same_validators_out_of_the_genesis() -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from modules.network.desk import Desk, Node
+from support.engine_signatures import SMALL_ORDER
 from support.ledger import Key
 from traco.kernel.codec import encode
 from traco.kernel.operations import Propose
@@ -156,13 +157,13 @@ def test_an_observer_changes_its_consensus_key_as_often_as_it_likes(desk: Desk) 
     assert desk.node("new").consensus == Node("third").consensus
 
 
-def test_keys_of_other_nodes_are_refused(desk: Desk) -> None:
+def test_keys_of_other_nodes_and_keys_that_anybody_can_sign_for_are_refused(desk: Desk) -> None:
     own = Node("a").key
     for change, code in (
         ({"consensus": Node("b").consensus}, "network.consensus_key_used"),
         ({"peer": Node("b").peer}, "network.peer_taken"),
         ({"consensus": own}, "network.consensus_key_wrong"),
-        ({"consensus": b"\x01" + bytes(32)}, "network.consensus_key_wrong"),
+        *(({"consensus": b"\x01" + key}, "network.consensus_key_wrong") for key in SMALL_ORDER),
     ):  # fmt: skip
         assert desk.deny("a", desk.rotation("a", "fresh", "a", **{"new_key": own, **change})) == code
 

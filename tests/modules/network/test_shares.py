@@ -116,6 +116,13 @@ def test_a_network_tolerates_one_exactly_if_two_thirds_remain_without_any(each: 
     assert shares.tolerates_one(validators) == all(3 * rest > 2 * sum(each) for rest in remains)
 
 
+@pytest.mark.parametrize(
+    ("lost", "total", "goes_on"), [(0, 0, True), (1, 4, True), (1, 3, False), (2, 6, False), (1, 1, False)]
+)
+def test_a_third_of_the_power_gone_stops_the_network(lost: int, total: int, goes_on: bool) -> None:
+    assert shares.goes_on_without(lost, total) == goes_on
+
+
 @given(powers, st.integers(0, 40))
 def test_a_network_goes_on_exactly_with_more_than_two_thirds(each: list[int], lost: int) -> None:
     total = sum(each)

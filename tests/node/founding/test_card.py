@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from support.consortium import prepared
+from support.engine_signatures import NON_CANONICAL, SMALL_ORDER
 from traco.client.signer import Ed25519Signer
 from traco.node.founding.card import (
     Card,
@@ -108,6 +109,11 @@ def test_the_peer_id_is_that_of_the_peer_key(card: Card) -> None:
 
 def test_a_key_that_is_no_point_is_refused(card: Card) -> None:
     assert "is not a public key" in refused(changed(card, node="01" + "02" + "00" * 31))
+
+
+@pytest.mark.parametrize("key", [*SMALL_ORDER, *NON_CANONICAL], ids=bytes.hex)
+def test_a_consensus_key_of_small_order_or_not_in_canonical_form_is_refused(card: Card, key: bytes) -> None:
+    assert "is not a public key" in refused(changed(card, consensus="01" + key.hex()))
 
 
 def test_an_organisation_needs_a_key_that_may_administer(card: Card) -> None:

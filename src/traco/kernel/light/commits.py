@@ -2,10 +2,14 @@
 
 The rules are CometBFT's (``types/validation.go``, ``light/verifier.go``); two need a word.
 
-*Invalid signatures.* Votes are looked at in order until they have the power that is needed, as the engine does, and a
-forged one among them refuses the whole. But the engine accepts by ZIP-215, and the ledger by libsodium's stricter
-rule. A validator that wants to can make signatures that only the engine takes. They are no forgery, so they do not
-refuse the commit, but they count as missing: what the ledger believes depends on one rule for signatures.
+*Signatures.* Votes are looked at in order until they have the power that is needed, as the engine does, and a forged one
+among them refuses the whole. What is forged is for the engine's rule to say (ZIP-215, ``crypto_cofactored``), not for
+the stricter one by which the ledger accepts transactions (``crypto``): a commit is what the engine accepts. Otherwise
+one validator could sign so that only the engine counts it, and its headers would be committed and prove nothing.
+``crypto`` is asked first: it is faster, and accepts nothing that the engine refuses.
+
+*Keys that anybody can sign for.* By ZIP-215 these are the keys of small order. Module network admits none; here a set
+that has one is refused, and a vote of one does not count.
 
 *Nil votes* are well-signed votes for no block. They never count, and nobody looks at their signatures.
 """
@@ -51,9 +55,10 @@ def check_header(header: Header, chain: str) -> None:
 
 
 def check_validators(validators: ValidatorSet, expected_hash: bytes, code: str = "light.validators") -> None:
-    """Raise ``LightInvalid`` unless this is a set that the engine can have, with this hash (else ``code``)."""
+    """Raise ``LightInvalid`` unless this is a set that the chain can have, with this hash (else ``code``)."""
     require(validators == in_order(validators), "light.order")
     require(all(each.key[:1] == _ED25519 for each in validators), "light.order")
+    require(all(crypto_cofactored.is_sound_key(each.key[1:]) for each in validators), "light.order")
     require(len({each.key for each in validators}) == len(validators), "light.order")
     require(total_power(validators) <= MAX_TOTAL_POWER, "light.order")
     require(validators_hash(validators) == expected_hash, code)
@@ -89,7 +94,7 @@ def verify_power(signed: SignedHeader, validators: ValidatorSet) -> None:
     """The signatures alone: more than two thirds of the power of ``validators``, each in its place."""
     needed, power = total_power(validators) * 2 // 3, 0
     for validator, vote in placed_votes(signed, validators):
-        if vote.for_block and _is_counted(signed, validator, vote):
+        if vote.for_block and is_counted(signed, validator, vote):
             power += validator.power
             if power > needed:
                 return
@@ -105,7 +110,7 @@ def verify_trusted_power(signed: SignedHeader, trusted: ValidatorSet, level: tup
     known = {address(validator.key): validator for validator in trusted}
     for vote in signed.commit.votes:
         validator = known.get(vote.address) if vote is not None and vote.for_block else None
-        if vote is not None and validator is not None and _is_counted(signed, validator, vote):
+        if vote is not None and validator is not None and is_counted(signed, validator, vote):
             power += validator.power
             if power > needed:
                 return
@@ -122,18 +127,17 @@ def placed_votes(signed: SignedHeader, validators: ValidatorSet) -> Iterator[tup
             yield validator, vote
 
 
-def is_signed(signed: SignedHeader, validator: Validator, vote: Vote) -> bool:
-    """Whether the vote's signature is valid by the ledger's rule."""
+def is_counted(signed: SignedHeader, validator: Validator, vote: Vote) -> bool:
+    """Whether a vote gives the validator's power; not where anybody could have signed it.
+
+    Raises ``LightInvalid`` (``light.signature``) for a forged one.
+    """
     message = sign_bytes(signed.header.chain, signed.commit, vote)
-    return crypto.is_valid(validator.key, message, _ED25519 + vote.signature)
-
-
-def _is_counted(signed: SignedHeader, validator: Validator, vote: Vote) -> bool:
-    if is_signed(signed, validator, vote):
+    if crypto.is_valid(validator.key, message, _ED25519 + vote.signature):
         return True
-    message = sign_bytes(signed.header.chain, signed.commit, vote)
-    require(crypto_cofactored.is_valid(validator.key[1:], message, vote.signature), "light.signature")
-    return False
+    key = validator.key[1:]
+    require(crypto_cofactored.is_valid(key, message, vote.signature), "light.signature")
+    return crypto_cofactored.is_sound_key(key)
 
 
 def _check_block_id(block: BlockId) -> None:

@@ -18,7 +18,7 @@ REASONS: Final = {
     "light.header": "the header is not the one that was signed",
     "light.validators": "the validator set is not the one that the header names",
     "light.next_validators": "the next validator set is not the one that the trusted header names",
-    "light.order": "the validator set is not in its order, has a validator twice, or too much power",
+    "light.order": "the validator set is not in its order, has a validator twice, a key of no use, or too much power",
     "light.votes": "the commit has another number of votes than the set has validators",
     "light.signer": "a vote stands at the place of another validator",
     "light.duplicate": "a validator signed twice",

@@ -5,8 +5,9 @@
            └─ which signed a header that names the next ...
                 └─ which signed the header after the block: it carries the app hash
 
-Each signed header needs more than two thirds of the power of the set in office in valid signatures. Evidence holds no
-others: every byte of it is hashed or signed, so that none can change unnoticed. There is no period of trust: whoever
+Each signed header needs more than two thirds of the power of the set in office in signatures that are valid by the
+engine's rule (``commits``). Evidence holds no others: every byte of it is hashed or signed, so that none can change
+unnoticed. There is no period of trust: whoever
 believes evidence assumes that less than a third of the power of any set since the founding broke the rules, and that
 keys of validators that have left were not stolen.
 """
@@ -20,7 +21,7 @@ from traco.kernel.codec import Codec, Record, encode
 from traco.kernel.light.commits import (
     check_signed,
     check_validators,
-    is_signed,
+    is_counted,
     placed_votes,
     total_power,
     verify_signed,
@@ -60,13 +61,13 @@ _EVIDENCE: Final[Codec[Evidence]] = Codec(Evidence)
 def trim(signed: SignedHeader, validators: ValidatorSet) -> SignedHeader:
     """The header with no more votes than prove it: what evidence holds. Raises ``LightInvalid``.
 
-    Votes for no block go, and those that only the engine's rule for signatures accepts.
+    Votes for no block go, and those beyond the power needed.
     """
     verify_signed(signed, validators, signed.header.chain)
     needed, power = total_power(validators) * 2 // 3, 0
     kept: list[Vote] = []
     for validator, vote in placed_votes(signed, validators):
-        if power <= needed and vote.for_block and is_signed(signed, validator, vote):
+        if power <= needed and vote.for_block and is_counted(signed, validator, vote):
             kept.append(vote)
             power += validator.power
     return _with_votes(signed, [vote if vote in kept else None for vote in signed.commit.votes])
@@ -117,7 +118,7 @@ def _verify_all(signed: SignedHeader, validators: ValidatorSet, chain: str) -> t
     signers = []
     for validator, vote in placed_votes(signed, validators):
         require(vote.for_block, "light.vote")
-        require(is_signed(signed, validator, vote), "light.signature")
+        require(is_counted(signed, validator, vote), "light.signature")
         signers.append(validator)
     power = sum(validator.power for validator in signers)
     require(power > total_power(validators) * 2 // 3, "light.power")

@@ -16,6 +16,7 @@ class NetworkParameters(Record, frozen=True, tag=1):
     ``propose_ms`` and ``vote_ms``: how long a round waits for its proposal and for votes; each further round of a height
     waits ``propose_step_ms`` and ``vote_step_ms`` longer. ``max_provider_ppm`` and ``max_region_ppm``: the greatest share of
     the voting power that may stand with one provider or in one region, in parts per million; 1,000,000 is no limit.
+    An engine reads its pace when it starts: a change counts on a node from its next start on.
     The bounds keep a network usable: whatever the council decides, the engine can still decide on the next change.
     """
 

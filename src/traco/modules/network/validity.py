@@ -46,7 +46,11 @@ def check_gateway(gateway: str) -> None:
 
 
 def check_keys(record: NodeRecord) -> None:
-    """The consensus key is one that the engine takes, and not the node key too. Raises ``ConsensusKeyWrong``."""
+    """The consensus key is one that the engine takes, and not the node key too. Raises ``ConsensusKeyWrong``.
+
+    The engine would take any 32 bytes, and by its rule (ZIP-215) anybody can sign votes for a key of small order:
+    only a canonical key of prime order is let in.
+    """
     key = record.consensus
     if len(key) != ED25519_KEY_BYTES or key[0] != Scheme.ED25519:
         raise ConsensusKeyWrong(key, "scheme")

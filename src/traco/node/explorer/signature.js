@@ -9,8 +9,8 @@ const SIGNATURE_BYTES = 65;
 const ED25519_KEY_BYTES = 33;
 const P256_KEY_BYTES = 34;
 
-const ED25519_PRIME = 2n ** 255n - 19n;
-const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
+export const ED25519_PRIME = 2n ** 255n - 19n;
+export const ED25519_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 // y of the points of order 1, 2, 4 and 8; 0 and 1 may also be written with the prime added
 const SMALL_ORDER = new Set([
   0n, 1n, ED25519_PRIME - 1n, ED25519_PRIME, ED25519_PRIME + 1n,
@@ -75,12 +75,22 @@ export async function isValid(key, message, signature) {
 }
 
 async function isEd25519(key, message, signature) {
-  const keyY = littleEndian(key) & (2n ** 255n - 1n);
-  const y = littleEndian(signature.subarray(0, 32)) & (2n ** 255n - 1n);
+  const y = yOf(signature.subarray(0, 32));
   const s = littleEndian(signature.subarray(32));
-  if (keyY >= ED25519_PRIME || s >= ED25519_ORDER || SMALL_ORDER.has(keyY) || SMALL_ORDER.has(y)) return false;
+  if (!isSoundKey(key) || s >= ED25519_ORDER || SMALL_ORDER.has(y)) return false;
   await requireEd25519();
   return check({ name: "Ed25519" }, key, signature, message);
+}
+
+/** Whether these are 32 bytes in canonical form and not of small order, for which by the engine's rule anybody could sign. */
+export function isSoundKey(key) {
+  if (key.length !== 32) return false;
+  const y = yOf(key);
+  return y < ED25519_PRIME && !SMALL_ORDER.has(y);
+}
+
+function yOf(point) {
+  return littleEndian(point) & (2n ** 255n - 1n);
 }
 
 async function isP256(key, message, signature) {
@@ -145,7 +155,8 @@ function bigEndian(bytes) {
   return BigInt(`0x${hex(bytes)}`);
 }
 
-function littleEndian(bytes) {
+/** The integer (BigInt) in these bytes, the lowest first. */
+export function littleEndian(bytes) {
   return bigEndian(Uint8Array.from(bytes).reverse());
 }
 
