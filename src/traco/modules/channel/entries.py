@@ -3,10 +3,12 @@
 chain(n) = digest("traco/entry/1", chain(n - 1), encode((context, entry)));  context is nil but for the first entry of a point
 """
 
-from typing import Final
+from typing import Annotated, Final
+
+import msgspec
 
 from traco.kernel.codec import Count, Hash, Height, Record, TimeMs, digest, encode
-from traco.modules.channel.parts import Epoch, Number, Payload, Terms
+from traco.modules.channel.parts import MAX_MOVEMENTS, EdgeMovement, Epoch, Number, Payload, Terms
 
 ENTRY_TAG: Final = b"traco/entry/1"
 FIRST_CHAIN: Final = bytes(32)
@@ -29,13 +31,17 @@ class Batch(Record, frozen=True, tag="batch"):
 
 
 class Leg(Record, frozen=True, tag="leg"):
-    """This channel's part of a settlement across channels: one sealed transaction that ends in a batch hold."""
+    """This channel's part of a settlement across channels: one sealed transaction that ends in a batch hold.
+
+    ``edges`` are those of the leg's terms, so that nothing crosses inside that the root was not told.
+    """
 
     attempt: Hash
     terms: Hash
     commitment: Hash
     epoch: Epoch
     payload: Payload
+    edges: Annotated[tuple[EdgeMovement, ...], msgspec.Meta(max_length=MAX_MOVEMENTS)] = ()
 
 
 class Decided(Record, frozen=True, tag="decided"):

@@ -12,7 +12,7 @@ Rejected
 │       TickRepeated
 ├── what is missing or voted on
 │       EntryUnknown, ReportedBefore, TooManyMissing, NotMissing, ContentWrong, GenerationOld, VotedBefore,
-│       NotConfirmed
+│       NotConfirmed, NotErasable
 └── settlements across channels
         LegsWrong, DeadlineWrong, TermsUsed, EdgeExceeded
 """
@@ -337,6 +337,19 @@ class NotConfirmed(Rejected):
 
 
 @dataclass(eq=False)
+class NotErasable(Rejected):
+    """Something stands in the way of erasing."""
+
+    code: ClassVar[str] = "channel.not_erasable"
+    says: ClassVar[str] = "Payloads up to the point {ordinal} cannot be erased ({reason})."
+    advice: ClassVar[str] = (
+        "Wait until no payload is missing and no settlement undecided, and name one of the last confirmed points."
+    )
+    ordinal: int
+    reason: str
+
+
+@dataclass(eq=False)
 class NotAdjudicator(Rejected):
     """Neither the adjudicator, nor the council after the limit."""
 
@@ -425,6 +438,7 @@ ERRORS: Final[tuple[type[Rejected], ...]] = (
     GenerationOld,
     VotedBefore,
     NotConfirmed,
+    NotErasable,
     NotAdjudicator,
     LegsWrong,
     DeadlineWrong,

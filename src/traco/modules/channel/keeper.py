@@ -3,6 +3,7 @@
 Who may do what, and whether a payload has its receipts, is decided before: here nothing is refused but what is not there.
 """
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from msgspec.structs import replace
@@ -13,8 +14,10 @@ from traco.modules.channel import state as stored
 from traco.modules.channel.entries import (
     FIRST_CHAIN,
     Batch,
+    Closed,
     Entry,
     EpochBegun,
+    Erased,
     Leg,
     PointContext,
     next_chain,
@@ -22,26 +25,39 @@ from traco.modules.channel.entries import (
 from traco.modules.channel.errors import ChannelUnknown, OfferUnknown, SeatMissing
 from traco.modules.channel.events import Entered
 from traco.modules.channel.parameters import ChannelParameters
-from traco.modules.channel.parts import Terms
+from traco.modules.channel.parts import MAX_MEMBERS, Terms
 from traco.modules.channel.state import (
+    VOID,
+    Attempted,
+    AttemptRecord,
+    Ballot,
     Channel,
     ChannelCount,
+    Edge,
     EntryRecord,
+    Missing,
     Offer,
     Ordered,
     Point,
     Presence,
     Role,
     Seat,
+    Settlement,
     Stream,
     number_part,
 )
 
 FORGET: Final = "channel.forget"  # due: the receipts of an ordered payload have ended
+UNANSWERED: Final = "channel.missing"  # due: nobody showed a payload in time
+MAX_NUMBER: Final = 2**53 - 1
+DEADLINE: Final = "channel.deadline"  # due: an attempt is judged
 
 _PRUNED_PER_STEP: Final = (
     8  # old points removed with each one that is confirmed: more than one, so that a backlog shrinks
 )
+_SCANNED: Final = 256  # records read at a time
+_LAST: Final = b"\xff" * 8  # of a point: no entry's number is as high
+_NO_EDGE: Final = Edge(0, 0, 0)
 _NOTHING_YET: Final = Stream(0, FIRST_CHAIN, 0, 0, 0, b"", 0)
 
 
@@ -111,10 +127,69 @@ class Keeper:
         """What is kept of an entry with a payload, as long as its point; else None."""
         return stored.entries.get(state, channel, number_part(number))
 
+    def oldest_voted(self, state: State, channel: bytes) -> tuple[int, Point] | None:
+        """The first point behind the confirmed one that a member has attested, with its ordinal; or None."""
+        after = self.stream(state, channel).confirmed
+        while page := self.points(state, channel, after, _SCANNED):
+            for ordinal, point in page:
+                if point.votes:
+                    return ordinal, point
+            after = page[-1][0]
+        return None
+
+    def missing(self, state: State, channel: bytes, number: int) -> Missing | None:
+        """Who asked for an entry's payload and has no answer yet, or None."""
+        return stored.missing.get(state, channel, number_part(number))
+
+    def all_missing(self, state: State, channel: bytes) -> Iterator[tuple[int, Missing]]:
+        """Every entry of the channel that waits for an answer, by number."""
+        after = b""
+        while page := stored.missing.scan(state, channel, after=after, limit=_SCANNED):
+            for after, asked in page:
+                yield int.from_bytes(after, "big"), asked
+
+    def ballots(self, state: State, channel: bytes, kind: bytes) -> list[tuple[int, Ballot]]:
+        """The ballots of a kind with the number each is about: at most as many as there are members."""
+        found = stored.ballots.scan(state, channel, kind, limit=MAX_MEMBERS)
+        return [(int.from_bytes(rest, "big"), ballot) for rest, ballot in found]
+
     def ordered(self, state: State, channel: bytes, payload: bytes) -> int | None:
         """Which entry has the payload (hash), as long as its receipts could be used again; else None."""
         found = stored.ordered.get(state, channel, payload)
         return None if found is None else found.number
+
+    def settlement(self, state: State, terms: bytes) -> Settlement | None:
+        """The attempt at these terms (id) that is undecided or committed, or None."""
+        return stored.settlements.get(state, terms)
+
+    def attempt(self, state: State, attempt: bytes) -> AttemptRecord | None:
+        """The undecided attempt with this id, or None."""
+        return stored.attempts.get(state, attempt)
+
+    def attempt_of(self, state: State, channel: bytes, ordinal: int, number: int) -> bytes | None:
+        """The undecided attempt that an entry is a leg of, or None."""
+        found = stored.attempted.get(state, channel, number_part(ordinal), number_part(number))
+        return None if found is None else found.attempt
+
+    def attempts_between(self, state: State, channel: bytes, after: int, through: int) -> list[bytes]:
+        """The undecided attempts with a leg in the channel's points behind ``after`` up to ``through``, in stream order."""
+        found: list[bytes] = []
+        resume = number_part(after) + _LAST
+        while page := stored.attempted.scan(state, channel, after=resume, limit=_SCANNED):
+            for rest, entry in page:
+                if int.from_bytes(rest[: len(_LAST)], "big") > through:
+                    return found
+                found.append(entry.attempt)
+            resume = page[-1][0]
+        return found
+
+    def is_undecided(self, state: State, channel: bytes) -> bool:
+        """Whether an attempt with a leg in the channel waits for its decision: nothing it needs may be closed or erased."""
+        return bool(stored.attempted.scan(state, channel, limit=1))
+
+    def edge(self, state: State, instrument: bytes, channel: bytes) -> Edge:
+        """What the channel has taken in of an instrument with a public edge."""
+        return stored.edges.get(state, instrument, channel) or _NO_EDGE
 
     def count_of(self, state: State, member: bytes) -> int:
         """In how many channels a member or vault is."""
@@ -185,6 +260,7 @@ class Keeper:
         state = context.state
         stream = self.stream(state, channel)
         stored.streams.put(state, replace(stream, confirmed=ordinal, digest=digest), channel)
+        self.drop_ballots(context, channel, VOID)  # they were about the first point that was not confirmed
         kept = context.parameters(ChannelParameters).kept_points
         for old, point in self.points(state, channel, 0, _PRUNED_PER_STEP):
             if old > ordinal - kept:
@@ -192,6 +268,111 @@ class Keeper:
             for number in range(point.first, point.last + 1):
                 stored.entries.delete(state, channel, number_part(number))
             stored.points.delete(state, channel, number_part(old))
+
+    def renew(self, context: Context, channel: bytes, ordinal: int, generation: int) -> None:
+        """Count attestations anew, in another generation, from a point that is not confirmed on."""
+        self.drop_ballots(context, channel, VOID)
+        after = ordinal - 1
+        while page := self.points(context.state, channel, after, _SCANNED):
+            for after, point in page:
+                self.write_point(context, channel, after, replace(point, generation=generation, votes=()))
+
+    def empty(self, context: Context, channel: bytes, number: int, record: EntryRecord) -> None:
+        """Write that an entry is void."""
+        stored.entries.put(context.state, replace(record, voided=True), channel, number_part(number))
+
+    def ask(self, context: Context, channel: bytes, number: int, asked: Missing) -> None:
+        """Write who cannot get a payload; its clock runs from the first report on."""
+        stored.missing.put(context.state, asked, channel, number_part(number))
+        context.schedule(asked.until_ms, UNANSWERED, channel + number_part(number))
+
+    def end_asking(self, context: Context, channel: bytes, number: int, asked: Missing) -> None:
+        """The payload was supplied, or is wanted no more."""
+        stored.missing.delete(context.state, channel, number_part(number))
+        context.unschedule(asked.until_ms, UNANSWERED, channel + number_part(number))
+
+    def vote(
+        self,
+        context: Context,
+        channel: bytes,
+        kind: bytes,
+        number: int,
+        member: bytes,
+        among: tuple[bytes, ...],
+    ) -> int:
+        """Put a member's vote where it is now, and take it from where it was, and those of who are not ``among`` the members
+        any more; how many voted alike.
+        """
+        alike = (member,)
+        for other, ballot in self.ballots(context.state, channel, kind):
+            voters = tuple(voter for voter in ballot.members if voter in among and voter != member)
+            if other == number:
+                alike = tuple(sorted((*voters, member)))
+            else:
+                self._put_ballot(context.state, channel, kind, other, voters)
+        self._put_ballot(context.state, channel, kind, number, alike)
+        return len(alike)
+
+    def drop_ballots(self, context: Context, channel: bytes, kind: bytes, through: int = MAX_NUMBER) -> None:
+        """Forget the ballots of a kind about numbers up to ``through``: decided, or pointless."""
+        for number, _ in self.ballots(context.state, channel, kind):
+            if number <= through:
+                self._put_ballot(context.state, channel, kind, number, ())
+
+    def close(self, context: Context, channel: bytes) -> None:
+        """Close a channel for good; it counts for its members' limit no more. Enters ``Closed``."""
+        record = self.require(context.state, channel)
+        self.write(context, channel, replace(record, status="closed", suspended_ms=0))
+        for custodian in record.terms.custodians():
+            self._count(context.state, custodian, -1)
+        self.enter(context, channel, Closed())
+
+    def erase(self, context: Context, channel: bytes, through: int) -> None:
+        """Payloads up to an entry may be gone from here on. Enters ``Erased``."""
+        stream = self.stream(context.state, channel)
+        stored.streams.put(context.state, replace(stream, erased=through), channel)
+        self.enter(context, channel, Erased(through))
+
+    def begin_attempt(self, context: Context, attempt: bytes, record: AttemptRecord) -> None:
+        """Write an attempt at terms that nobody else attempts, and have it judged at its deadline."""
+        stored.settlements.put(context.state, Settlement(attempt, "undecided"), record.terms)
+        for leg in record.legs:
+            if leg.ledger:
+                parts = (leg.ledger, number_part(leg.ordinal), number_part(leg.number))
+                stored.attempted.put(context.state, Attempted(attempt), *parts)
+        context.schedule(record.due_ms, DEADLINE, attempt)
+        self.write_attempt(context, attempt, record)
+
+    def write_attempt(self, context: Context, attempt: bytes, record: AttemptRecord) -> None:
+        """Write what changed of an attempt. When it is judged next changes by ``postpone`` only."""
+        stored.attempts.put(context.state, record, attempt)
+
+    def postpone(self, context: Context, attempt: bytes, record: AttemptRecord, due_ms: int) -> None:
+        """Have an attempt judged at another time."""
+        context.unschedule(record.due_ms, DEADLINE, attempt)
+        context.schedule(due_ms, DEADLINE, attempt)
+        self.write_attempt(context, attempt, replace(record, due_ms=due_ms))
+
+    def end_attempt(self, context: Context, attempt: bytes, record: AttemptRecord, committed: bool) -> None:
+        """Forget a decided attempt. Its terms are used up if it committed, and free if not."""
+        state = context.state
+        context.unschedule(record.due_ms, DEADLINE, attempt)
+        stored.attempts.delete(state, attempt)
+        for leg in record.legs:
+            if leg.ledger:
+                parts = (leg.ledger, number_part(leg.ordinal), number_part(leg.number))
+                stored.attempted.delete(state, *parts)
+        if committed:
+            stored.settlements.put(state, Settlement(attempt, "committed"), record.terms)
+        else:
+            stored.settlements.delete(state, record.terms)
+
+    def write_edge(self, context: Context, instrument: bytes, channel: bytes, edge: Edge) -> None:
+        """Write what the channel has taken in; nothing is kept of an instrument that it has nothing of."""
+        if edge == _NO_EDGE:
+            stored.edges.delete(context.state, instrument, channel)
+        else:
+            stored.edges.put(context.state, edge, instrument, channel)
 
     def put_offer(self, context: Context, channel: bytes, offer: Offer) -> None:
         """Write an offer, new or changed."""
@@ -229,6 +410,14 @@ class Keeper:
             stored.memberships.put(state, Presence(role), member, channel)
             if member not in old:
                 self._count(state, member, 1)
+
+    def _put_ballot(
+        self, state: State, channel: bytes, kind: bytes, number: int, voters: tuple[bytes, ...]
+    ) -> None:
+        if voters:
+            stored.ballots.put(state, Ballot(voters), channel, kind, number_part(number))
+        else:
+            stored.ballots.delete(state, channel, kind, number_part(number))
 
     def _count(self, state: State, member: bytes, change: int) -> None:
         now = self.count_of(state, member) + change

@@ -4,7 +4,7 @@ Policy classes: ``administer`` (a member about its seat), ``trade`` (what a memb
 ``node`` (what a member's node does by itself: one signature by a node key of the member).
 """
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import msgspec
 
@@ -22,13 +22,15 @@ from traco.modules.channel.parts import (
     Held,
     Number,
     PayloadBytes,
+    RootLeg,
     SealedLeg,
+    SeatAddress,
     SettlementTerms,
     Shown,
     Terms,
 )
-from traco.modules.network.state import Gateway
-from traco.modules.party.state import NODE
+
+NODE: Final = "node"  # the policy class of what a member's node does by itself
 
 
 class SetSeat(PartyInstruction, frozen=True, tag="channel.set_seat/1"):
@@ -44,7 +46,7 @@ class SetSeat(PartyInstruction, frozen=True, tag="channel.set_seat/1"):
     node: PublicKey
     box: BoxKey
     certificate: Certificate
-    address: Gateway
+    address: SeatAddress
 
 
 class OpenChannel(PartyInstruction, frozen=True, tag="channel.open/1"):
@@ -225,12 +227,14 @@ class EndChannel(Instruction, frozen=True, tag="channel.end/1"):
 class Attempt(PartyInstruction, frozen=True, tag="channel.attempt/1"):
     """A member's node orders all legs of a settlement at once. ``legs`` stand in the order of the terms'.
 
-    Refused whole where any leg's batch would be, where a leg's seat did not sign it for these terms, where an attempt at
-    the terms is undecided or committed, and where the deadline is past or farther away than a channel allows.
+    The member need not take part: what counts are the signatures on each leg, for these terms, of the seat that sealed it
+    or of those who act on the root. Refused whole where any leg's batch would be, where an attempt at the terms is
+    undecided or committed, where the deadline is past or farther away than a channel allows, and where more would leave a
+    channel than came in.
     """
 
     policy_class: ClassVar[str] = NODE
     since_protocol: ClassVar[int] = 3
 
     terms: SettlementTerms
-    legs: Annotated[tuple[SealedLeg, ...], msgspec.Meta(min_length=2, max_length=MAX_LEGS)]
+    legs: Annotated[tuple[SealedLeg | RootLeg, ...], msgspec.Meta(min_length=2, max_length=MAX_LEGS)]

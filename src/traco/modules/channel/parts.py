@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from traco.kernel.codec import Code, Count, Hash, Id, Ledger, Record, SignatureBytes, TimeMs
+from traco.kernel.transaction import Signature
 
 MAX_MEMBERS: Final = 64
 MAX_VAULTS: Final = 16
@@ -17,11 +18,14 @@ MAX_LEGS: Final = 16
 MAX_MOVEMENTS: Final = 64
 MAX_PAYLOAD_BYTES: Final = 262_144
 MAX_COPY_BYTES: Final = 256
+MAX_ROOT_LEG_BYTES: Final = 32_768
+MAX_ROOT_SIGNATURES: Final = 32
 ONE_DAY_MS: Final = 86_400_000
 
 ChannelId = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 BoxKey = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]  # X25519
 Certificate = Annotated[bytes, msgspec.Meta(max_length=1_024)]  # X.509, DER; empty where others cannot call
+SeatAddress = Annotated[str, msgspec.Meta(max_length=256)]  # an https URL, or empty
 Epoch = Annotated[int, msgspec.Meta(ge=1, le=2**32 - 1)]
 Number = Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
 Place = Annotated[int, msgspec.Meta(ge=0, lt=MAX_MEMBERS + MAX_VAULTS)]
@@ -137,13 +141,22 @@ class SettlementTerms(Record, frozen=True):
     legs: Annotated[tuple[LegTerms, ...], msgspec.Meta(min_length=2, max_length=MAX_LEGS)]
 
 
-class SealedLeg(Record, frozen=True):
+class SealedLeg(Record, frozen=True, tag=1):
     """The sealed transaction of one leg, and the signature of the seat that sealed it (``signing.leg_message``)."""
 
     epoch: Epoch
     submitter: Id
     payload: Held | Shown
     signature: SignatureBytes
+
+
+class RootLeg(Record, frozen=True, tag=2):
+    """The leg on the root, in the open: its one instruction, encoded as an array of one, and the signatures of those who
+    act in it, in ascending order of keys (``signing.root_leg_message``). They are good for these terms and no others.
+    """
+
+    instructions: Annotated[bytes, msgspec.Meta(min_length=1, max_length=MAX_ROOT_LEG_BYTES)]
+    signatures: Annotated[tuple[Signature, ...], msgspec.Meta(min_length=1, max_length=MAX_ROOT_SIGNATURES)]
 
 
 class LegResult(Record, frozen=True):

@@ -8,6 +8,7 @@ from traco.modules.channel.parts import SettlementTerms
 CHANNEL_TAG: Final = b"traco/channel/1"
 CUSTODY_TAG: Final = b"traco/custody/1"
 LEG_TAG: Final = b"traco/leg-payload/1"
+ROOT_LEG_TAG: Final = b"traco/root-leg/1"
 TERMS_TAG: Final = b"traco/terms/1"
 PAYLOAD_TAG: Final = b"traco/payload/1"
 ATTEMPT_TAG: Final = b"traco/attempt/1"
@@ -33,6 +34,11 @@ def custody_message(
 def leg_message(network: bytes, terms: bytes, channel: bytes, epoch: int, payload: bytes) -> bytes:
     """What the seat that sealed a leg signs: that its payload (hash) belongs to these terms (id)."""
     return LEG_TAG + b"\0" + encode((network, terms, channel, epoch, payload))
+
+
+def root_leg_message(network: bytes, terms: bytes, instructions: bytes) -> bytes:
+    """What those sign who act in a leg on the root: the encoded instruction, for these terms (id) alone."""
+    return ROOT_LEG_TAG + b"\0" + encode((network, terms, instructions))
 
 
 def terms_id(network: bytes, terms: SettlementTerms) -> bytes:

@@ -10,9 +10,10 @@ ordered                  channel, payload hash -> ``Ordered``, until its receipt
 missing                  channel, number -> ``Missing``, while unanswered
 settlements              terms id -> ``Settlement``, while an attempt is undecided, and for ever once one committed
 attempts                 attempt id -> ``AttemptRecord``, while undecided
-ballots                  channel, subject -> ``Ballot``
+ballots                  channel, kind, number -> ``Ballot``, until decided or pointless
 memberships              member, channel -> ``Presence``: the channels of a member
 counts                   member -> ``ChannelCount``: in how many channels it is, where there are any
+attempted                channel, ordinal, number -> ``Attempted``: the entry is a leg of an undecided attempt
 edges                    instrument, channel -> ``Edge``: what a channel has net taken in of it
 """
 
@@ -26,14 +27,14 @@ from traco.kernel.state import Table
 from traco.modules.channel.parts import (
     BoxKey,
     Certificate,
+    EdgeMovement,
     Epoch,
     EpochKey,
-    LegResult,
     Number,
+    SeatAddress,
     Status,
     Terms,
 )
-from traco.modules.network.state import Gateway
 
 PREFIX: Final = 0x07
 SEATS: Final = 0x01
@@ -52,6 +53,7 @@ BALLOTS: Final = 0x0D
 MEMBERSHIPS: Final = 0x0E
 EDGES: Final = 0x0F
 COUNTS: Final = 0x10
+ATTEMPTED: Final = 0x11
 
 Role = Literal["member", "vault"]
 
@@ -62,7 +64,7 @@ class Seat(Record, frozen=True, tag=1):
     node: PublicKey
     box: BoxKey
     certificate: Certificate
-    address: Gateway
+    address: SeatAddress
 
 
 class Channel(Record, frozen=True, tag=1):
@@ -112,11 +114,11 @@ class Offer(Record, frozen=True, tag=1):
 
 
 class Vote(Record, frozen=True):
-    """What a member attests of a point."""
+    """What a member attests of a point. ``legs`` is a hash of the results of legs, empty for none: they count elsewhere."""
 
     member: Id
     digest: Hash
-    legs: tuple[LegResult, ...]
+    legs: Annotated[bytes, msgspec.Meta(max_length=32)]
 
 
 class Point(Record, frozen=True, tag=1):
@@ -145,8 +147,13 @@ class Ordered(Record, frozen=True, tag=1):
 
 
 class Missing(Record, frozen=True, tag=1):
-    """Who cannot get a payload, and until when it may be answered."""
+    """Who cannot get a payload, and until when it may be answered; ``reporters`` in ascending order.
 
+    Its hash and who signed for it stand here too: a confirmed entry may be forgotten before the answer is due.
+    """
+
+    hash: Hash
+    signers: tuple[Id, ...]
     reporters: tuple[Id, ...]
     until_ms: TimeMs
 
@@ -154,27 +161,40 @@ class Missing(Record, frozen=True, tag=1):
 class LegState(Record, frozen=True):
     """A leg of an attempt: the point that has it, and who must attest it, as pinned then.
 
-    ``members`` of the channel, of whom ``policy`` must agree; ``attesters``, all of whom must. On the root: no members, and held
-    since the ordering.
+    ``members`` of the channel, of whom ``policy`` must agree; ``attesters``, all of whom must. ``held`` and ``refused`` are who
+    said so of this ``generation``, in ascending order. On the root: no entry, no members, and held since the ordering.
     """
 
     ledger: Annotated[bytes, msgspec.Meta(max_length=32)]
+    number: Count
     ordinal: Count
+    generation: Count
     members: tuple[Id, ...]
     policy: Count
     attesters: tuple[Id, ...]
+    edges: tuple[EdgeMovement, ...]
     held: tuple[Id, ...]
     refused: tuple[Id, ...]
 
 
 class AttemptRecord(Record, frozen=True, tag=1):
-    """An attempt that is not decided."""
+    """An attempt that is not decided. ``height``: of its ordering. ``due_ms``: when its deadline is judged next.
+
+    ``blocks``: how many must have followed its ordering before the deadline counts.
+    """
 
     terms: Hash
     height: Height
     deadline_ms: TimeMs
+    due_ms: TimeMs
     blocks: Count
     legs: tuple[LegState, ...]
+
+
+class Attempted(Record, frozen=True, tag=1):
+    """Which attempt an entry is a leg of."""
+
+    attempt: Hash
 
 
 class Settlement(Record, frozen=True, tag=1):
@@ -185,7 +205,7 @@ class Settlement(Record, frozen=True, tag=1):
 
 
 class Ballot(Record, frozen=True, tag=1):
-    """Members that voted for something, in ascending order."""
+    """Members that voted for something, in ascending order. Each votes for one thing of a kind at a time."""
 
     members: tuple[Id, ...]
 
@@ -203,9 +223,14 @@ class ChannelCount(Record, frozen=True, tag=1):
 
 
 class Edge(Record, frozen=True, tag=1):
-    """What a channel has net taken in of an instrument with a public edge; smallest unit."""
+    """What a channel has net taken in of an instrument with a public edge; smallest unit.
+
+    ``outgoing`` of it is promised away, and ``incoming`` is promised to it, by attempts that are not decided.
+    """
 
     imported: Amount
+    outgoing: Amount
+    incoming: Amount
 
 
 seats: Final[HeightTable[Seat]] = HeightTable(PREFIX, SEATS, REPLACED_SEATS, Seat)
@@ -218,10 +243,17 @@ ordered: Final[Table[Ordered]] = Table(PREFIX, ORDERED, Ordered)
 missing: Final[Table[Missing]] = Table(PREFIX, MISSING, Missing)
 settlements: Final[Table[Settlement]] = Table(PREFIX, SETTLEMENTS, Settlement)
 attempts: Final[Table[AttemptRecord]] = Table(PREFIX, ATTEMPTS, AttemptRecord)
+attempted: Final[Table[Attempted]] = Table(PREFIX, ATTEMPTED, Attempted)
 ballots: Final[Table[Ballot]] = Table(PREFIX, BALLOTS, Ballot)
 memberships: Final[Table[Presence]] = Table(PREFIX, MEMBERSHIPS, Presence)
 counts: Final[Table[ChannelCount]] = Table(PREFIX, COUNTS, ChannelCount)
 edges: Final[Table[Edge]] = Table(PREFIX, EDGES, Edge)
+
+
+# kinds of ballots, as parts of their keys
+VOID: Final = b"\x01"  # an entry, by its number
+CLOSE: Final = b"\x02"
+ERASE: Final = b"\x03"  # up to a point, by its ordinal
 
 
 def number_part(number: int) -> bytes:

@@ -1,0 +1,206 @@
+"""Deciding attempts: once, the same for all their legs, by what members attest and by the deadline. Nobody coordinates.
+
+A channel's leg is held when the pinned policy and all pinned attesters say so *and* its point is confirmed: before that,
+an entry ahead of it may still be voided, and executing anew could refuse what had been held. It is refused when the policy
+says so. A leg on the root is held from the ordering on.
+
+    all legs held               COMMIT, in the transaction that completes it
+    a leg refused or voided     ABORT, at once
+    deadline                    ABORT: block time is at or after it, and enough whole blocks followed the ordering. Judged
+                                before the transactions of a block; a word that comes later counts no more
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from traco.kernel.module import Context
+from traco.kernel.state import State
+from traco.modules.channel import edges
+from traco.modules.channel.entries import Decided
+from traco.modules.channel.events import AttemptDecided
+from traco.modules.channel.keeper import Keeper
+from traco.modules.channel.parts import LegResult
+from traco.modules.channel.root_legs import RootLegs
+from traco.modules.channel.state import AttemptRecord, LegState
+
+HELD: Final = "held"
+REFUSED: Final = "refused"
+VOIDED: Final = "voided"
+TOO_LATE: Final = "deadline"
+DECIDED_AT_ONCE: Final = 64  # by one confirmation: a transaction has room for so many events only
+
+
+class Decisions:
+    """What becomes of attempts. ``attested``, ``confirmed``, ``regenerated`` and ``voided`` are told by what judges points."""
+
+    def __init__(self, keeper: Keeper, roots: RootLegs | None) -> None:
+        self._keeper = keeper
+        self._roots = roots
+
+    def attested(
+        self, context: Context, channel: bytes, ordinal: int, generation: int, member: bytes,
+        legs: Sequence[LegResult],
+    ) -> None:  # fmt: skip
+        """A member's vote on the point ``ordinal`` counts: what it says of legs there or before.
+
+        To be told of every vote that agrees with a point, also after the point was confirmed, and also of a member that was
+        removed since the leg was ordered: a required attester may be the last to answer. While the point is not confirmed, a
+        member may change its word; of what is decided, unknown or not its own to say, nothing counts and nothing is refused.
+        """
+        for result in legs:
+            record = self._keeper.attempt(context.state, result.attempt)
+            if record is not None:
+                place = _place_of(record, channel)
+                if place is not None and _may_speak(record.legs[place], ordinal, generation, member):
+                    self._hear(context, result, record, place, member)
+
+    def confirmed(self, context: Context, channel: bytes, after: int, through: int) -> None:
+        """The points behind ``after`` up to ``through`` stand for good now: legs there may be held by it.
+
+        To be told after ``Keeper.confirm``. Beyond ``DECIDED_AT_ONCE`` attempts, the decision comes at the start of the next
+        block: a single vote may confirm any number of legs, and must not fail because of them.
+        """
+        decided = 0
+        for attempt in self._keeper.attempts_between(context.state, channel, after, through):
+            record = self._keeper.attempt(context.state, attempt)
+            reason = None if record is None else self._verdict(context, record)
+            if record is None or reason is None:
+                continue
+            if decided < DECIDED_AT_ONCE:
+                self._decide(context, attempt, record, reason)
+                decided += 1
+            else:
+                self._keeper.postpone(context, attempt, record, context.block.time_ms)
+
+    def regenerated(self, context: Context, channel: bytes, from_ordinal: int) -> None:
+        """From this point on, the channel is executed and attested anew: what was said of legs there counts no more.
+
+        To be told after the channel's record has its new generation.
+        """
+        record = self._keeper.require(context.state, channel)
+        through = self._keeper.stream(context.state, channel).ordinal
+        for attempt in self._keeper.attempts_between(context.state, channel, from_ordinal - 1, through):
+            found = self._keeper.attempt(context.state, attempt)
+            place = None if found is None else _place_of(found, channel)
+            if found is not None and place is not None:
+                leg = replace(found.legs[place], generation=record.generation, held=(), refused=())
+                self._keeper.write_attempt(context, attempt, _with_leg(found, place, leg))
+
+    def voided(self, context: Context, channel: bytes, number: int) -> None:
+        """An entry is empty from now on: if it is a leg of an undecided attempt, that can only be refused, and is at once.
+
+        To be told after the entry ``Voided`` stands in the stream, and while ``Keeper.entry`` still knows the voided one.
+        """
+        entry = self._keeper.entry(context.state, channel, number)
+        if entry is None:
+            return
+        attempt = self._keeper.attempt_of(context.state, channel, entry.ordinal, number)
+        record = None if attempt is None else self._keeper.attempt(context.state, attempt)
+        if attempt is not None and record is not None:
+            self._decide(context, attempt, record, VOIDED)
+
+    def deadline(self, context: Context, attempt: bytes) -> None:
+        """An attempt's time has come. Where too few blocks followed its ordering, it is judged again in the next block."""
+        record = self._keeper.attempt(context.state, attempt)
+        if record is None:
+            return  # cannot be: whatever decides an attempt takes its deadline back
+        if self._is_held(context.state, record):
+            self._decide(context, attempt, record, HELD)  # complete before this block, see ``confirmed``
+        elif _is_over(context, record):
+            self._decide(context, attempt, record, TOO_LATE)
+        else:
+            self._keeper.postpone(context, attempt, record, max(record.deadline_ms, context.block.time_ms))
+
+    def _hear(
+        self, context: Context, result: LegResult, record: AttemptRecord, place: int, member: bytes
+    ) -> None:
+        """Take a member's word, and decide if that completes the attempt."""
+        leg = record.legs[place]
+        has_spoken = member in leg.held or member in leg.refused
+        if has_spoken and self._is_final(context.state, leg):
+            return
+        heard = _with_leg(record, place, _with_word(leg, member, result.held))
+        reason = self._verdict(context, heard)
+        if reason is not None:
+            self._decide(context, result.attempt, heard, reason)
+        elif heard != record:
+            self._keeper.write_attempt(context, result.attempt, heard)
+
+    def _verdict(self, context: Context, record: AttemptRecord) -> str | None:
+        """Why the attempt is decided now, or None."""
+        if _is_over(context, record):
+            return TOO_LATE  # its due item waits for budget
+        if any(leg.ledger and len(leg.refused) >= leg.policy for leg in record.legs):
+            return REFUSED
+        return HELD if self._is_held(context.state, record) else None
+
+    def _is_held(self, state: State, record: AttemptRecord) -> bool:
+        return all(
+            not leg.ledger or (_has_policy(leg) and _has_attesters(leg) and self._is_final(state, leg))
+            for leg in record.legs
+        )
+
+    def _is_final(self, state: State, leg: LegState) -> bool:
+        return leg.ordinal <= self._keeper.stream(state, leg.ledger).confirmed
+
+    def _decide(self, context: Context, attempt: bytes, record: AttemptRecord, reason: str) -> None:
+        """Decide for all legs at one place of the root's order. Nothing here can refuse."""
+        committed = reason == HELD
+        self._keeper.end_attempt(context, attempt, record, committed)
+        for leg in record.legs:
+            if leg.ledger:
+                edges.settle(self._keeper, context, leg.ledger, leg.edges, committed)
+                self._keeper.enter(context, leg.ledger, Decided(attempt, committed))
+            elif self._roots is not None:
+                self._roots.decide(context, attempt, committed)
+        silent = _silent(record) if reason == TOO_LATE else ()
+        context.emit(AttemptDecided(attempt, record.terms, committed, reason, silent))
+
+
+def _place_of(record: AttemptRecord, channel: bytes) -> int | None:
+    """Which leg of the attempt is in the channel, or None."""
+    return next((place for place, leg in enumerate(record.legs) if leg.ledger == channel), None)
+
+
+def _may_speak(leg: LegState, ordinal: int, generation: int, member: bytes) -> bool:
+    return leg.ordinal <= ordinal and leg.generation <= generation and member in leg.members
+
+
+def _with_leg(record: AttemptRecord, place: int, leg: LegState) -> AttemptRecord:
+    return replace(record, legs=(*record.legs[:place], leg, *record.legs[place + 1 :]))
+
+
+def _with_word(leg: LegState, member: bytes, held: bool) -> LegState:
+    """The leg with what a member says of it now, in place of what it said before."""
+    others = [tuple(name for name in names if name != member) for names in (leg.held, leg.refused)]
+    agreeing, refusing = others
+    if held:
+        agreeing = tuple(sorted((*agreeing, member)))
+    else:
+        refusing = tuple(sorted((*refusing, member)))
+    return replace(leg, held=agreeing, refused=refusing)
+
+
+def _has_policy(leg: LegState) -> bool:
+    return len(leg.held) >= leg.policy
+
+
+def _has_attesters(leg: LegState) -> bool:
+    return all(attester in leg.held for attester in leg.attesters)
+
+
+def _is_over(context: Context, record: AttemptRecord) -> bool:
+    """Whether the deadline counts: as many whole blocks as were asked for followed the ordering, and could carry words."""
+    followed = context.block.height - record.height - 1
+    return context.block.time_ms >= record.deadline_ms and followed >= record.blocks
+
+
+def _silent(record: AttemptRecord) -> tuple[bytes, ...]:
+    """Who was asked and said nothing: required attesters, and members where their policy was not reached."""
+    silent: dict[bytes, None] = {}
+    for leg in record.legs:
+        asked = leg.attesters if _has_policy(leg) else leg.members
+        silent.update(dict.fromkeys(name for name in asked if name not in leg.held + leg.refused))
+    return tuple(sorted(silent))

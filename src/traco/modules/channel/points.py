@@ -1,0 +1,167 @@
+"""Attestations: how members' words on points become confirmed points, dissent, or a suspension.
+
+A point is confirmed when as many members as the policy asks for say the same of it, digest and results of legs alike. Who
+counts is read from the channel as of the point's height. All points before are confirmed with it, for a digest contains
+the digest before it. A channel is suspended when, of the oldest point with a word on it that is not confirmed, no digest can
+reach the policy any more, even if all who are silent joined it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Protocol
+
+from msgspec.structs import replace
+
+from traco.kernel.codec import digest, encode
+from traco.kernel.module import Context
+from traco.modules.channel.entries import Suspended
+from traco.modules.channel.errors import NotMember
+from traco.modules.channel.events import Confirmed, Dissented
+from traco.modules.channel.keeper import Keeper
+from traco.modules.channel.messages import Attest
+from traco.modules.channel.parts import Attested, LegResult, Terms
+from traco.modules.channel.state import Point, Vote
+
+RESULTS_TAG: Final = b"traco/leg-results/1"
+
+
+class LegVotes(Protocol):
+    """Those who count what members say of legs."""
+
+    def attested(
+        self,
+        context: Context,
+        channel: bytes,
+        ordinal: int,
+        generation: int,
+        member: bytes,
+        legs: tuple[LegResult, ...],
+    ) -> None:
+        """A member's word on a point counts: these results of legs are its last word on them, none if empty."""
+
+
+class Word(NamedTuple):
+    """What votes must have alike."""
+
+    digest: bytes
+    legs: bytes
+
+
+class Attestations:
+    """Counts what members attest."""
+
+    def __init__(self, keeper: Keeper, legs: LegVotes) -> None:
+        self._keeper = keeper
+        self._legs = legs
+
+    def attest(self, context: Context, message: Attest) -> None:
+        """Count what is of use in a member's list; the rest changes nothing. Raises ``NotMember``."""
+        counted: dict[bytes, None] = {}
+        for item in message.items:
+            point = self._keeper.point(context.state, item.channel, item.ordinal)
+            record = self._keeper.channel(context.state, item.channel)
+            if point is None or record is None:
+                continue
+            # authorise
+            then = self._keeper.as_of(context.state, point.height, item.channel)
+            if then is None or message.party not in then.terms.members:
+                if message.party not in record.terms.members:
+                    raise NotMember(message.party, item.channel)
+                continue  # joined later: whoever was a member then decides
+            # check, change, emit
+            if self._count(context, message.party, item, point, then.terms):
+                counted[item.channel] = None
+        for channel in counted:
+            self._suspend_if_stuck(context, channel)
+
+    def _count(self, context: Context, member: bytes, item: Attested, point: Point, terms: Terms) -> bool:
+        """Count a member's word on a point, if it is of use."""
+        if item.generation != point.generation or point.height == context.block.height:
+            return False
+        vote = Vote(member, item.digest, results_hash(item.legs))
+        stream = self._keeper.stream(context.state, item.channel)
+        agreed = agreed_word(point, terms.policy)
+        if item.ordinal <= stream.confirmed:
+            if any(cast.member == member for cast in point.votes):
+                return False  # a word on a confirmed point stands
+            if not item.legs and agreed == word_of(vote):
+                return False  # nothing that is not known
+        elif vote in point.votes:
+            return False
+        voted = replace(point, votes=_with(point.votes, vote))
+        self._keeper.write_point(context, item.channel, item.ordinal, voted)
+        if agreed is None:
+            self._conclude(context, item, voted, terms.policy, stream.confirmed)
+        elif agreed != word_of(vote):
+            context.emit(Dissented(item.channel, item.ordinal, member, item.digest))
+        # behind the confirmation: a leg is held for good only where its point is
+        self._legs.attested(context, item.channel, item.ordinal, item.generation, member, item.legs)
+        return True
+
+    def _conclude(self, context: Context, item: Attested, point: Point, policy: int, confirmed: int) -> None:
+        """Confirm the point if its members have come to agree on it, and name who does not."""
+        agreed = agreed_word(point, policy)
+        if agreed is None:
+            return
+        if item.ordinal > confirmed:
+            self._keeper.confirm(context, item.channel, item.ordinal, agreed.digest)
+            context.emit(Confirmed(item.channel, item.ordinal, agreed.digest))
+        self._name(context, item.channel, item.ordinal, point, agreed)
+
+    def _suspend_if_stuck(self, context: Context, channel: bytes) -> None:
+        """Suspend an open channel whose oldest point with votes cannot be confirmed as they stand."""
+        state = context.state
+        record = self._keeper.require(state, channel)
+        found = self._keeper.oldest_voted(state, channel) if record.status == "open" else None
+        if found is None:
+            return
+        ordinal, point = found
+        then = self._keeper.as_of(state, point.height, channel)
+        if then is None or can_be_confirmed(point, then.terms):
+            return
+        suspended = replace(record, status="suspended", suspended_ms=context.block.time_ms)
+        self._keeper.write(context, channel, suspended)
+        self._name(context, channel, ordinal, point, _favoured(point))
+        self._keeper.enter(context, channel, Suspended(ordinal))
+
+    def _name(self, context: Context, channel: bytes, ordinal: int, point: Point, word: Word | None) -> None:
+        """Say who attested otherwise."""
+        for vote in point.votes:
+            if word_of(vote) != word:
+                context.emit(Dissented(channel, ordinal, vote.member, vote.digest))
+
+
+def results_hash(legs: tuple[LegResult, ...]) -> bytes:
+    """What a vote keeps of the results of legs."""
+    return digest(RESULTS_TAG, encode(legs)) if legs else b""
+
+
+def word_of(vote: Vote) -> Word:
+    """What a member says."""
+    return Word(vote.digest, vote.legs)
+
+
+def agreed_word(point: Point, policy: int) -> Word | None:
+    """What as many members say of a point as the policy asks for, or None. There is one at most: policies are majorities."""
+    return next((word for word, votes in _tally(point) if votes >= policy), None)
+
+
+def can_be_confirmed(point: Point, terms: Terms) -> bool:
+    """Whether those who are silent could still bring one word up to the policy."""
+    most = max((votes for _, votes in _tally(point)), default=0)
+    return most + len(terms.members) - len(point.votes) >= terms.policy
+
+
+def _favoured(point: Point) -> Word | None:
+    """What more members say than anything else; None where two words have as many votes."""
+    (word, votes), *others = sorted(_tally(point), key=lambda counted: -counted[1])
+    return None if any(other == votes for _, other in others) else word
+
+
+def _tally(point: Point) -> Iterator[tuple[Word, int]]:
+    yield from Counter(word_of(vote) for vote in point.votes).items()
+
+
+def _with(votes: tuple[Vote, ...], vote: Vote) -> tuple[Vote, ...]:
+    others = [other for other in votes if other.member != vote.member]
+    return tuple(sorted((*others, vote), key=lambda cast: cast.member))
