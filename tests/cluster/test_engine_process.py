@@ -57,7 +57,6 @@ def test_an_engine_orders_transactions_and_its_commits_are_verified(
                 assert signed is not None
                 assert validators is not None
                 verify_signed(signed, validators, chain_of(genesis))
-                assert await node.client.header(number) == signed.header
                 assert [each.key for each in validators] == [node.keys.consensus]
                 assert in_order(validators) == validators
 
@@ -72,7 +71,6 @@ def test_what_an_engine_does_not_have_is_none(engine: InstalledEngine, tmp_path:
             await node.reach(1)
             far = 10_000
             assert await node.client.signed_header(far) is None
-            assert await node.client.header(far) is None
             assert await node.client.validators(far) is None
             assert await node.client.consensus_params(far) is None
             found = await node.client.consensus_params(1)

@@ -71,14 +71,14 @@ def test_a_gateway_that_does_not_answer_as_one_is_gone(
 class Newcomer:
     """A node at its founding."""
 
-    def __init__(self, folder: Path, *, state_sync: bool = True) -> None:
+    def __init__(self, folder: Path, *, state_sync: bool = True, ca_file: str | None = None) -> None:
         self.height = self.first_height = 0
         application: Any = SimpleNamespace(
             network=network_id(GENESIS), info=lambda: SimpleNamespace(height=self.height), state=None
         )
         store: Any = SimpleNamespace(first_height=self.first_height)
         seals: Any = SimpleNamespace()
-        config = EngineConfig(state_sync=state_sync)
+        config = EngineConfig(state_sync=state_sync, ca_file=ca_file)
         self.joining = Joining(folder, GENESIS, application, store, seals, config)
 
 
@@ -93,7 +93,7 @@ def test_only_a_node_that_wants_to_and_has_no_block_joins_by_a_snapshot(tmp_path
 def sources(monkeypatch: pytest.MonkeyPatch, **answers: bytes | None) -> None:
     """Gateways by the first part of their address: the seal that each gives, None where it does not answer."""
 
-    def made(url: str, trusted: object = None) -> GatewaySource:
+    def made(url: str, ca_file: object = None) -> GatewaySource:
         seal = answers[url.removeprefix("http://")]
 
         def answer(request: httpx.Request) -> httpx.Response:
@@ -116,7 +116,7 @@ async def begin(joining: Joining, *gateways: str) -> tuple[Any, Any]:
             return None, None
         transport = httpx.AsyncHTTPTransport(uds=told.rpc_servers[0].removeprefix("unix://"))
         async with httpx.AsyncClient(transport=transport, base_url="http://relay", trust_env=False) as client:
-            call = {"jsonrpc": "2.0", "id": 1, "method": "commit", "params": {"height": "8"}}
+            call = {"jsonrpc": "2.0", "id": 1, "method": "consensus_params", "params": {"height": "8"}}
             answer = (await client.post("/", json=call)).json()
         await joining.end()
         return told, answer
@@ -129,7 +129,7 @@ def test_the_engine_begins_at_a_header_that_the_founders_vouch_for_and_asks_thro
     told, answer = asyncio.run(begin(Newcomer(tmp_path).joining, "http://one", ""))
     assert (told.trust_height, told.trust_hash) == (9, header_hash(LAST.header))
     assert len(told.rpc_servers) == 2
-    assert answer["result"] == {"asked": f"{ENGINE}commit"}
+    assert answer["result"] == {"asked": f"{ENGINE}consensus_params"}
 
 
 def test_gateways_that_are_away_or_forge_seals_are_passed_over(
@@ -141,5 +141,26 @@ def test_gateways_that_are_away_or_forge_seals_are_passed_over(
     assert told.trust_hash == header_hash(LAST.header)
 
 
+def test_the_newest_of_the_gateways_seals_is_trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources(monkeypatch, one=make_evidence((), LightChain(CHAIN).block(5).signed), two=SEAL)
+    told, _ = asyncio.run(begin(Newcomer(tmp_path).joining, "http://one", "http://two"))
+    assert told.trust_height == 9
+
+
 def test_where_no_gateway_is_known_a_node_begins_with_the_first_block(tmp_path: Path) -> None:
     assert asyncio.run(begin(Newcomer(tmp_path).joining, "")) == (None, None)
+
+
+@pytest.mark.parametrize(("configured", "expected"), [(None, None), ("ca.pem", "node/ca.pem")])
+def test_gateways_are_believed_by_the_authorities_that_the_configuration_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, configured: str | None, expected: str | None
+) -> None:
+    given: list[Path | None] = []
+
+    def made(url: str, ca_file: Path | None = None) -> GatewaySource:
+        given.append(ca_file)
+        return GatewaySource(url, transport=httpx.MockTransport(lambda _: httpx.Response(200, content=SEAL)))
+
+    monkeypatch.setattr(subject, "GatewaySource", made)
+    asyncio.run(begin(Newcomer(tmp_path / "node", ca_file=configured).joining, "https://one"))
+    assert given == [None if expected is None else tmp_path / expected]

@@ -11,33 +11,52 @@ Several are joined by commas, such as ``propose=garbage,clock=3600``.
     undurable=5            blocks are made durable five at a time, and acknowledged at once
     forgetful=yes          the outbox keeps nothing
     machine=second         the lock of the validator's key is another machine's
+    release=3              the release after this one, which has protocol 3 and what leads there
+    snapshot=head          offers a snapshot, newer than all others, of a state that never was; also: pieces, which are changed
+    evidence=forged        its seals, and the evidence with its snapshots, have a signature that nobody made
+    relayed=commit         as a gateway, it changes what its engine says to light clients; also: validators, consensus_params
 """
 
 import os
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from traco.engine.cometbft import exclusion, home
+import msgspec
+
+from traco.engine.cometbft import exclusion, home, snapshots
 from traco.engine.cometbft.abci.messages import (
     RequestPrepareProposal,
     RequestProcessProposal,
     ResponsePrepareProposal,
     ResponseProcessProposal,
+    Snapshot,
     Verdict,
 )
 from traco.engine.cometbft.abci.wire import Message
 from traco.engine.cometbft.adapter import CometAdapter
+from traco.engine.cometbft.seals import Seals
+from traco.engine.cometbft.snapshots import HEADERS_BEHIND, NodeSnapshots
+from traco.kernel import protocol
+from traco.kernel.codec import Codec
+from traco.kernel.light import Evidence, SignedHeader, Vote, make_evidence
+from traco.kernel.module import Context, Module
 from traco.modules.holding.keeper import Keeper
+from traco.modules.network.parameters import NetworkParameters
+from traco.node.light import LedgerLight
 from traco.node.outbox import Outbox
+from traco.storage.copying.form import decode_head, encode_head, snapshot_hash
 from traco.storage.ledger_store import LedgerStore
 
 SPENT_VARIABLE: Final = "TRACO_TORTURE_SPENT"  # a file that says that a crash has happened
 GARBAGE: Final = b"this is no envelope"
+_EVIDENCE: Final[Codec[Evidence]] = Codec(Evidence)
+NEXT_PROTOCOL: Final = 3  # of a release that only tests have
+PROVIDER_LIMIT_PPM: Final = 990_000  # what that protocol brings: a parameter of the network changes
 
 
 def plant(names: str) -> None:
@@ -193,6 +212,115 @@ def _machine(argument: str) -> None:
     _replace(exclusion.ValidatorLock, "__init__", locked)
 
 
+def _release(argument: str) -> None:
+    next_release(_replace)
+
+
+def next_release(replace: Callable[[Any, str, Any], None]) -> None:
+    """Make of this release the one after it: what has protocol 3, and brings the network's parameters into its form.
+
+    ``replace`` sets an attribute of a class or module. Before a registry is composed.
+    """
+    original = Module.__init__
+
+    def made(self: Module) -> None:
+        original(self)
+        if self.name == "network":
+            self.migrations = {NEXT_PROTOCOL: _migrate}
+
+    replace(Module, "__init__", made)
+    replace(protocol, "NEWEST_PROTOCOL", NEXT_PROTOCOL)
+    replace(snapshots, "NEWEST_PROTOCOL", NEXT_PROTOCOL)
+
+
+def _migrate(context: Context) -> None:
+    agreed = context.parameters(NetworkParameters)
+    context.set_parameters(msgspec.structs.replace(agreed, max_provider_ppm=PROVIDER_LIMIT_PPM))
+
+
+def _snapshot(argument: str) -> None:
+    {"head": _other_heads, "pieces": _other_pieces}[argument]()
+
+
+def _other_heads() -> None:
+    """A head that fits together in itself, of the newest block that a snapshot may be of."""
+    original = NodeSnapshots.list_snapshots
+
+    async def listed(self: NodeSnapshots) -> Sequence[Snapshot]:
+        found = []
+        for each in (await original(self))[:1]:
+            head = decode_head(each.metadata)
+            root, height = _changed(head.state_root), self._height() - HEADERS_BEHIND
+            raw = encode_head(msgspec.structs.replace(head, state_root=root, height=height))
+            found.append(Snapshot(height, each.format, each.chunks, snapshot_hash(raw), raw))
+        return found
+
+    _replace(NodeSnapshots, "list_snapshots", listed)
+
+
+def _other_pieces() -> None:
+    original = NodeSnapshots.load_chunk
+
+    async def load(self: NodeSnapshots, height: int, kind: int, index: int) -> bytes:
+        return _changed(await original(self, height, kind, index))
+
+    _replace(NodeSnapshots, "load_chunk", load)
+
+
+def _evidence(argument: str) -> None:
+    original = Seals.evidence
+
+    async def forged(self: Seals, height: int) -> bytes:
+        evidence = _EVIDENCE.decode(await original(self, height))
+        commit = evidence.last.commit
+        votes = [None if vote is None else _forged_vote(vote) for vote in commit.votes]
+        last = SignedHeader(evidence.last.header, msgspec.structs.replace(commit, votes=tuple(votes)))
+        return make_evidence(evidence.handovers, last)
+
+    _replace(Seals, "evidence", forged)
+
+
+def _forged_vote(vote: Vote) -> Vote:
+    return msgspec.structs.replace(vote, signature=_changed(vote.signature))
+
+
+def _relayed(argument: str) -> None:
+    original = LedgerLight.relayed
+
+    async def changed(self: LedgerLight, method: str, parameters: Mapping[str, str]) -> Any:
+        answer = await original(self, method, parameters)
+        if method == argument:
+            _LIES[method](answer)
+        return answer
+
+    _replace(LedgerLight, "relayed", changed)
+
+
+def _other_commit(answer: Any) -> None:
+    answer["signed_header"]["header"]["app_hash"] = "AB" * 32
+
+
+def _other_validators(answer: Any) -> None:
+    """A power that was never given; then the set has another hash."""
+    answer["validators"][0]["voting_power"] = "17"
+
+
+def _other_parameters(answer: Any) -> None:
+    answer["consensus_params"]["block"]["max_bytes"] = "65536"
+
+
+_LIES: Final[dict[str, Callable[[Any], None]]] = {
+    "commit": _other_commit,
+    "validators": _other_validators,
+    "consensus_params": _other_parameters,
+}
+
+
+def _changed(raw: bytes) -> bytes:
+    """With another last byte; nothing stays nothing."""
+    return raw[:-1] + bytes([raw[-1] ^ 1]) if raw else raw
+
+
 def _replace(owner: Any, name: str, replacement: Any) -> None:
     """In one place, so that a plant for something that is not there any more fails instead of doing nothing."""
     if not hasattr(owner, name):
@@ -210,4 +338,8 @@ _BEHAVIOUR: Final[dict[str, Callable[[str], None]]] = {
     "undurable": _undurable,
     "forgetful": _forgetful,
     "machine": _machine,
+    "release": _release,
+    "snapshot": _snapshot,
+    "evidence": _evidence,
+    "relayed": _relayed,
 }

@@ -10,6 +10,11 @@ from torture_cluster.builds import clock_shifted, needs_go
 from torture_cluster.network import RECOVERY_SECONDS, START_SECONDS
 from torture_cluster.scene import Fault, Scene
 from torture_cluster.sites import Site
+from traco.engine.cometbft.install import find_engine
+from traco.engine.cometbft.rollback import roll_back_engine
+from traco.node.compare import compare
+from traco.node.directory import ENGINE_FOLDER
+from traco.node.rollback import roll_back
 
 LIE_SECONDS: Final = 5.0
 ENGINE_CRASH_POINTS: Final = 9  # what a height passes, in v0.39: write-ahead log, commit, block store, state
@@ -128,29 +133,30 @@ def full_pools(scene: Scene) -> None:
 def wrong_root(scene: Scene) -> None:
     """A validator comes to another state than all others: it stops by itself and says why; the others go on.
 
-    Its ledger is then of no use: it is put back to where it was before by a copy of its directory.
+    Where they part is found by comparing the two ledgers, and the wrong block is taken back.
     """
     (site,) = scene.choose()
     others = scene.others([site])
     site.terminate()
     site.await_end()
     scene.comparison.absorb([site])
-    kept = site.keep_copy()
-    try:
-        site.start(f"diverge={site.height() + 5}")
-        scene.network.await_true(
-            lambda: not site.is_started,
-            START_SECONDS,
-            lambda: f"{site.name} goes on with a state of its own",
+    site.start(f"diverge={site.height() + 5}")
+    scene.network.await_true(
+        lambda: not site.is_started,
+        START_SECONDS,
+        lambda: f"{site.name} goes on with a state of its own",
+    )
+    scene.count("validator with a wrong root")
+    if "engine.diverged" not in site.log():
+        raise Difference("alarm", f"{site.name} stopped without saying that it diverged: {site.last_words()}")
+    found = compare(site.directory, others[0].directory)
+    if found.height != site.height() or not found.keys:
+        raise Difference(
+            "diagnosis", f"{site.name} ends with block {site.height()}, and is said to differ: {found}"
         )
-        scene.count("validator with a wrong root")
-        if "engine.diverged" not in site.log():
-            raise Difference(
-                "alarm", f"{site.name} stopped without saying that it diverged: {site.last_words()}"
-            )
-        scene.goes_on(others)
-    finally:
-        site.put_back(kept)
+    scene.goes_on(others)
+    home = site.directory / ENGINE_FOLDER
+    roll_back(site.directory, lambda: roll_back_engine(find_engine(None).program, home))
     scene.network.start([site])
 
 
@@ -161,5 +167,5 @@ LIE_FAULTS: Final = (
     Fault("engine_clock", "an engine's clock an hour off", clock_of_the_engine, 40, needs_go),
     *(Fault(f"propose_{kind}", f"a proposer with {kind}", propose(kind), 20) for kind in PROPOSALS),
     Fault("full_pools", "pools that are full", full_pools, 45),
-    Fault("wrong_root", "a validator with a wrong root", wrong_root, 40),
+    Fault("wrong_root", "a validator with a wrong root", wrong_root, 60),
 )

@@ -33,7 +33,6 @@ MOST_SLOWNESS: Final = 6.0
 LEDGER_PROCESS: Final = "traco-ledger"
 LAST_WORDS: Final = 1_500
 BLOCKS_AT_ONCE: Final = 500
-SIGNED_FILE: Final = "engine/data/priv_validator_state.json"
 PORTS: Final = range(22_000, 32_000)
 _CHANCE: Final = random.SystemRandom()
 PLANTED: Final = Path(__file__).parent / "planted"
@@ -176,21 +175,6 @@ class Site:
         """Let them go on."""
         for pid in stopped:
             _signal(pid, signal.SIGCONT)
-
-    def keep_copy(self) -> Path:
-        """A copy of its directory, which nobody is using."""
-        kept = self.directory.with_suffix(".kept")
-        shutil.rmtree(kept, ignore_errors=True)
-        shutil.copytree(self.directory, kept)
-        return kept
-
-    def put_back(self, kept: Path) -> None:
-        """Take a copy as its directory again, with what its validator has signed since: it must not sign anything else."""
-        self.kill()
-        signed = (self.directory / SIGNED_FILE).read_bytes()
-        shutil.rmtree(self.directory)
-        kept.rename(self.directory)
-        (self.directory / SIGNED_FILE).write_bytes(signed)
 
     def copy_beside(self) -> "Site":
         """A node over a copy of its directory, as of this moment, which listens elsewhere."""

@@ -11,7 +11,6 @@ header that a gateway's seal ends with, after the validators of the genesis have
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,9 +18,10 @@ from typing import Any, Final
 import httpx
 import msgspec
 
+from traco.client.wire import connection_options
 from traco.engine.cometbft.errors import EngineGone, EngineRefused
 from traco.engine.cometbft.home import EVIDENCE_BLOCKS, StateSync
-from traco.engine.cometbft.relay import Relay, RelayServer, trust_of
+from traco.engine.cometbft.relay import Relay, RelayServer, Trust, trust_of
 from traco.engine.cometbft.seals import Seals
 from traco.engine.cometbft.snapshots import NodeSnapshots
 from traco.engine.cometbft.taking import SnapshotTaker
@@ -49,14 +49,13 @@ class GatewaySource:
     """One gateway, asked for what its engine says (see ``engine.cometbft.relay.LightSource``)."""
 
     def __init__(
-        self, url: str, trusted: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
+        self, url: str, ca_file: Path | None = None, transport: httpx.AsyncBaseTransport | None = None
     ) -> None:  # fmt: skip
-        """``trusted``: certificates of authorities, where they are not the system's. ``transport``: another way there."""
+        """``ca_file``: certificates of authorities, where they are not the system's. ``transport``: another way there."""
         self.url = url
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=TIMEOUT_SECONDS, trust_env=False, verify=True if trusted is None else trusted,
-            transport=transport,
-        )  # fmt: skip
+            base_url=url, timeout=TIMEOUT_SECONDS, transport=transport, **connection_options(url, ca_file)
+        )
 
     async def ask(self, method: str, parameters: Mapping[str, str]) -> Any:
         """The engine's result there. Raises ``EngineGone``, ``EngineRefused``."""
@@ -112,6 +111,7 @@ class Joining:
         self.taker = SnapshotTaker(
             self._ledger, shelf, config.snapshot_interval_blocks, lambda: terms_of(application.state)
         )
+        self._ca_file = None if config.ca_file is None else directory / config.ca_file
         self._server: RelayServer | None = None
         self._sources: list[GatewaySource] = []
 
@@ -129,9 +129,7 @@ class Joining:
         """Whether this node is to begin with a snapshot: also where it restored one, and its engine does not know of it."""
         return self._config.state_sync and self._application.info().height == self._store.first_height
 
-    async def begin(
-        self, runtime: Path, gateways: Sequence[str], trusted: ssl.SSLContext | None = None
-    ) -> StateSync | None:
+    async def begin(self, runtime: Path, gateways: Sequence[str]) -> StateSync | None:
         """Start the relay in the folder ``runtime``; what the engine has to be told. None where no gateway is known."""
         urls = list(dict.fromkeys(url for url in gateways if url))[:MAX_SOURCES]
         if not urls:
@@ -139,8 +137,9 @@ class Joining:
                 "no gateway of another node is known; this node begins with the first block instead of a snapshot"
             )
             return None
-        self._sources = [GatewaySource(url, trusted) for url in urls]
-        self._server = RelayServer(Relay(self._sources), runtime / RELAY_SOCKET)
+        self._sources = [GatewaySource(url, self._ca_file) for url in urls]
+        relay = Relay(self._sources, self._chain, self._founders)
+        self._server = RelayServer(relay, runtime / RELAY_SOCKET)
         await self._server.start()
         trust = await self._trust()
         log.info(
@@ -148,26 +147,32 @@ class Joining:
             trust.height,
             trust.hash.hex(),
         )
-        # The engine wants two addresses; the relay compares gateways itself.
+        # The engine wants two addresses; the relay judges gateways itself.
         return StateSync(
             rpc_servers=(self._server.address, self._server.address),
             trust_height=trust.height,
             trust_hash=trust.hash,
         )
 
-    async def _trust(self) -> Any:
-        """From the newest seal that a gateway gives and the founding validators vouch for."""
+    async def _trust(self) -> Trust:
+        """From the newest seal that any gateway gives and the founding validators vouch for.
+
+        All are asked: an old seal is as true as a new one, but it may be of a block that the others have no more.
+        """
         while True:
-            for source in self._sources:
-                try:
-                    return trust_of(await source.seal(), self._chain, self._founders)
-                except (EngineGone, EngineRefused) as error:
-                    log.warning("no seal from %s: %s", source.url, error)
-                except LightInvalid as error:
-                    log.error(
-                        "%s gave a seal that the founding validators do not vouch for: %s", source.url, error
-                    )
+            found = await asyncio.gather(*map(self._trust_from, self._sources))
+            if known := [each for each in found if each is not None]:
+                return max(known)
             await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _trust_from(self, source: GatewaySource) -> Trust | None:
+        try:
+            return trust_of(await source.seal(), self._chain, self._founders)
+        except (EngineGone, EngineRefused) as error:
+            log.warning("no seal from %s: %s", source.url, error)
+        except LightInvalid as error:
+            log.error("%s gave a seal that the founding validators do not vouch for: %s", source.url, error)
+        return None
 
     async def end(self) -> None:
         """Stop relaying and taking."""

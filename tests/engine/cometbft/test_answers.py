@@ -7,14 +7,13 @@ import pytest
 
 from traco.engine.cometbft.answers import (
     AnswerInvalid,
-    read_header,
     read_moment,
     read_peer,
     read_signed_header,
     read_status,
     read_validator,
 )
-from traco.kernel.light import Moment
+from traco.kernel.light import Header, Moment
 
 HASH: Final = "AB" * 32
 NO_BLOCK: Final = {"hash": "", "parts": {"total": 0, "hash": ""}}
@@ -42,8 +41,12 @@ STATUS: Final[dict[str, Any]] = {
 }  # fmt: skip
 
 
+def header_of(document: dict[str, Any]) -> Header:
+    return read_signed_header({"header": document, "commit": COMMIT}).header
+
+
 def test_a_header_is_read_to_the_last_field() -> None:
-    header = read_header(HEADER)
+    header = header_of(HEADER)
     assert (header.block_protocol, header.app_protocol, header.chain) == (11, 2, "traco-1")
     assert (header.height, header.time.nanos) == (2**53 - 1, 977_685_063)
     assert (header.last_block.hash, header.last_block.part_count) == (b"", 0)
@@ -56,7 +59,7 @@ def test_a_header_is_read_to_the_last_field() -> None:
 
 
 def test_a_header_of_an_application_without_a_protocol_has_zero() -> None:
-    assert read_header({**HEADER, "version": {"block": "11"}}).app_protocol == 0
+    assert header_of({**HEADER, "version": {"block": "11"}}).app_protocol == 0
 
 
 def test_votes_are_for_the_block_for_none_or_absent() -> None:
@@ -108,7 +111,7 @@ def test_a_header_that_is_written_otherwise_is_refused(path: tuple[str, ...], va
         place = place[name]
     place[path[-1]] = value
     with pytest.raises(AnswerInvalid):
-        read_header(document)
+        header_of(document)
 
 
 def test_a_validator_has_an_ed25519_key() -> None:

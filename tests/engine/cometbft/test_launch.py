@@ -9,6 +9,7 @@ import pytest
 
 from traco.engine.cometbft import launch
 
+GET_TIMER_SLACK = 30  # PR_GET_TIMERSLACK, prctl(2)
 BESIDE = (sys.executable, "-I", "-S", str(launch.__file__))
 
 
@@ -19,6 +20,12 @@ def run(parent: int, *command: str) -> subprocess.CompletedProcess[str]:
 def test_it_becomes_the_program() -> None:
     done = run(os.getpid(), sys.executable, "-c", "import sys; print(sys.argv[1:])", "--home", "a b")
     assert (done.returncode, done.stdout) == (0, "['--home', 'a b']\n")
+
+
+def test_its_timers_may_wait_for_each_other() -> None:
+    asking = f"import ctypes; print(ctypes.CDLL(None).prctl({GET_TIMER_SLACK}, 0, 0, 0, 0))"
+    done = run(os.getpid(), sys.executable, "-c", asking)
+    assert done.stdout == f"{launch.TIMER_SLACK_NS}\n"
 
 
 def test_without_the_parent_it_does_not_begin() -> None:

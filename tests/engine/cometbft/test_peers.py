@@ -12,6 +12,7 @@ from traco.engine.cometbft.peers import (
     CUT_AGAIN_SECONDS,
     CUT_STEP_SECONDS,
     PAUSES_SECONDS,
+    TOLD_AFTER_SECONDS,
     PeerWatch,
     WantedPeer,
 )
@@ -25,6 +26,7 @@ class Surroundings:
     def __init__(self, own: bytes = OWN) -> None:
         self.now = 0.0
         self.height, self.is_catching_up, self.is_gone, self.power = 10, False, False, 1
+        self.answers = True  # to the question for peers
         self.connected: set[bytes] = set()
         self.wanted = {peer: WantedPeer(f"host{peer[0]}:1", 1) for peer in (OWN, A, B, C)}
         self.dialled: list[str] = []
@@ -38,6 +40,8 @@ class Surroundings:
         return EngineStatus(OWN, "traco-1", self.height, None, b"", 1, self.is_catching_up, self.power)
 
     async def peers(self) -> tuple[Peer, ...]:
+        if not self.answers:
+            raise EngineRefused("engine.answer_unknown", "an answer of the engine is not understood")
         return tuple(Peer(peer, "", "", True) for peer in sorted(self.connected))
 
     async def dial(self, peers: Sequence[str]) -> None:
@@ -206,3 +210,46 @@ def test_the_watch_goes_on_while_the_engine_is_away(monkeypatch: pytest.MonkeyPa
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(around.watch.run())
     assert len(pauses) == 3
+
+
+def watched(around: Surroundings, monkeypatch: pytest.MonkeyPatch, states: Sequence[dict[str, bool]]) -> None:
+    """Run the watch as long as there are states of the surroundings, some seconds after each other."""
+    following = iter(states)
+
+    async def pause(seconds: float) -> None:
+        around.now += seconds
+        state = next(following, None)
+        if state is None:
+            raise asyncio.CancelledError
+        vars(around).update(state)
+
+    monkeypatch.setattr("traco.engine.cometbft.peers.asyncio.sleep", pause)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(around.watch.run())
+
+
+LONG = int(TOLD_AFTER_SECONDS) + 1
+
+
+def test_what_keeps_the_watch_from_looking_is_told_once_and_when_it_changes_or_ends(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, strange, well = {"is_gone": True}, {"is_gone": False, "answers": False}, {"answers": True}
+    with caplog.at_level("WARNING", "traco.engine"):
+        watched(Surroundings(), monkeypatch, [gone] * LONG + [strange] * LONG + [well] * LONG)
+    told = [message for message in caplog.messages if "looked at" in message]
+    assert [message.rpartition(": ")[0] for message in told] == [
+        "peers cannot be looked at, so nobody is dialled or cut off: engine.gone",
+        "peers cannot be looked at, so nobody is dialled or cut off: engine.answer_unknown",
+        "",
+    ]
+    assert told[-1] == "peers are looked at again"
+
+
+def test_an_engine_that_is_started_again_is_not_told_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone, back = {"is_gone": True}, {"is_gone": False}
+    with caplog.at_level("WARNING", "traco.engine"):
+        watched(Surroundings(), monkeypatch, ([gone] * 3 + [back]) * 4)
+    assert [message for message in caplog.messages if "looked at" in message] == []

@@ -145,13 +145,8 @@ class _Peer(_Document, frozen=True):
     is_outbound: bool
 
 
-def read_header(document: Any) -> Header:
-    """A header. Raises ``AnswerInvalid``, as all of these."""
-    return _header(_convert(document, _Header))
-
-
 def read_signed_header(document: Any) -> SignedHeader:
-    """A header with its commit."""
+    """A header with its commit. Raises ``AnswerInvalid``, as all of these."""
     found = _convert(document, _SignedHeader)
     commit = found.commit
     votes = tuple(_vote(each) for each in commit.signatures)

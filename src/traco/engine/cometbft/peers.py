@@ -19,6 +19,9 @@ LOOK_SECONDS: Final = 2.0
 PAUSES_SECONDS: Final = (2.0, 4.0, 8.0, 15.0, 30.0)
 """Pauses between attempts to reach one peer; the last one from then on."""
 
+TOLD_AFTER_SECONDS: Final = 10.0
+"""An engine that is started again answers sooner; one that does not, so long, is told of."""
+
 CUT_STEP_SECONDS: Final = 2.0
 """Nodes restart their engines one after the other, so that the network goes on while a removed node is cut off."""
 MAX_CUT_STEPS: Final = 20
@@ -80,6 +83,8 @@ class PeerWatch:
         self._foreign_since: dict[bytes, float] = {}
         self._cut_at: dict[bytes, float] = {}
         self._answered = clock()
+        self._failing_since: float | None = None
+        self._told = ""  # the code of what was logged last
         self._seen = Sight(0, True, 0, 0, 0, 0, 0.0)
 
     @property
@@ -88,13 +93,28 @@ class PeerWatch:
         return self._seen._replace(silent_s=self._clock() - self._answered)
 
     async def run(self) -> None:
-        """Look every few seconds, until cancelled. An engine that does not answer is another's business."""
+        """Look every few seconds, until cancelled. What keeps it from looking is logged once, and again when it changes."""
         while True:
             try:
                 await self.look()
             except EngineError as error:
-                log.debug("peers were not looked at: %s", error)
+                self._note_failure(error)
+            else:
+                self._note_success()
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _note_failure(self, error: EngineError) -> None:
+        now = self._clock()
+        if self._failing_since is None:
+            self._failing_since = now
+        if now - self._failing_since >= TOLD_AFTER_SECONDS and error.code != self._told:
+            self._told = error.code
+            log.warning("peers cannot be looked at, so nobody is dialled or cut off: %s", error)
+
+    def _note_success(self) -> None:
+        if self._told:
+            log.warning("peers are looked at again")
+        self._failing_since, self._told = None, ""
 
     async def look(self) -> None:
         """Look once; dial who is missing, cut who must not be there. Raises ``EngineError``."""

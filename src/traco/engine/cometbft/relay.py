@@ -5,9 +5,11 @@ for nothing else. No node shows its engine's own RPC to others, which could do f
 and this relay, on a unix socket of the joining node, hands them on.
 
 The engine verifies headers, sets and parameters from the trusted hash on, which comes from evidence that the founding
-validators can judge (``trust_of``). One thing no hash covers: in which order validators propose (their priorities). A
-node with a wrong one would take proposals of the right proposer for forged; so answers with validators are compared
-with those of a second gateway where there is one, and of more until two agree.
+validators can judge (``trust_of``). But it ends at the first lie, and knows one address only: this one. So the relay
+finds out who lies, and asks the next. A commit has to prove itself, and is handed on as far as it does (``proven``).
+Sets and parameters are compared with those of a second gateway where there is one, and of more until two agree: one
+thing of sets no hash covers, in which order they propose (their priorities), and a node with a wrong one would take
+proposals of the right proposer for forged.
 """
 
 import asyncio
@@ -15,18 +17,35 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple, Protocol
 
 import msgspec
 import uvicorn
 
+from traco.engine.cometbft.answers import read_signed_header, read_validator
 from traco.engine.cometbft.errors import EngineError, EngineGone, EngineRefused
+from traco.engine.cometbft.proven import commit_document, proven
 from traco.engine.cometbft.relayed import read_parameters
 from traco.kernel.codec import Codec
-from traco.kernel.light import Evidence, ValidatorSet, header_hash, verify_evidence
+from traco.kernel.light import (
+    MAX_VALIDATORS,
+    Evidence,
+    LightInvalid,
+    SignedHeader,
+    Validator,
+    ValidatorSet,
+    header_hash,
+    validators_hash,
+    verify_evidence,
+)
 
-CONFIRMED: Final = frozenset({"validators"})
-"""Of these, a second source has to say the same."""
+PROVEN: Final = "commit"
+"""This proves itself; of the other methods, a second source has to say the same."""
+
+PAGE: Final = 100
+"""Validators asked for at once: the engine's limit."""
+
+KEPT_SETS: Final = 16
 
 MAX_REQUEST_BYTES: Final = 4_096
 INTERNAL_ERROR: Final = -32_603
@@ -41,7 +60,9 @@ Message = dict[str, Any]
 
 
 class LightSource(Protocol):
-    """Somebody who asks an engine for us: another member's gateway."""
+    """Somebody who asks an engine for us: another member's gateway, at the address ``url``."""
+
+    url: str
 
     async def ask(self, method: str, parameters: Mapping[str, str]) -> Any:
         """The engine's own result, as JSON values. Raises ``EngineGone`` where nobody answers, ``EngineRefused`` with
@@ -62,17 +83,69 @@ def trust_of(evidence: bytes, chain: str, founders: ValidatorSet) -> Trust:
     return Trust(header.height, header_hash(header))
 
 
-class Relay:
-    """Answers from several sources: from the next one where one does not answer."""
+class _Page(msgspec.Struct, frozen=True):
+    """Some of a set's validators, and how many there are."""
 
-    def __init__(self, sources: Sequence[LightSource]) -> None:
+    validators: Annotated[list[Any], msgspec.Meta(min_length=1)]
+    total: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,9}$")]
+
+
+class Relay:
+    """Answers from several sources: from the next one where one does not answer, or lies."""
+
+    def __init__(self, sources: Sequence[LightSource], chain: str, founders: ValidatorSet) -> None:
+        """``chain`` is the name of the chain; ``founders`` are its first validators."""
         if not sources:
             raise ValueError("a relay needs a source")
         self._sources = list(sources)
+        self._chain = chain
+        self._sets = {validators_hash(founders): founders}
 
     async def ask(self, method: str, given: Mapping[str, Any]) -> Any:
         """The result of a relayed method. Raises ``EngineGone``, ``EngineRefused``."""
         parameters = read_parameters(method, given)
+        if method == PROVEN:
+            return await self._prove(parameters)
+        return await self._confirm(method, parameters)
+
+    async def _prove(self, parameters: Mapping[str, str]) -> Any:
+        """A commit from the first source whose answer proves itself."""
+        failure: EngineError = EngineGone("relay.no_source", "no gateway answers")
+        for source in tuple(self._sources):
+            try:
+                signed = read_signed_header((await source.ask(PROVEN, parameters))["signed_header"])
+                if str(signed.header.height) != parameters.get("height", str(signed.header.height)):
+                    raise LightInvalid("light.height")
+                return commit_document(proven(signed, await self._signers(signed), self._chain))
+            except EngineError as error:
+                failure = error
+            except (LightInvalid, LookupError, TypeError, ValueError) as error:
+                log.error("%s gives a commit for %s that proves nothing: %s", source.url, parameters, error)
+                failure = EngineGone("relay.no_proof", "no gateway gives a commit that proves itself")
+            self._put_last(source)
+        raise failure
+
+    async def _signers(self, signed: SignedHeader) -> ValidatorSet:
+        """The set that a header names, or another if its sender lies. Raises ``EngineError``, ``ValueError``."""
+        header = signed.header
+        known = self._sets.get(header.validators_hash)
+        if known is not None:
+            return known
+        found: list[Validator] = []
+        total = 1
+        while len(found) < total:
+            wanted = {"height": header.height, "page": len(found) // PAGE + 1, "per_page": PAGE}
+            page = msgspec.convert(await self.ask("validators", wanted), _Page)
+            found += map(read_validator, page.validators)
+            total = min(int(page.total), MAX_VALIDATORS)
+        validators = tuple(found)
+        while len(self._sets) >= KEPT_SETS:
+            del self._sets[next(iter(self._sets))]
+        self._sets[validators_hash(validators)] = validators
+        return validators
+
+    async def _confirm(self, method: str, parameters: Mapping[str, str]) -> Any:
+        """What two sources say, or the only one."""
         answers: list[tuple[LightSource, Any]] = []
         failure: EngineError = EngineGone("relay.no_source", "no gateway answers")
         for source in tuple(self._sources):
@@ -82,25 +155,26 @@ class Relay:
                 self._put_last(source)
                 failure = error
                 continue
-            if method not in CONFIRMED:
-                return answer
             if any(answer == other for _, other in answers):
-                self._distrust([each for each, other in answers if other != answer], parameters)
+                self._distrust([each for each, other in answers if other != answer], method, parameters)
                 return answer
             answers.append((source, answer))
         if not answers:
             raise failure
         if len(answers) > 1:
-            log.error("gateways give different validators for %s, no two the same; some lie", parameters)
+            log.error(
+                "%s give different %s for %s, no two the same; some lie",
+                ", ".join(each.url for each, _ in answers), method, parameters,
+            )  # fmt: skip
             raise EngineRefused(
                 "relay.sources_differ", "two gateways give different answers; one of them lies"
             )
         return answers[0][1]
 
-    def _distrust(self, sources: Sequence[LightSource], parameters: Mapping[str, str]) -> None:
+    def _distrust(self, sources: Sequence[LightSource], method: str, parameters: Mapping[str, str]) -> None:
         """Ask those last that said something else than two others."""
         for source in sources:
-            log.error("a gateway gives other validators for %s than two others do", parameters)
+            log.error("%s gives other %s for %s than two others do", source.url, method, parameters)
             self._put_last(source)
 
     def _put_last(self, source: LightSource) -> None:
