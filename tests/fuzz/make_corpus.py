@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from fuzz.campaign import CORPUS, SUFFIX
-from fuzz.targets import evidence, export, founding, keystore
+from fuzz.targets import custody, evidence, export, founding, keystore, payload, snapshot, snapshot_head
 from independent.examples import GENESIS, KEY, NETWORK, START_MS, examples
 from support import abci_samples
 from traco.kernel.codec import Codec, encode
@@ -68,7 +68,12 @@ def samples() -> Iterator[tuple[str, str, bytes]]:
         yield "invoice", path.stem, path.read_bytes()
     yield "fields", "retyped", (INVOICES / "retyped.json").read_bytes()
     yield "keystore", "two-keys", keystore.sample()
+    yield "payload", "three-transactions", payload.sample()
+    for name, message in custody.samples():
+        yield "custody", name, message
     yield from _files()
+    yield "snapshot", "several-pieces", snapshot.sample()
+    yield "snapshot_head", "several-pieces", snapshot_head.genuine()
     yield "export", "two-blocks", _export(known, envelope)
 
 

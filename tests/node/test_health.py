@@ -75,7 +75,8 @@ def cluster(idle_ms: int = 0, **changes: Any) -> Seen:
     """A node of four validators at height 100, all of them connected."""
     well = EngineFigures(
         is_running=True, failure="", starts=1, silent_ms=10, height=100, is_catching_up=False, peers_wanted=3, peers_present=3,
-        power=4, power_reached=4, empty_block_ms=3_000, offered_again=0,
+        power=4, power_reached=4, empty_block_ms=3_000, offered_again=0, settings_differ=False,
+        snapshot_problem="",
     )  # fmt: skip
     return seen(
         figures=msgspec.structs.replace(
@@ -111,6 +112,19 @@ def test_a_node_out_of_reach_is_a_warning_as_long_as_the_others_are_enough() -> 
     health = judge(cluster(peers_present=2, power_reached=3), LIMITS)
     assert (health.reasons, health.warnings) == ((), ("engine.peers_missing",))
     assert set(health.warnings) <= WARNINGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("state", "warning"),
+    [
+        (cluster(settings_differ=True), "engine.settings_differ"),
+        (cluster(snapshot_problem="no snapshot was taken: the disk is full"), "snapshots.failing"),
+    ],
+)
+def test_what_people_must_see_to_on_a_node_of_a_cluster_is_a_warning(state: Seen, warning: str) -> None:
+    health = judge(state, LIMITS)
+    assert (health.reasons, health.warnings) == ((), (warning,))
+    assert warning in WARNINGS
 
 
 def test_progress_shows_the_engine_of_a_cluster(tmp_path: Path) -> None:

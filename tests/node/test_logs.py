@@ -1,7 +1,9 @@
 """The node's log: whole lines of several processes, turned over by size, nothing that can pass for an entry."""
 
+import errno
 import logging
 import multiprocessing
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import msgspec
 import pytest
 
 from traco.node.configuration import LogConfig
-from traco.node.logs import REQUEST, JsonLines, NodeLog, TextLines, log_to, request_id
+from traco.node.logs import ENGINE_LOG, REQUEST, JsonLines, NodeLog, TextLines, engine_log, log_to, request_id
 
 LOG = "node.log"
 
@@ -153,7 +155,77 @@ def test_a_log_that_cannot_be_written_stops_nobody(tmp_path: Path, capfd: pytest
     (tmp_path / "folder").rmdir()
     handler.emit(record("nowhere to go"))
     handler.close()
-    assert "FileNotFoundError" in capfd.readouterr().err
+    assert "No such file or directory" in capfd.readouterr().err
+
+
+class Disk:
+    """Stands before ``os.write`` for one file: takes so many bytes more, then says that it is full."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room = 1_000_000
+        self._write = os.write
+        monkeypatch.setattr("traco.node.logs.os.write", self.write)
+
+    def write(self, descriptor: int, raw: bytes) -> int:
+        taken = min(self.room, len(raw))
+        if raw and not taken:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        self.room -= taken
+        return self._write(descriptor, raw[:taken])
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def test_a_full_disk_is_one_line_on_standard_error_however_much_there_is_to_say(
+    tmp_path: Path, disk: Disk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write = engine_log(tmp_path, LogConfig())
+    disk.room = 0
+    for _ in range(100):
+        write("E[2026-11-21] failed to write")
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"{tmp_path / ENGINE_LOG} takes no entries: No space left on device. ")
+
+
+def test_when_there_is_space_again_the_log_says_what_it_lacks_and_standard_error_that_it_goes_on(
+    tmp_path: Path, disk: Disk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write = engine_log(tmp_path, LogConfig())
+    write("before")
+    disk.room = 4
+    for _ in range(3):
+        write("lost in part, then all")
+    capfd.readouterr()
+    disk.room = 1_000
+    write("after")
+    write("and on")
+    assert (tmp_path / ENGINE_LOG).read_text().splitlines() == [
+        "before", "lost", "3 entries are missing here: No space left on device", "after", "and on",
+    ]  # fmt: skip
+    assert capfd.readouterr().err == f"{tmp_path / ENGINE_LOG} takes entries again; 3 are lost\n"
+
+
+def test_space_for_the_note_alone_does_not_count_as_space(
+    tmp_path: Path, disk: Disk, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write = engine_log(tmp_path, LogConfig())
+    for room in (0, 60, 60, 0):
+        disk.room = room
+        write("x" * 50)
+    assert len(capfd.readouterr().err.splitlines()) == 1
+
+
+def test_an_entry_that_cannot_be_made_up_is_the_fault_of_a_program_and_keeps_its_trace(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    handler = NodeLog(tmp_path / LOG, 1_000, 2)
+    handler.setFormatter(TextLines())
+    handler.emit(record("%d", "no number"))
+    handler.close()
+    assert "Traceback" in capfd.readouterr().err
 
 
 def test_several_processes_lose_and_mix_no_line_while_the_log_is_turned_over(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from traco.node.configuration import HealthConfig
 from traco.node.figures import BLOCK_BOUNDS, Alarmed, EngineFigures, Figures, Meter, Occupancy
-from traco.node.health import Health, Seen, judge
+from traco.node.health import WARNINGS, Health, Seen, judge
 from traco.node.metrics import METRICS, NO_METHOD, ApiMeter, exposition
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -19,7 +19,7 @@ Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 ENGINE = EngineFigures(
     is_running=True, failure="", starts=2, silent_ms=1_500, height=13, is_catching_up=False, peers_wanted=3, peers_present=2,
-    power=40, power_reached=30, empty_block_ms=3_000, offered_again=5,
+    power=40, power_reached=30, empty_block_ms=3_000, offered_again=5, settings_differ=False, snapshot_problem="",
 )  # fmt: skip
 
 
@@ -209,6 +209,13 @@ def test_an_alarm_rings(tmp_path: Path, alert: str, metric: str, labels: tuple[t
         assert [value is not None and value > 0 for value in rings] == [False, True]
     else:
         assert [value == 0 for value in rings] == [False, True]
+
+
+def test_every_warning_that_an_alert_rule_names_exists() -> None:
+    rules = (DOCS / "operations" / "alerts.yml").read_text()
+    named = re.findall(r'traco_warning\{code="([a-z_.]+)"\}', rules)
+    assert sorted(named) == ["engine.settings_differ", "snapshots.failing"]
+    assert set(named) <= WARNINGS.keys()
 
 
 def test_an_alarm_of_the_kernel_is_one_in_the_figures() -> None:

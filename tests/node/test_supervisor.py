@@ -13,7 +13,7 @@ from support.api import PASSPHRASE, make_directory
 from support.running import free_port
 from traco.kernel.errors import LedgerError
 from traco.node import supervisor
-from traco.node.configuration import MetricsConfig, NodeConfig, ProjectionsConfig, TlsConfig
+from traco.node.configuration import EngineConfig, MetricsConfig, NodeConfig, ProjectionsConfig, TlsConfig
 from traco.node.logs import NodeLog
 from traco.node.supervisor import listening_socket, report_alarm, run_node
 from traco.storage import DirectoryLock, StoreLocked
@@ -50,6 +50,10 @@ def refused(node: Path, **config: Any) -> str:
 def test_a_certificate_that_is_not_there_is_said_before_anything_starts(node: Path) -> None:
     assert refused(node, tls=TlsConfig(certificate="none.pem", key="none.key")) == "node.tls_unusable"
     assert (node / "node.log").read_text().count("CRITICAL traco.node the node stops: node.tls_unusable") == 1
+
+
+def test_authorities_that_are_not_there_are_said_before_anything_starts(node: Path) -> None:
+    assert refused(node, engine=EngineConfig(ca_file="none.pem")) == "node.tls_unusable"
 
 
 def test_a_database_that_no_projector_can_use_is_said_before_anything_starts(node: Path) -> None:

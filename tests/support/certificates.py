@@ -1,4 +1,4 @@
-"""Certificates made for a test, signed by themselves."""
+"""Certificates made for a test: signed by themselves, or by an authority of the test's own."""
 
 import datetime
 import ipaddress
@@ -44,3 +44,28 @@ def make_certificate(
 def trusting(chain: Path) -> ssl.SSLContext:
     """A client's context that trusts this certificate alone."""
     return ssl.create_default_context(cafile=str(chain))
+
+
+def make_authority(directory: Path) -> tuple[Path, Path, Path]:
+    """The file of an authority that no system knows, and a certificate of it for ``ADDRESSES`` with its key."""
+    now, day = datetime.datetime.now(datetime.UTC), datetime.timedelta(days=1)
+    authority, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Internal CA")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "gateway")])
+    base = (
+        x509.CertificateBuilder().issuer_name(issuer).not_valid_before(now - day).not_valid_after(now + day)
+    )
+    own = (
+        base.subject_name(issuer).public_key(authority.public_key()).serial_number(1)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(authority, SHA256())
+    )  # fmt: skip
+    names = [x509.IPAddress(ipaddress.ip_address(address)) for address in ADDRESSES]
+    issued = (
+        base.subject_name(subject).public_key(key.public_key()).serial_number(2)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False).sign(authority, SHA256())
+    )  # fmt: skip
+    files = directory / "authority.crt", directory / "gateway.crt", directory / "gateway.key"
+    files[0].write_bytes(own.public_bytes(Encoding.PEM))
+    files[1].write_bytes(issued.public_bytes(Encoding.PEM))
+    files[2].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return files

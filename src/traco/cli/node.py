@@ -22,7 +22,7 @@ from traco.cli.problems import CommandProblem, ExitCode
 from traco.cli.session import Reading, WithKeys, WithNames
 from traco.client.sdk import LedgerClient
 from traco.engine.cometbft.install import engine_directory
-from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.kernel.identifiers import check_lei
 from traco.node import directory as node_directory
 from traco.node.audit import Progress, audit
@@ -162,7 +162,7 @@ def start(
     genesis = parse_genesis(read_genesis(directory))
     network = network_id(genesis)
     # in a cluster, what follows happens in a process that is started again when it is killed
-    tell = keep(directory, config.log) if genesis.seal.kind == "cometbft" else tell_service_manager
+    tell = keep(directory, config.log) if genesis.seal.kind == SIGNED_BY_VALIDATORS else tell_service_manager
 
     def announce(height: int) -> None:
         ready = {"url": config.url, "pid": os.getpid(), "network": network.hex(), "height": height}

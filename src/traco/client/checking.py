@@ -36,10 +36,9 @@ from traco.client.verify import describe
 from traco.client.witness import PROVEN, Witness, WitnessInvalid, answer_from, check_witness, known_queries
 from traco.kernel.codec import Codec
 from traco.kernel.finality import FinalityReceipt, ReceiptInvalid, Verified, verify_receipt
-from traco.kernel.genesis import Genesis, network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, network_id, parse_genesis
 from traco.kernel.seal import SealInvalid, verify_seal
 
-SIGNED_BY_VALIDATORS: Final = "cometbft"
 MOVES: Final = (
     5  # how often an answer is asked for again because the state that was sealed is a later one already
 )

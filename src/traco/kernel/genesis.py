@@ -12,6 +12,8 @@ from traco.kernel.light import founding_validators
 GENESIS_TAG: Final = b"traco/genesis/1"
 FORMAT: Final = "traco-genesis/1"
 MAX_GENESIS_BYTES: Final = 64 * 1024 * 1024
+SIGNED_BY_VALIDATORS: Final = "cometbft"
+"""The kind of seal that a network of several nodes has: a cluster."""
 
 _HEX_KEY: Final = re.compile(r"[0-9a-f]{66}|[0-9a-f]{68}")
 

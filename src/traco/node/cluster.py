@@ -45,14 +45,12 @@ from traco.modules.network.keeper import Keeper
 from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.state import NodeRecord
 from traco.node.configuration import NodeConfig
-from traco.node.directory import TAKEN_OVER_FILE
+from traco.node.directory import ENGINE_FOLDER, EVIDENCE_FILE, TAKEN_OVER_FILE
 from traco.node.figures import EngineFigures
 from traco.node.joining import Joining
 from traco.node.logs import engine_log
 from traco.storage import LedgerStore
 
-ENGINE_FOLDER: Final = "engine"
-EVIDENCE_FILE: Final = "evidence.db"
 TWIN_BLOCKS: Final = 10
 """After a takeover, in how many of the last blocks the engine looks for signatures of its own key, made elsewhere."""
 FOLLOW_S: Final = 10.0  # between looks for handovers of validators; the engine keeps blocks far longer
@@ -91,6 +89,7 @@ class Cluster:
         self.engine = CometEngine(application, self._broadcast, self.seals.evidence)
         self._joining = Joining(directory, founding, application, store, self.seals, self._config, replaced)
         self._state_sync: StateSync | None = None
+        self._begun_by: EngineTerms | None = None  # what the engine's files were written by last
         limits = founding.kernel_parameters()
         terms = ChainTerms(
             chain_id(application.network), founding.time_ms, founding.protocol,
@@ -190,8 +189,7 @@ class Cluster:
     def _write_home(self) -> None:
         """The engine's files, from the ledger's parameters and this node's configuration."""
         config = self._config
-        agreed = self._application.parameters.get(self._application.state, NetworkParameters)
-        terms = engine_terms(agreed, self._founding.kernel_parameters())
+        terms = self._terms()
         peers = {each: wanted.address for each, wanted in self._wanted().items()}
         peers.pop(self._keys.peer, None)
         settings = EngineSettings(
@@ -203,17 +201,25 @@ class Cluster:
             twin_blocks=TWIN_BLOCKS if self._taken_over.exists() else 0,
         )  # fmt: skip
         write_home(self._home, engine_genesis(self._founding), terms, settings)
+        self._begun_by = terms
+
+    def _terms(self) -> EngineTerms:
+        """What the ledger says about the engine now."""
+        agreed = self._application.parameters.get(self._application.state, NetworkParameters)
+        return engine_terms(agreed, self._founding.kernel_parameters())
 
     def figures(self) -> EngineFigures:
         """How the engine is, as seen last."""
         sight, process = self._peers_watch.sight, self._process
-        agreed = self._application.parameters.get(self._application.state, NetworkParameters)
+        agreed = self._terms()
+        begun_by = self._begun_by or agreed
         failure = None if process is None else process.failure
         return EngineFigures(
             is_running=process is not None and process.is_running, failure="" if failure is None else str(failure),
             starts=0 if process is None else process.starts, silent_ms=int(sight.silent_s * 1000), height=sight.height,
             is_catching_up=sight.is_catching_up, peers_wanted=sight.wanted, peers_present=sight.present, power=sight.power,
-            power_reached=sight.power_reached, empty_block_ms=agreed.empty_block_ms, offered_again=self.engine.resent,
+            power_reached=sight.power_reached, empty_block_ms=max(agreed.empty_block_ms, begun_by.empty_block_ms),
+            offered_again=self.engine.resent, settings_differ=begun_by != agreed, snapshot_problem=self._joining.taker.problem,
         )  # fmt: skip
 
     async def _follow(self) -> None:

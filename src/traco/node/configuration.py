@@ -152,6 +152,10 @@ class EngineConfig(_Section, frozen=True):
     state_sync: Annotated[
         bool, _Meta(description="whether a node without state begins with a snapshot instead of the first block")
     ] = False  # fmt: skip
+    ca_file: Annotated[
+        str | None,
+        _Meta(description="file (PEM) with the authorities that vouch for the gateways of other members; null: the system's"),
+    ] = None  # fmt: skip
     program: Annotated[
         str | None, _Meta(description="the cometbft program, cometbft.json beside it; null: that of traco engine install")
     ] = None  # fmt: skip

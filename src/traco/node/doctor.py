@@ -33,7 +33,7 @@ from traco.kernel import crypto
 from traco.kernel.errors import Halt, LedgerError
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.statetree import InconsistentState
-from traco.node.api.tls import find_certificate
+from traco.node.api.tls import find_authorities, find_certificate
 from traco.node.configuration import ConfigurationInvalid, NodeConfig, read_configuration
 from traco.node.directory import (
     ENGINE_FOLDER,
@@ -47,10 +47,10 @@ from traco.node.directory import (
 )
 from traco.node.health import free_bytes
 from traco.node.projector import open_projections
+from traco.node.running import holder
 from traco.node.supervisor import listening_socket
 from traco.projections.database import SQLITE_FILE
 from traco.projections.errors import NotReady
-from traco.storage import DirectoryLock, StoreLocked
 from traco.storage.database import open_reader, read_meta, require_network
 from traco.storage.errors import halting
 from traco.storage.loading import read_head
@@ -104,7 +104,7 @@ def examine(
         return
     configuration, config = _configuration(directory, environment)
     yield configuration
-    patient = Patient(directory, config, _holder(directory))
+    patient = Patient(directory, config, holder(directory))
     clock = now_ms or (lambda: time.time_ns() // 1_000_000)
     for check in (
         _versions, _library, _complete, _permissions, _keys, _space, _disk, _open_files, _synchronised, _port, _certificate,
@@ -131,16 +131,6 @@ def _warn(check: str, found: str, advice: str) -> Finding:
 
 def _fail(check: str, found: str, advice: str) -> Finding:
     return Finding(check, Verdict.FAIL, found, advice)
-
-
-def _holder(directory: Path) -> int | None:
-    try:
-        DirectoryLock(directory).release()
-    except StoreLocked as locked:
-        return locked.pid
-    except Halt:
-        return None
-    return None
 
 
 def _configuration(
@@ -359,6 +349,7 @@ def _engine(patient: Patient) -> Iterator[Finding]:
         engine = find_engine(None if config.program is None else Path(config.program))
         keys = read_keys(patient.directory / ENGINE_FOLDER)
         require_signing_state(patient.directory / ENGINE_FOLDER)
+        find_authorities(patient.directory, patient.config)
         if patient.holder is None:
             listening_socket(config.p2p_host, config.p2p_port).close()
     except EngineMissing as error:
@@ -369,7 +360,7 @@ def _engine(patient: Patient) -> Iterator[Finding]:
         yield _fail(
             "engine",
             str(error),
-            "Choose engine.p2p_host and engine.p2p_port anew, or stop what uses the port.",
+            "Correct engine.p2p_host, engine.p2p_port or engine.ca_file, or stop what uses the port.",
         )
     else:
         yield _ok("engine", f"CometBFT {engine.record.version} as it was built, peer {keys.peer.hex()}")

@@ -51,6 +51,8 @@ class EngineFigures(Record, frozen=True):
 
     ``power_reached``: voting power of this node and of those that the engine is connected to, of ``power`` in all.
     ``starts``: of its process since the ledger process started; ``failure``: why it cannot go on, empty while it can.
+    ``empty_block_ms``: how long a network without work may take to its next block. ``settings_differ``: the engine runs by
+    other parameters than the ledger has now. ``snapshot_problem``: why the last snapshot was not made, empty where it was.
     """
 
     is_running: bool
@@ -65,6 +67,8 @@ class EngineFigures(Record, frozen=True):
     power_reached: int
     empty_block_ms: int
     offered_again: int
+    settings_differ: bool
+    snapshot_problem: str
 
 
 class Figures(Record, frozen=True):

@@ -50,6 +50,8 @@ WARNINGS: Final = {
     "projections.before_snapshot": "The node joined by a snapshot; projections need the blocks before it. Restore a backup of them, or switch them off.",
     "projections.unknown": "Where the projections stand cannot be read; see node.log.",
     "engine.peers_missing": "Some nodes of the network are out of reach, and dialled again and again; see traco node status.",
+    "engine.settings_differ": "The ledger's parameters for the engine were changed since it started. Start the nodes again, one after the other.",
+    "snapshots.failing": "The last snapshot for nodes that join was not made; node.log says why. The next one is tried in time.",
 }
 """What does not stop a node, by stable code."""
 
@@ -128,6 +130,10 @@ def _judge_engine(
         reasons.append("engine.stalled")
     if engine.peers_present < engine.peers_wanted:
         warnings.append("engine.peers_missing")
+    if engine.settings_differ:
+        warnings.append("engine.settings_differ")
+    if engine.snapshot_problem:
+        warnings.append("snapshots.failing")
 
 
 def lag(seen: Seen) -> int:

@@ -16,7 +16,7 @@ from traco.kernel.application import Application
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
-from traco.kernel.genesis import Genesis, network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
@@ -35,8 +35,6 @@ from traco.node.outbox import Outbox
 from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
 from traco.storage import LedgerStore
-
-CLUSTER: Final = "cometbft"
 
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
@@ -129,7 +127,7 @@ class LedgerNode:
             with _loading():
                 self.application = Application(founding, registry, self.store, self._alarmed, self._screener)
             self.cluster: Cluster | None = None
-            if founding.seal.kind == CLUSTER:
+            if founding.seal.kind == SIGNED_BY_VALIDATORS:
                 self.cluster = Cluster(
                     directory, founding, self.application, self._pool, self._screener, config or NodeConfig(),
                     self.store, self._file_replaced,

@@ -7,12 +7,15 @@ the file too long turns it over under a lock on that file; the others notice wit
 What is secret is not given to loggers; tests plant secrets and search the logs for them.
 """
 
+import errno
 import fcntl
 import logging
 import os
 import re
 import secrets
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,6 +125,8 @@ class NodeLog(logging.Handler):
     def __init__(self, path: Path, max_bytes: int, keep: int) -> None:
         super().__init__()
         self._path, self._max_bytes, self._keep = path, max_bytes, keep
+        self._trouble, self._lost = "", 0  # why nothing can be written, and how many entries are lost to it
+        self._is_cut = False  # the file ends in a part of an entry
         self._descriptor = self._open()
 
     def _open(self) -> int:
@@ -129,13 +134,48 @@ class NodeLog(logging.Handler):
         return os.open(self._path, flags, 0o600)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the entry; where that fails, say so on standard error as the standard library's handlers do."""
+        """Write the entry. Where the file takes none, standard error says so once, and when it takes them again."""
         try:
-            line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
-            self._follow()
-            os.write(self._descriptor, line)
-        except (OSError, ValueError, TypeError):
+            line = self._line(record)
+        except (ValueError, TypeError):
             self.handleError(record)
+            return
+        try:
+            self._follow()
+            if self._trouble:
+                self._write(self._line(self._gap()))
+            self._write(line)
+        except OSError as error:
+            self._lose(error.strerror or str(error))
+        else:
+            if self._trouble:
+                _tell(f"{self._path} takes entries again; {self._lost} are lost")
+            self._trouble, self._lost = "", 0
+
+    def _line(self, record: logging.LogRecord) -> bytes:
+        return self.format(record).encode("utf-8", "backslashreplace") + b"\n"
+
+    def _write(self, line: bytes) -> None:
+        """Raises ``OSError``, also where only a part of the line found room."""
+        line = b"\n" + line if self._is_cut else line
+        written = os.write(self._descriptor, line)
+        if written < len(line):
+            self._is_cut = True
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        self._is_cut = False
+
+    def _gap(self) -> logging.LogRecord:
+        """What stands in the place of the entries that are lost."""
+        text = f"{self._lost} entries are missing here: {self._trouble}"
+        return logging.LogRecord("traco.log", logging.WARNING, "", 0, text, None, None)
+
+    def _lose(self, trouble: str) -> None:
+        self._lost += 1
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _tell(
+                f"{self._path} takes no entries: {trouble}. The node goes on as long as it can; see to the disk"
+            )
 
     def _follow(self) -> None:
         """Go on in the file that has the name now, and turn it over if it is too long."""
@@ -183,3 +223,9 @@ class NodeLog(logging.Handler):
         finally:
             self.release()
         super().close()
+
+
+def _tell(text: str) -> None:
+    """Say something where no log can; standard error may be on the same disk."""
+    with suppress(OSError, ValueError):
+        sys.stderr.write(f"{text}\n")

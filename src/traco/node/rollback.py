@@ -21,7 +21,7 @@ import msgspec
 
 from traco.kernel.application import Application
 from traco.kernel.errors import Halt
-from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.screening import DirectScreener, Screener
 from traco.modules.composition import compose
@@ -92,7 +92,7 @@ def roll_back(
     require_complete(directory)
     with DirectoryLock(directory):
         stored = _stored(directory)
-        if parse_genesis(stored.genesis).seal.kind != "cometbft":
+        if parse_genesis(stored.genesis).seal.kind != SIGNED_BY_VALIDATORS:
             raise CopyRefused(
                 "rollback.sealed",
                 "on this network one node orders, and its last block is sealed; restore a backup where it must go",

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from traco.kernel.errors import Halt
 from traco.node.directory import NODE_LOG, NodeDirectoryError
 from traco.storage import DirectoryLock, StoreLocked
 from traco.storage.lock import LOCK_FILE
@@ -64,6 +65,8 @@ def _locked_by(directory: Path) -> int | None:
         DirectoryLock(directory).release()
     except StoreLocked as locked:
         return locked.pid or None
+    except Halt:  # of a lock that this user may not open
+        return None
     return None
 
 

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 
 from traco.client.keystore import KeyStore
 from traco.kernel.errors import Halt, LedgerError
-from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.node.api.process import ApiSettings, run_api
-from traco.node.api.tls import find_certificate
+from traco.node.api.tls import find_authorities, find_certificate
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
@@ -28,7 +28,7 @@ from traco.node.directory import (
     require_complete,
 )
 from traco.node.founding.acceptance import own_member, require_founding
-from traco.node.ledger import CLUSTER, LedgerNode
+from traco.node.ledger import LedgerNode
 from traco.node.link import LedgerEnd
 from traco.node.logs import log_to
 from traco.node.projector import ProjectorSettings, keep_projector, open_projections
@@ -85,7 +85,9 @@ def _run_node(
         given = (settings, listener, metrics_listener)
         api = start_api(given)  # it gets itself ready while this process reads the state
         try:
-            seal_key = None if parse_genesis(genesis).seal.kind == CLUSTER else keys.signer(SEAL_KEY)
+            seal_key = (
+                None if parse_genesis(genesis).seal.kind == SIGNED_BY_VALIDATORS else keys.signer(SEAL_KEY)
+            )
             node = LedgerNode(
                 directory, genesis, own_member(directory), keys.signer(NODE_KEY), seal_key, report_alarm,
                 config.verifiers, config=config,
@@ -109,6 +111,7 @@ def _check_surroundings(directory: Path, genesis: bytes, config: NodeConfig) -> 
     Raises ``NodeDirectoryError``, ``ConfigurationInvalid``, ``AddressInvalid``.
     """
     find_certificate(directory, config)
+    find_authorities(directory, config)
     projections = open_projections(directory, network_id(parse_genesis(genesis)), config)
     if projections is not None:
         projections.close()

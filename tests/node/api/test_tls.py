@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from support.certificates import make_certificate, trusting
-from traco.node.api.tls import find_certificate
-from traco.node.configuration import NodeConfig, TlsConfig
+from support.certificates import make_authority, make_certificate, trusting
+from traco.node.api.tls import find_authorities, find_certificate
+from traco.node.configuration import EngineConfig, NodeConfig, TlsConfig
 from traco.node.directory import NodeDirectoryError
 
 TLS = TlsConfig(certificate="node.crt", key="node.key")
@@ -108,3 +108,22 @@ def test_older_versions_are_not(tmp_path: Path) -> None:
     client.minimum_version = client.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises(ssl.SSLError):
         shake_hands(tmp_path, client)
+
+
+def judging(ca_file: str | None) -> NodeConfig:
+    return NodeConfig(engine=EngineConfig(ca_file=ca_file))
+
+
+def test_authorities_for_the_gateways_of_others_are_those_of_the_file_or_the_systems(tmp_path: Path) -> None:
+    authority, _, _ = make_authority(tmp_path)
+    assert find_authorities(tmp_path, judging(authority.name)) == authority
+    assert find_authorities(tmp_path, judging(None)) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b"nonsense"])
+def test_a_file_without_authorities_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "ca.pem").write_bytes(content)
+    with pytest.raises(NodeDirectoryError, match=r"engine\.ca_file") as caught:
+        find_authorities(tmp_path, judging("ca.pem"))
+    assert caught.value.code == "node.tls_unusable"

@@ -16,7 +16,7 @@ from litestar.params import PathParameter, QueryParameter
 
 from traco.client.forms import form_type, from_form
 from traco.client.witness import PROVEN, KeyProof, ReadKeys, Witness, encode_witness
-from traco.kernel.genesis import parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, parse_genesis
 from traco.kernel.light.records import MAX_HEIGHT
 from traco.kernel.state import State
 from traco.node.api.admission import Admits, admits
@@ -110,7 +110,7 @@ def _header_routes(link: ApiEnd, genesis: bytes) -> list[Any]:
 
     @cache
     def has_headers() -> bool:
-        return parse_genesis(genesis).seal.kind == "cometbft"
+        return parse_genesis(genesis).seal.kind == SIGNED_BY_VALIDATORS
 
     @get(
         "/v1/light/head", opt=admits(Admits.EVERYBODY), operation_id="getLightHead",

@@ -1,4 +1,4 @@
-"""TLS of the REST interface: the node's certificate, checked before the node starts."""
+"""TLS of the REST interface: the node's certificate, and whom it believes about those of others, checked before it starts."""
 
 import ipaddress
 import ssl
@@ -59,6 +59,23 @@ def find_certificate(directory: Path, config: NodeConfig) -> Certificate | None:
     if not found.names:
         raise _unusable(f"{chain} names no host; its subjectAltName must have the names that clients use")
     return found
+
+
+def find_authorities(directory: Path, config: NodeConfig) -> Path | None:
+    """The file with the authorities that vouch for other members' gateways; None: the system's do.
+
+    Raises ``NodeDirectoryError`` (``node.tls_unusable``).
+    """
+    if config.engine.ca_file is None:
+        return None
+    path = directory / config.engine.ca_file
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as error:  # an SSLError is one too
+        raise _unusable(
+            f"{path} (engine.ca_file) cannot be read as certificates of authorities ({error.strerror or error})"
+        ) from None
+    return path
 
 
 def _names(certificate: x509.Certificate) -> tuple[str, ...]:

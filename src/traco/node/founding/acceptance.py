@@ -6,7 +6,7 @@ from pathlib import Path
 
 from traco.client.private_file import replace_private
 from traco.client.signer import Signer
-from traco.kernel.genesis import Genesis, parse_genesis, write_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, parse_genesis, write_genesis
 from traco.node.directory import (
     CARD_FILE,
     FOUNDING_FILE,
@@ -77,7 +77,7 @@ def require_founding(directory: Path, genesis: bytes) -> None:
     ``FoundingInvalid``.
     """
     founding = parse_genesis(genesis)
-    if founding.seal.kind != "cometbft":
+    if founding.seal.kind != SIGNED_BY_VALIDATORS:
         return
     kept = read_founding(read_file(directory / FOUNDING_FILE), FOUNDING_FILE)
     check_founding(founding, kept, own_card(directory))

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from traco.kernel.genesis import Genesis, SealTerms
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, SealTerms
 from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.node.founding.card import Card, founding_id
 from traco.node.founding.documents import FoundingInvalid
@@ -52,7 +52,7 @@ def assemble(validators: Sequence[Card], observers: Sequence[Card], terms: Terms
         modules["document"] = {"fingerprint_keys": [_fingerprint_key(cards, terms.fingerprints)]}
     return Genesis(
         name=terms.name, purpose=terms.purpose, time_ms=terms.time_ms, protocol=NEWEST_PROTOCOL,
-        seal=SealTerms("cometbft", ""), parameters=terms.parameters, modules=modules,
+        seal=SealTerms(SIGNED_BY_VALIDATORS, ""), parameters=terms.parameters, modules=modules,
     )  # fmt: skip
 
 

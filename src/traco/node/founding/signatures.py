@@ -12,7 +12,7 @@ import msgspec
 
 from traco.client.signer import Signer
 from traco.kernel.crypto import is_valid
-from traco.kernel.genesis import Genesis, GenesisInvalid, network_id, parse_genesis
+from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, GenesisInvalid, network_id, parse_genesis
 from traco.modules.network.genesis import NetworkSection
 from traco.modules.party.genesis import PartySection, founding_member_id
 from traco.node.founding.assembly import member_sections, node_section
@@ -67,7 +67,7 @@ def read_cluster_genesis(raw: bytes, what: str = "the genesis") -> Genesis:
         msgspec.convert(genesis.modules.get("network"), NetworkSection)
     except (GenesisInvalid, ValueError) as error:
         raise FoundingInvalid("founding.genesis_invalid", f"{what}: {error}") from None
-    if genesis.seal.kind != "cometbft":
+    if genesis.seal.kind != SIGNED_BY_VALIDATORS:
         raise FoundingInvalid(
             "founding.genesis_invalid",
             f"{what} founds a network of one node, which needs no cards and signatures: traco node init makes such",
