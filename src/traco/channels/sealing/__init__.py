@@ -1,0 +1,1 @@
+"""What makes a channel's content unreadable to everybody else: keys, wrapped copies, sealed payloads, blinded digests."""

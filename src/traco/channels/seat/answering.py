@@ -1,0 +1,32 @@
+"""What this node answers other members' nodes: custody receipts, payloads, wrapped copies. Everything asked is untrusted."""
+
+from traco.channels.custody.messages import Refusal
+from traco.channels.custody.receiving import Asked, Custodian
+from traco.channels.seat.book import Book
+from traco.channels.seat.messages import Answer, Copy, GetCopy, Request, request_codec
+from traco.kernel.codec import encode
+
+
+class Answering:
+    """Answers requests of members, whom the transport has made sure of."""
+
+    def __init__(self, custodian: Custodian, book: Book) -> None:
+        self._custodian = custodian
+        self._book = book
+
+    def answer(self, member: bytes, request: Request) -> Answer:
+        """The answer to one request. Raises ``CustodyStopped``, ``BookStopped``: then nothing was signed or given."""
+        if not isinstance(request, GetCopy):
+            return self._custodian.answer([Asked(member, request)])[0]
+        copy = None
+        if request.member == member:  # nobody gets another's: it would not open, and is not needed
+            copy = self._book.copy(request.channel, request.epoch, member)
+        return Refusal("custody.not_held") if copy is None else Copy(copy)
+
+    def answer_bytes(self, member: bytes, raw: bytes) -> bytes:
+        """The same on the wire; what is no request is refused."""
+        try:
+            request = request_codec.decode(raw)
+        except ValueError:
+            return encode(Refusal("custody.malformed"))
+        return encode(self.answer(member, request))

@@ -1,0 +1,169 @@
+"""One channel on a node: its replica, and what executing each point gave, as it is attested.
+
+    noted points -> contents (own custody, or fetched) -> replica -> result in the book -> durable
+
+A result is in the book before the replica commits, so that what was committed can always be attested. After a void the replica
+is made again from the first point, without the entry: everything it needs is in custody.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from traco.channels.custody.errors import PayloadDamaged
+from traco.channels.custody.store import CustodyStore
+from traco.channels.executing.composition import Compositions
+from traco.channels.executing.points import VOIDED, Content, Nothing, Point
+from traco.channels.executing.registry_view import RootState
+from traco.channels.executing.replica import ChannelReplica
+from traco.channels.sealing.blinding import Blinding
+from traco.channels.sealing.errors import PayloadRefused
+from traco.channels.sealing.keys import Place
+from traco.channels.sealing.payloads import unseal
+from traco.channels.seat.book import Book, Result
+from traco.channels.seat.ports import ChannelStore
+from traco.channels.seat.secrets import Secrets
+from traco.kernel.errors import Failure, Halt
+from traco.kernel.execution import Alarm
+from traco.kernel.genesis import Genesis
+from traco.kernel.receipt import Leaf
+from traco.kernel.store import Refusal
+from traco.modules.channel.digests import FIRST_DIGEST, PointSummary, point_digest
+from traco.modules.channel.entries import EpochBegun
+from traco.modules.channel.parts import LegResult, Payload
+
+
+class Wanted(NamedTuple):
+    """A payload that is needed to go on, and is not here."""
+
+    channel: bytes
+    number: int
+    payload: Payload
+
+
+class Outcome(NamedTuple):
+    """What became of a channel transaction: where it stands, and its failure, if it was rejected."""
+
+    ordinal: int
+    leaf: int
+    failure: Failure | None
+
+
+class Hosted:
+    """A channel whose content this node can read."""
+
+    def __init__(
+        self, genesis: Genesis, network: bytes, channel: bytes, compositions: Compositions, store: ChannelStore,
+        book: Book, custody: CustodyStore, secrets: Secrets, alarm: Alarm,
+    ) -> None:  # fmt: skip
+        self.channel = channel
+        self._network = network
+        self._store = store
+        self._book = book
+        self._custody = custody
+        self._secrets = secrets
+        self._voided: set[int] = set()
+        self.replica = ChannelReplica(genesis, channel, compositions, store, alarm)
+
+    def voided(self, number: int) -> None:
+        """The root says that an entry is empty."""
+        self._voided.add(number)
+
+    def next_point(self) -> Point | None:
+        """The next point to execute, or None."""
+        return self._book.point(self.channel, self.replica.cursor.ordinal + 1)
+
+    def contents(self, point: Point) -> tuple[dict[int, Content], list[Wanted]]:
+        """The contents of a point's entries as far as they are here, and what is not."""
+        found, wanted = dict[int, Content](), list[Wanted]()
+        for number, payload in point.payloads().items():
+            if number in self._voided:
+                found[number] = Nothing(VOIDED)
+                continue
+            raw = payload.shown or self._held(payload.hash)
+            if raw is None:
+                wanted.append(Wanted(self.channel, number, payload))
+            else:
+                found[number] = self._open(point, number, raw)
+        return found, wanted
+
+    def _held(self, payload: bytes) -> bytes | None:
+        try:
+            return self._custody.get(self.channel, payload)
+        except PayloadDamaged:
+            return None  # fetched again
+
+    def _open(self, point: Point, number: int, raw: bytes) -> Content:
+        entry = point.entries[number - point.first]
+        epoch: int = getattr(entry, "epoch")  # noqa: B009 - both kinds that have a payload have one
+        secret = self._secrets.find(self.channel, epoch)
+        if secret is None:
+            raise Halt(f"the key of epoch {epoch} of channel {self.channel.hex()} is not on this node")
+        try:
+            return unseal(raw, secret, Place(self._network, self.channel, epoch))
+        except PayloadRefused as refused:
+            return Nothing(refused.code)
+
+    def execute(
+        self, point: Point, contents: Mapping[int, Content], root: RootState, generation: int
+    ) -> tuple[Refusal, ...]:
+        """Execute the next point and keep what it gave; what was ordered in it without effect.
+
+        Raises ``ExecutingError``: ``GenerationStale`` where the replica must be made again.
+        """
+        executed = self.replica.execute(point, contents, root)
+        legs = tuple(leg.result() for leg in executed.legs)
+        epoch = self._epoch_of(point)
+        result = self._judged(point, generation, epoch, executed.app_hash, executed.leaves, legs)
+        self._book.executed(self.channel, point.context.ordinal, result)
+        self.replica.commit()
+        self._book.set_due(self.channel, self.replica.next_due_ms())
+        return executed.refusals
+
+    def renew(self, ordinal: int, generation: int) -> None:
+        """Keep the result of an executed point in another generation. Its predecessors were renewed before."""
+        point, before = self._book.point(self.channel, ordinal), self._book.result(self.channel, ordinal)
+        if point is None or before is None:
+            raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
+        leaves = self._store.leaves(ordinal)
+        result = self._judged(point, generation, before.epoch, before.app_hash, leaves, before.legs)
+        self._book.executed(self.channel, ordinal, result)
+
+    def _judged(
+        self, point: Point, generation: int, epoch: int, app_hash: bytes, leaves: tuple[Leaf, ...],
+        legs: tuple[LegResult, ...],
+    ) -> Result:  # fmt: skip
+        ordinal = point.context.ordinal
+        secret = self._secrets.find(self.channel, epoch)
+        if secret is None:
+            raise Halt(f"the key of epoch {epoch} of channel {self.channel.hex()} is not on this node")
+        blinding = Blinding(secret, generation, ordinal)
+        before = self._book.result(self.channel, ordinal - 1)
+        digest = point_digest(
+            PointSummary(
+                self.channel, generation, ordinal, FIRST_DIGEST if before is None else before.digest, point.chain,
+                blinding.state_root(app_hash), blinding.outcomes_root(leaves), legs,
+            )
+        )  # fmt: skip
+        return Result(generation, epoch, app_hash, legs, digest)
+
+    def _epoch_of(self, point: Point) -> int:
+        """The epoch whose key hides the point: the one in force behind it."""
+        begun = [entry.epoch for entry in point.entries if isinstance(entry, EpochBegun)]
+        if begun:
+            return begun[-1]
+        before = self._book.result(self.channel, point.context.ordinal - 1)
+        if before is None:
+            raise Halt(f"the stream of channel {self.channel.hex()} does not begin with an epoch")
+        return before.epoch
+
+    def outcome(self, identity: bytes, failure_of: Callable[[bytes], Failure | None]) -> Outcome | None:
+        """What became of a transaction that was executed, or None. ``failure_of`` reads it from a receipt."""
+        place = self._store.find_transaction(identity)
+        if place is None:
+            return None
+        ordinal, leaf = place
+        return Outcome(ordinal, leaf, failure_of(self._store.leaves(ordinal)[leaf].receipt))
+
+    def close(self) -> None:
+        """Close the replica's store."""
+        self._store.close()
