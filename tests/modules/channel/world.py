@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from support.founding import founding
 from support.ledger import Key
 from traco.kernel.instruction import Event, Instruction
+from traco.kernel.module import Module
 from traco.kernel.receipt import Receipt
 from traco.modules.channel import ChannelModule
 from traco.modules.channel.entries import Entry
@@ -29,7 +30,7 @@ from traco.modules.channel.messages import (
 )
 from traco.modules.channel.parts import Attested, EpochKey, Held, LegResult, Shown, Terms
 from traco.modules.channel.parts import Receipt as Custody
-from traco.modules.channel.signing import channel_id, custody_message
+from traco.modules.channel.signing import channel_id, custody_message, payload_hash
 from traco.modules.channel.state import Channel, Stream
 from traco.modules.party import PartyModule
 
@@ -50,11 +51,16 @@ def copy_for(name: str, epoch: int = 1) -> bytes:
 class World:
     """A ledger of five organisations, all of whom are the council, two of them enough."""
 
-    def __init__(self, parameters: dict[str, Any] | None = None, seats: Sequence[str] = MEMBERS) -> None:
+    def __init__(
+        self,
+        parameters: dict[str, Any] | None = None,
+        seats: Sequence[str] = MEMBERS,
+        modules: Sequence[Module] = (),
+    ) -> None:
         party = PartyModule()
         self.module = ChannelModule(party.keeper)
         made = founding(
-            MEMBERS, [self.module], party=party, threshold=2, protocol=3,
+            MEMBERS, [self.module, *modules], party=party, threshold=2, protocol=3,
             parameters={"channel": parameters} if parameters else {},
         )  # fmt: skip
         self.ledger, self.ids, self.keys, self.party = made.ledger, made.ids, made.keys, party
@@ -90,6 +96,13 @@ class World:
     def sign(self, name: str, instruction: Instruction) -> bytes:
         """A signed transaction, for blocks with several."""
         return self.ledger.transaction([instruction], self.signer(name, instruction))
+
+    def wait(self, ms: int) -> list[Event]:
+        """Let time pass in one block; the events of what fell due."""
+        self.ledger.run_block(after_ms=ms)
+        leaves = self.ledger.store.blocks[-1].leaves
+        receipts = [self.ledger.registry.receipt.decode(leaf.receipt) for leaf in leaves]
+        return [event for receipt in receipts for event in receipt.events]
 
     def parties(self, *names: str) -> tuple[bytes, ...]:
         return tuple(sorted(self.ids[name] for name in names))
@@ -154,7 +167,7 @@ class World:
     def held(self, channel: bytes, content: bytes, *custodians: str, epoch: int | None = None) -> Held:
         """A payload that these custodians hold."""
         order_by = self.ledger.time_ms + ORDER_MS
-        bare = Held(sha256(content).digest(), len(content), order_by, (Custody(0, bytes(65)),))
+        bare = Held(payload_hash(content), len(content), order_by, (Custody(0, bytes(65)),))
         receipts = [self.custody(name, channel, bare, epoch) for name in custodians]
         return replace(bare, receipts=tuple(sorted(receipts, key=lambda receipt: receipt.place)))
 

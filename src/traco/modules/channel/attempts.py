@@ -8,19 +8,19 @@ from typing import NamedTuple
 
 from traco.kernel import crypto
 from traco.kernel.codec import ROOT
-from traco.kernel.instruction import Instruction
 from traco.kernel.module import Context
 from traco.modules.channel import edges
 from traco.modules.channel.entries import Leg
-from traco.modules.channel.errors import DeadlineWrong, LegsWrong, TermsUsed
+from traco.modules.channel.errors import DeadlineWrong, LegsWrong, PointFull, TermsUsed
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attempt
 from traco.modules.channel.ordering import Vouched, require_business, vouch
-from traco.modules.channel.parts import LegTerms, Limits, RootLeg, SealedLeg, is_ascending
+from traco.modules.channel.parts import MAX_RESULTS, LegTerms, Limits, RootLeg, SealedLeg, is_ascending
 from traco.modules.channel.ports import Members
 from traco.modules.channel.root_legs import RootLegs
 from traco.modules.channel.signing import attempt_id, leg_message, terms_id
 from traco.modules.channel.state import AttemptRecord, Channel, LegState
+from traco.modules.leg.messages import HoldLeg
 
 
 class _Sealed(NamedTuple):
@@ -35,7 +35,7 @@ class _Open(NamedTuple):
     """The leg on the root: what runs when the attempt is ordered."""
 
     terms: LegTerms
-    instruction: Instruction
+    hold: HoldLeg
 
 
 class Attempts:
@@ -84,6 +84,7 @@ class Attempts:
         if agreed.ledger == ROOT:
             raise LegsWrong("leg on the root")
         channel = require_business(self._keeper, context, agreed.ledger, given.epoch)
+        self._check_room(context, agreed.ledger)
         vouched = vouch(self._keeper, context, agreed.ledger, channel, given.submitter, given.payload)
         self._check_seat(context, terms, agreed.ledger, given, vouched.payload.hash)
         if not is_ascending(agreed.attesters) or any(
@@ -91,6 +92,14 @@ class Attempts:
         ):
             raise LegsWrong("attesters")
         return _Sealed(agreed, channel, vouched)
+
+    def _check_room(self, context: Context, channel: bytes) -> None:
+        """Members can still say of all legs of the point what became of them. Raises ``PointFull``."""
+        stream = self._keeper.stream(context.state, channel)
+        point = self._keeper.point(context.state, channel, stream.ordinal)
+        is_of_block = point is not None and point.height == context.block.height
+        if point is not None and is_of_block and point.last - point.first + 1 >= MAX_RESULTS:
+            raise PointFull(channel, MAX_RESULTS)
 
     def _check_seat(
         self, context: Context, terms: bytes, channel: bytes, given: SealedLeg, payload: bytes
@@ -107,7 +116,7 @@ class Attempts:
         agreed = leg.terms
         if isinstance(leg, _Open):
             if self._roots is not None:
-                self._roots.hold(context, attempt, terms, agreed, leg.instruction)
+                self._roots.hold(context, attempt, terms, agreed, leg.hold)
             return LegState(ROOT, 0, 0, 0, (), 0, (), agreed.edges, (), ())
         edges.reserve(self._keeper, context, agreed.ledger, agreed.edges)
         payload, signers, until_ms = leg.vouched

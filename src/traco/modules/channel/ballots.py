@@ -4,8 +4,12 @@ One mechanism: as many members of the present epoch as the policy asks for vote 
 member has one vote of each kind at a time; another one takes its place.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from traco.kernel.module import Context
 from traco.modules.channel.errors import (
+    ChannelBusy,
     ChannelNotOpen,
     EntryUnknown,
     GenerationOld,
@@ -21,7 +25,8 @@ from traco.modules.channel.ordering import require_member
 from traco.modules.channel.resumption import Offers
 from traco.modules.channel.state import CLOSE, ERASE, VOID, Channel
 
-_THE_CHANNEL = 0  # what a vote to close is about
+_THE_CHANNEL: Final = 0  # what a vote to close is about
+_NAMES: Final[Mapping[bytes, str]] = {VOID: "void", CLOSE: "close", ERASE: "erase"}
 
 
 class Ballots:
@@ -55,9 +60,10 @@ class Ballots:
         # check
         if record.status != "open":
             raise ChannelNotOpen(message.channel, record.status)
+        if self._keeper.is_undecided(context.state, message.channel):
+            raise ChannelBusy(message.channel)
         # change, emit
         if self._vote(context, message.channel, record, CLOSE, _THE_CHANNEL, message.party):
-            self._keeper.drop_ballots(context, message.channel, CLOSE)
             self._offers.withdraw(context, message.channel)
             self._keeper.close(context, message.channel)
 
@@ -106,6 +112,3 @@ class Ballots:
         votes = self._keeper.vote(context, channel, kind, number, member, record.terms.members)
         context.emit(Voted(channel, f"{_NAMES[kind]}/{number}", member, votes))
         return votes >= record.terms.policy
-
-
-_NAMES = {VOID: "void", CLOSE: "close", ERASE: "erase"}

@@ -22,22 +22,25 @@ from traco.modules.channel.entries import Decided
 from traco.modules.channel.events import AttemptDecided
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parts import LegResult
-from traco.modules.channel.root_legs import RootLegs
+from traco.modules.channel.ports import LegEnds
 from traco.modules.channel.state import AttemptRecord, LegState
 
 HELD: Final = "held"
 REFUSED: Final = "refused"
 VOIDED: Final = "voided"
 TOO_LATE: Final = "deadline"
-DECIDED_AT_ONCE: Final = 64  # by one confirmation: a transaction has room for so many events only
+# Events of decisions that one word, or one confirmation, brings at once: a transaction has room for so many only, and that
+# of a vote must not fail because of the legs that it is about. What is more is decided at the start of the next block.
+EVENTS_AT_ONCE: Final = 480
+_EVENTS_ON_ROOT: Final = 200  # of a leg there, at most
 
 
 class Decisions:
-    """What becomes of attempts. ``attested``, ``confirmed``, ``regenerated`` and ``voided`` are told by what judges points."""
+    """What becomes of attempts; ``root`` ends legs on the root. ``attested``, ``confirmed``, ``regenerated`` and ``voided`` are told by what judges points."""
 
-    def __init__(self, keeper: Keeper, roots: RootLegs | None) -> None:
+    def __init__(self, keeper: Keeper, root: LegEnds | None) -> None:
         self._keeper = keeper
-        self._roots = roots
+        self._root = root
 
     def attested(
         self, context: Context, channel: bytes, ordinal: int, generation: int, member: bytes,
@@ -47,32 +50,29 @@ class Decisions:
 
         To be told of every vote that agrees with a point, also after the point was confirmed, and also of a member that was
         removed since the leg was ordered: a required attester may be the last to answer. While the point is not confirmed, a
-        member may change its word; of what is decided, unknown or not its own to say, nothing counts and nothing is refused.
+        member may change its word, or take it back by a vote without it; of what is decided, unknown or not its own to say,
+        nothing counts and nothing is refused.
         """
+        self._take_back(context, channel, ordinal, member, legs)
+        room = EVENTS_AT_ONCE
         for result in legs:
             record = self._keeper.attempt(context.state, result.attempt)
             if record is not None:
                 place = _place_of(record, channel)
                 if place is not None and _may_speak(record.legs[place], ordinal, generation, member):
-                    self._hear(context, result, record, place, member)
+                    room = self._hear(context, result, record, place, member, room)
 
     def confirmed(self, context: Context, channel: bytes, after: int, through: int) -> None:
         """The points behind ``after`` up to ``through`` stand for good now: legs there may be held by it.
 
-        To be told after ``Keeper.confirm``. Beyond ``DECIDED_AT_ONCE`` attempts, the decision comes at the start of the next
-        block: a single vote may confirm any number of legs, and must not fail because of them.
+        To be told after ``Keeper.confirm``.
         """
-        decided = 0
+        room = EVENTS_AT_ONCE
         for attempt in self._keeper.attempts_between(context.state, channel, after, through):
             record = self._keeper.attempt(context.state, attempt)
             reason = None if record is None else self._verdict(context, record)
-            if record is None or reason is None:
-                continue
-            if decided < DECIDED_AT_ONCE:
-                self._decide(context, attempt, record, reason)
-                decided += 1
-            else:
-                self._keeper.postpone(context, attempt, record, context.block.time_ms)
+            if record is not None and reason is not None:
+                room = self._decide_within(context, attempt, record, reason, room)
 
     def regenerated(self, context: Context, channel: bytes, from_ordinal: int) -> None:
         """From this point on, the channel is executed and attested anew: what was said of legs there counts no more.
@@ -106,35 +106,56 @@ class Decisions:
         record = self._keeper.attempt(context.state, attempt)
         if record is None:
             return  # cannot be: whatever decides an attempt takes its deadline back
-        if self._is_held(context.state, record):
-            self._decide(context, attempt, record, HELD)  # complete before this block, see ``confirmed``
-        elif _is_over(context, record):
-            self._decide(context, attempt, record, TOO_LATE)
+        reason = self._outcome(context.state, record)  # complete before this block, see ``EVENTS_AT_ONCE``
+        if reason is None and _is_over(context, record):
+            reason = TOO_LATE
+        if reason is not None:
+            self._decide(context, attempt, record, reason)
         else:
             self._keeper.postpone(context, attempt, record, max(record.deadline_ms, context.block.time_ms))
 
-    def _hear(
-        self, context: Context, result: LegResult, record: AttemptRecord, place: int, member: bytes
+    def _take_back(
+        self, context: Context, channel: bytes, ordinal: int, member: bytes, legs: Sequence[LegResult]
     ) -> None:
-        """Take a member's word, and decide if that completes the attempt."""
+        """A vote takes the place of an earlier one on its point: what it does not say any more is not said."""
+        said = dict.fromkeys(result.attempt for result in legs)
+        for attempt in self._keeper.attempts_between(context.state, channel, ordinal - 1, ordinal):
+            record = self._keeper.attempt(context.state, attempt)
+            place = None if record is None else _place_of(record, channel)
+            if attempt in said or record is None or place is None:
+                continue
+            leg = record.legs[place]
+            if member in leg.held + leg.refused and not self._is_final(context.state, leg):
+                silenced = _with_leg(record, place, _with_word(leg, member, None))
+                self._keeper.write_attempt(context, attempt, silenced)
+
+    def _hear(
+        self, context: Context, result: LegResult, record: AttemptRecord, place: int, member: bytes, room: int
+    ) -> int:
+        """Take a member's word, and decide if that completes the attempt; the room for events that is left."""
         leg = record.legs[place]
         has_spoken = member in leg.held or member in leg.refused
         if has_spoken and self._is_final(context.state, leg):
-            return
+            return room
         heard = _with_leg(record, place, _with_word(leg, member, result.held))
         reason = self._verdict(context, heard)
         if reason is not None:
-            self._decide(context, result.attempt, heard, reason)
-        elif heard != record:
+            return self._decide_within(context, result.attempt, heard, reason, room)
+        if heard != record:
             self._keeper.write_attempt(context, result.attempt, heard)
+        return room
 
     def _verdict(self, context: Context, record: AttemptRecord) -> str | None:
         """Why the attempt is decided now, or None."""
         if _is_over(context, record):
             return TOO_LATE  # its due item waits for budget
+        return self._outcome(context.state, record)
+
+    def _outcome(self, state: State, record: AttemptRecord) -> str | None:
+        """What the words on its legs come to, or None."""
         if any(leg.ledger and len(leg.refused) >= leg.policy for leg in record.legs):
             return REFUSED
-        return HELD if self._is_held(context.state, record) else None
+        return HELD if self._is_held(state, record) else None
 
     def _is_held(self, state: State, record: AttemptRecord) -> bool:
         return all(
@@ -145,6 +166,17 @@ class Decisions:
     def _is_final(self, state: State, leg: LegState) -> bool:
         return leg.ordinal <= self._keeper.stream(state, leg.ledger).confirmed
 
+    def _decide_within(
+        self, context: Context, attempt: bytes, record: AttemptRecord, reason: str, room: int
+    ) -> int:
+        """Decide now if there is room for the events, else at the start of the next block; the room that is left."""
+        needed = 1 + sum(1 if leg.ledger else _EVENTS_ON_ROOT for leg in record.legs)
+        if needed > room:
+            self._keeper.postpone(context, attempt, record, context.block.time_ms)
+            return room
+        self._decide(context, attempt, record, reason)
+        return room - needed
+
     def _decide(self, context: Context, attempt: bytes, record: AttemptRecord, reason: str) -> None:
         """Decide for all legs at one place of the root's order. Nothing here can refuse."""
         committed = reason == HELD
@@ -153,8 +185,8 @@ class Decisions:
             if leg.ledger:
                 edges.settle(self._keeper, context, leg.ledger, leg.edges, committed)
                 self._keeper.enter(context, leg.ledger, Decided(attempt, committed))
-            elif self._roots is not None:
-                self._roots.decide(context, attempt, committed)
+            elif self._root is not None:
+                (self._root.execute if committed else self._root.release)(context, attempt)
         silent = _silent(record) if reason == TOO_LATE else ()
         context.emit(AttemptDecided(attempt, record.terms, committed, reason, silent))
 
@@ -172,15 +204,11 @@ def _with_leg(record: AttemptRecord, place: int, leg: LegState) -> AttemptRecord
     return replace(record, legs=(*record.legs[:place], leg, *record.legs[place + 1 :]))
 
 
-def _with_word(leg: LegState, member: bytes, held: bool) -> LegState:
-    """The leg with what a member says of it now, in place of what it said before."""
-    others = [tuple(name for name in names if name != member) for names in (leg.held, leg.refused)]
-    agreeing, refusing = others
-    if held:
-        agreeing = tuple(sorted((*agreeing, member)))
-    else:
-        refusing = tuple(sorted((*refusing, member)))
-    return replace(leg, held=agreeing, refused=refusing)
+def _with_word(leg: LegState, member: bytes, held: bool | None) -> LegState:
+    """The leg with what a member says of it now (None: nothing), in place of what it said before."""
+    agreeing = [name for name in leg.held if name != member] + [member] * (held is True)
+    refusing = [name for name in leg.refused if name != member] + [member] * (held is False)
+    return replace(leg, held=tuple(sorted(agreeing)), refused=tuple(sorted(refusing)))
 
 
 def _has_policy(leg: LegState) -> bool:

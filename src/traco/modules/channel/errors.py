@@ -2,7 +2,7 @@
 
 Rejected
 ├── the channel and its state
-│       ChannelUnknown, ChannelExists, ChannelNotOpen, ChannelNotSuspended, TooManyChannels
+│       ChannelUnknown, ChannelExists, ChannelNotOpen, ChannelBusy, ChannelNotSuspended, TooManyChannels
 ├── who takes part
 │       NotMember, NotAdjudicator, SeatMissing, SeatInvalid, TermsInvalid
 ├── epochs
@@ -14,7 +14,7 @@ Rejected
 │       EntryUnknown, ReportedBefore, TooManyMissing, NotMissing, ContentWrong, GenerationOld, VotedBefore,
 │       NotConfirmed, NotErasable
 └── settlements across channels
-        LegsWrong, DeadlineWrong, TermsUsed, EdgeExceeded
+        LegsWrong, DeadlineWrong, TermsUsed, EdgeExceeded, PointFull
 """
 
 from dataclasses import dataclass
@@ -52,6 +52,16 @@ class ChannelNotOpen(Rejected):
     advice: ClassVar[str] = "Wait until it is open; a closed channel stays closed."
     channel: bytes
     status: str
+
+
+@dataclass(eq=False)
+class ChannelBusy(Rejected):
+    """The channel cannot close while it holds value for a settlement."""
+
+    code: ClassVar[str] = "channel.busy"
+    says: ClassVar[str] = "A settlement across ledgers is undecided in the channel {channel}."
+    advice: ClassVar[str] = "Wait until it is decided, at its deadline at the latest."
+    channel: bytes
 
 
 @dataclass(eq=False)
@@ -408,10 +418,22 @@ class EdgeExceeded(Rejected):
     available: int
 
 
+@dataclass(eq=False)
+class PointFull(Rejected):
+    """A point has as many entries as a vote on it may have results of legs."""
+
+    code: ClassVar[str] = "channel.point_full"
+    says: ClassVar[str] = "The channel {channel} has {limit} entries in this block already."
+    advice: ClassVar[str] = "Try again in the next block."
+    channel: bytes
+    limit: int
+
+
 ERRORS: Final[tuple[type[Rejected], ...]] = (
     ChannelUnknown,
     ChannelExists,
     ChannelNotOpen,
+    ChannelBusy,
     ChannelNotSuspended,
     NotMember,
     TermsInvalid,
@@ -444,5 +466,6 @@ ERRORS: Final[tuple[type[Rejected], ...]] = (
     DeadlineWrong,
     TermsUsed,
     EdgeExceeded,
+    PointFull,
 )
 """All of them, for the module."""

@@ -111,7 +111,11 @@ class Disclosed(Event, frozen=True, tag="channel.disclosed/1"):
 
 
 class AttemptDecided(Event, frozen=True, tag="channel.attempt_decided/1"):
-    """A settlement across ledgers is done, or given up; ``silent`` are the attesters that had not answered."""
+    """A settlement across ledgers is done, or given up: a leg was ``refused`` or ``voided``, or the ``deadline`` passed.
+
+    ``silent`` are those whose word was wanting at the deadline: required attesters, and members where too few others had
+    spoken. Who dissents from a confirmed point has not spoken of its legs.
+    """
 
     attempt: Hash
     terms: Hash

@@ -16,8 +16,11 @@ from traco.modules.channel.state import EntryRecord
 class LegVotes(Protocol):
     """Those who count what members say of legs."""
 
-    def forgotten(self, context: Context, channel: bytes, ordinal: int) -> None:
-        """What members said of legs in points from ``ordinal`` on counts no more: they will be executed and attested anew."""
+    def regenerated(self, context: Context, channel: bytes, from_ordinal: int) -> None:
+        """What members said of legs from this point on counts no more: it is executed and attested anew."""
+
+    def voided(self, context: Context, channel: bytes, number: int) -> None:
+        """An entry is empty from now on; it may have been a leg."""
 
 
 class Generations:
@@ -38,6 +41,7 @@ class Generations:
         self._keeper.write(context, channel, replace(record, generation=generation))
         self._attest_anew(context, channel, entry.ordinal, generation)
         self._keeper.enter(context, channel, Voided(number, generation))
+        self._legs.voided(context, channel, number)
 
     def resume(self, context: Context, channel: bytes) -> None:
         """Open a suspended channel again; all that is not confirmed is attested anew."""
@@ -51,4 +55,4 @@ class Generations:
 
     def _attest_anew(self, context: Context, channel: bytes, ordinal: int, generation: int) -> None:
         self._keeper.renew(context, channel, ordinal, generation)
-        self._legs.forgotten(context, channel, ordinal)
+        self._legs.regenerated(context, channel, ordinal)

@@ -27,6 +27,7 @@ from traco.modules.channel.events import Entered
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import MAX_MEMBERS, Terms
 from traco.modules.channel.state import (
+    CLOSE,
     VOID,
     Attempted,
     AttemptRecord,
@@ -127,16 +128,6 @@ class Keeper:
         """What is kept of an entry with a payload, as long as its point; else None."""
         return stored.entries.get(state, channel, number_part(number))
 
-    def oldest_voted(self, state: State, channel: bytes) -> tuple[int, Point] | None:
-        """The first point behind the confirmed one that a member has attested, with its ordinal; or None."""
-        after = self.stream(state, channel).confirmed
-        while page := self.points(state, channel, after, _SCANNED):
-            for ordinal, point in page:
-                if point.votes:
-                    return ordinal, point
-            after = page[-1][0]
-        return None
-
     def missing(self, state: State, channel: bytes, number: int) -> Missing | None:
         """Who asked for an entry's payload and has no answer yet, or None."""
         return stored.missing.get(state, channel, number_part(number))
@@ -147,6 +138,10 @@ class Keeper:
         while page := stored.missing.scan(state, channel, after=after, limit=_SCANNED):
             for after, asked in page:
                 yield int.from_bytes(after, "big"), asked
+
+    def ballot(self, state: State, channel: bytes, kind: bytes, number: int) -> Ballot | None:
+        """Who voted for something, or None."""
+        return stored.ballots.get(state, channel, kind, number_part(number))
 
     def ballots(self, state: State, channel: bytes, kind: bytes) -> list[tuple[int, Ballot]]:
         """The ballots of a kind with the number each is about: at most as many as there are members."""
@@ -263,7 +258,7 @@ class Keeper:
         self.drop_ballots(context, channel, VOID)  # they were about the first point that was not confirmed
         kept = context.parameters(ChannelParameters).kept_points
         for old, point in self.points(state, channel, 0, _PRUNED_PER_STEP):
-            if old > ordinal - kept:
+            if old > ordinal - kept or self._has_leg(state, channel, old):
                 return
             for number in range(point.first, point.last + 1):
                 stored.entries.delete(state, channel, number_part(number))
@@ -280,6 +275,10 @@ class Keeper:
     def empty(self, context: Context, channel: bytes, number: int, record: EntryRecord) -> None:
         """Write that an entry is void."""
         stored.entries.put(context.state, replace(record, voided=True), channel, number_part(number))
+
+    def show(self, context: Context, channel: bytes, number: int, record: EntryRecord) -> None:
+        """Write that the root carries an entry's payload now."""
+        stored.entries.put(context.state, replace(record, signers=()), channel, number_part(number))
 
     def ask(self, context: Context, channel: bytes, number: int, asked: Missing) -> None:
         """Write who cannot get a payload; its clock runs from the first report on."""
@@ -303,7 +302,7 @@ class Keeper:
         """Put a member's vote where it is now, and take it from where it was, and those of who are not ``among`` the members
         any more; how many voted alike.
         """
-        alike = (member,)
+        alike: tuple[bytes, ...] = (member,)
         for other, ballot in self.ballots(context.state, channel, kind):
             voters = tuple(voter for voter in ballot.members if voter in among and voter != member)
             if other == number:
@@ -323,6 +322,7 @@ class Keeper:
         """Close a channel for good; it counts for its members' limit no more. Enters ``Closed``."""
         record = self.require(context.state, channel)
         self.write(context, channel, replace(record, status="closed", suspended_ms=0))
+        self.drop_ballots(context, channel, CLOSE)
         for custodian in record.terms.custodians():
             self._count(context.state, custodian, -1)
         self.enter(context, channel, Closed())
@@ -398,6 +398,10 @@ class Keeper:
         self._index(context.state, channel, before, offer.terms)
         self.end_offer(context, channel)
         self.enter(context, channel, EpochBegun(offer.epoch, offer.terms))
+
+    def _has_leg(self, state: State, channel: bytes, ordinal: int) -> bool:
+        """Whether a leg of an undecided attempt is in the point: a required attester may still have to speak of it."""
+        return bool(stored.attempted.scan(state, channel, number_part(ordinal), limit=1))
 
     def _index(self, state: State, channel: bytes, before: Terms | None, after: Terms) -> None:
         old, new = () if before is None else before.custodians(), after.custodians()

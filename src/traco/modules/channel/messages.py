@@ -125,7 +125,8 @@ class Attest(PartyInstruction, frozen=True, tag="channel.attest/1"):
     """A member's node says what executing gave, for points of one or many channels.
 
     An item that is of no use (of an old generation, of a point that is not there or confirmed alike) changes nothing and
-    refuses nothing: others of the list still count. Refused where the member is in one of the channels not a member.
+    refuses nothing: others of the list still count. Refused where the party is in one of the channels not a member, nor
+    was one at the point.
     """
 
     policy_class: ClassVar[str] = NODE
@@ -135,7 +136,9 @@ class Attest(PartyInstruction, frozen=True, tag="channel.attest/1"):
 
 
 class ReportMissing(PartyInstruction, frozen=True, tag="channel.report_missing/1"):
-    """A member's node cannot get the payload of an entry. Whoever has it may answer; unanswered, the entry is voided."""
+    """A member's node cannot get the payload of an entry. Whoever has it may answer; unanswered, the signers of its receipts
+    are named, and the entry is voided unless it is confirmed. Refused where the root itself carries the payload.
+    """
 
     policy_class: ClassVar[str] = NODE
     since_protocol: ClassVar[int] = 3
@@ -145,7 +148,10 @@ class ReportMissing(PartyInstruction, frozen=True, tag="channel.report_missing/1
 
 
 class Supply(PartyInstruction, frozen=True, tag="channel.supply/1"):
-    """The bytes of a payload that was reported missing, by any member of the network. Refused unless they have its hash."""
+    """The bytes of a payload that was reported missing, by any member of the network. Refused unless they have its hash.
+
+    The root carries them from then on: the payload is not reported missing again.
+    """
 
     policy_class: ClassVar[str] = NODE
     since_protocol: ClassVar[int] = 3
@@ -156,7 +162,7 @@ class Supply(PartyInstruction, frozen=True, tag="channel.supply/1"):
 
 
 class VoteVoid(PartyInstruction, frozen=True, tag="channel.vote_void/1"):
-    """A member votes to void an entry that is not confirmed, because it stops its executors."""
+    """A member votes to void an entry because it stops its executors: one of the first point that is not confirmed."""
 
     since_protocol: ClassVar[int] = 3
 
@@ -166,7 +172,10 @@ class VoteVoid(PartyInstruction, frozen=True, tag="channel.vote_void/1"):
 
 
 class VoteClose(PartyInstruction, frozen=True, tag="channel.vote_close/1"):
-    """A member votes to close the channel: when the policy has, nothing enters it any more but decisions."""
+    """A member votes to close the channel: when the policy has, no business enters it any more.
+
+    Refused unless the channel is open, and while a settlement across ledgers is undecided in it.
+    """
 
     since_protocol: ClassVar[int] = 3
 
@@ -174,7 +183,10 @@ class VoteClose(PartyInstruction, frozen=True, tag="channel.vote_close/1"):
 
 
 class VoteErase(PartyInstruction, frozen=True, tag="channel.vote_erase/1"):
-    """A member says that it holds a snapshot of the confirmed ``ordinal`` and agrees that payloads up to there be erased."""
+    """A member says that it holds a snapshot of the confirmed ``ordinal`` and agrees that payloads up to there be erased.
+
+    Refused while a payload is missing, a settlement undecided or the channel suspended.
+    """
 
     since_protocol: ClassVar[int] = 3
 
@@ -210,7 +222,10 @@ class Resume(Instruction, frozen=True, tag="channel.resume/1"):
 
 
 class EndChannel(Instruction, frozen=True, tag="channel.end/1"):
-    """The adjudicator, or the council once the limit has passed, closes a suspended channel at its last confirmed point."""
+    """The adjudicator, or the council once the limit has passed, closes a suspended channel at its last confirmed point.
+
+    Refused while a settlement across ledgers is undecided in it: at its deadline it is.
+    """
 
     policy_class: ClassVar[str] = "govern"
     since_protocol: ClassVar[int] = 3

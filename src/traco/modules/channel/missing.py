@@ -1,7 +1,8 @@
 """Payloads that a member cannot get: it asks on the root, anybody may answer there, and silence has consequences.
 
 Nobody shows the payload in time: those who signed that they hold it are named, and the entry becomes void unless it is
-confirmed. A payload that the root carries itself is not missing: whoever has the blocks has it.
+confirmed. A payload that the root carries itself, in its entry or since it was supplied, is not missing: whoever has the
+blocks has it, and nobody can make others show it again and again.
 """
 
 from typing import Final
@@ -12,7 +13,6 @@ from traco.kernel.module import Context
 from traco.modules.channel.errors import (
     ContentWrong,
     EntryUnknown,
-    NotMember,
     NotMissing,
     ReportedBefore,
     TooManyMissing,
@@ -24,7 +24,6 @@ from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import ReportMissing, Supply
 from traco.modules.channel.ordering import require_member
 from traco.modules.channel.parameters import ChannelParameters
-from traco.modules.channel.ports import Members
 from traco.modules.channel.signing import payload_hash
 from traco.modules.channel.state import EntryRecord, Missing
 
@@ -34,9 +33,8 @@ _CHANNEL_BYTES: Final = 32
 class MissingPayloads:
     """The rules of asking and answering."""
 
-    def __init__(self, keeper: Keeper, members: Members, generations: Generations) -> None:
+    def __init__(self, keeper: Keeper, generations: Generations) -> None:
         self._keeper = keeper
-        self._members = members
         self._generations = generations
 
     def report(self, context: Context, message: ReportMissing) -> None:
@@ -67,9 +65,7 @@ class MissingPayloads:
 
     def supply(self, context: Context, message: Supply) -> None:
         """Somebody shows the payload."""
-        # authorise
-        if not self._members.is_member(context.state, message.party):
-            raise NotMember(message.party, message.channel)
+        # authorise: nobody but a member has a node to sign with
         # check
         asked = self._keeper.missing(context.state, message.channel, message.number)
         if asked is None:
@@ -78,6 +74,9 @@ class MissingPayloads:
             raise ContentWrong(message.number)
         # change
         self._keeper.end_asking(context, message.channel, message.number, asked)
+        entry = self._keeper.entry(context.state, message.channel, message.number)
+        if entry is not None:
+            self._keeper.show(context, message.channel, message.number, entry)
         # emit
         context.emit(PayloadSupplied(message.channel, message.number, message.party, message.content))
 

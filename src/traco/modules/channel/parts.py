@@ -15,6 +15,7 @@ from traco.kernel.transaction import Signature
 MAX_MEMBERS: Final = 64
 MAX_VAULTS: Final = 16
 MAX_LEGS: Final = 16
+MAX_RESULTS: Final = 256  # of legs in one point: what one vote has room for
 MAX_MOVEMENTS: Final = 64
 MAX_PAYLOAD_BYTES: Final = 262_144
 MAX_COPY_BYTES: Final = 256
@@ -46,7 +47,7 @@ class Limits(Record, frozen=True):
     ``decision_blocks``: blocks after its ordering before a deadline counts. ``retention_ms``: how long payloads are kept.
     """
 
-    max_payload_bytes: PayloadSize = 65_536
+    max_payload_bytes: PayloadSize = 63_488  # a padded size that fits into a root transaction of 65,536 bytes
     accept_ms: Wait = 10 * 60_000
     answer_ms: Wait = 10 * 60_000
     resume_ms: Wait = ONE_DAY_MS
@@ -173,7 +174,7 @@ class Attested(Record, frozen=True):
     generation: Count
     ordinal: Number
     digest: Hash
-    legs: Annotated[tuple[LegResult, ...], msgspec.Meta(max_length=256)] = ()
+    legs: Annotated[tuple[LegResult, ...], msgspec.Meta(max_length=MAX_RESULTS)] = ()
 
 
 def is_ascending(ids: tuple[bytes, ...]) -> bool:

@@ -2,12 +2,13 @@
 
 A point is confirmed when as many members as the policy asks for say the same of it, digest and results of legs alike. Who
 counts is read from the channel as of the point's height. All points before are confirmed with it, for a digest contains
-the digest before it. A channel is suspended when, of the oldest point with a word on it that is not confirmed, no digest can
-reach the policy any more, even if all who are silent joined it.
+the digest before it. A channel is suspended when of a point that is not confirmed no digest can reach the policy any more,
+even if all who are silent joined it. That is judged for the points that a word was said of, not for the oldest alone: a
+member that was away speaks of the newest only, and would count as silent on the oldest for ever.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from msgspec.structs import replace
@@ -35,9 +36,12 @@ class LegVotes(Protocol):
         ordinal: int,
         generation: int,
         member: bytes,
-        legs: tuple[LegResult, ...],
+        legs: Sequence[LegResult],
     ) -> None:
-        """A member's word on a point counts: these results of legs are its last word on them, none if empty."""
+        """A member's word on a point counts, and with it what it says of legs."""
+
+    def confirmed(self, context: Context, channel: bytes, after: int, through: int) -> None:
+        """The points behind ``after`` up to ``through`` stand for good now."""
 
 
 class Word(NamedTuple):
@@ -56,7 +60,7 @@ class Attestations:
 
     def attest(self, context: Context, message: Attest) -> None:
         """Count what is of use in a member's list; the rest changes nothing. Raises ``NotMember``."""
-        counted: dict[bytes, None] = {}
+        counted: dict[tuple[bytes, int], None] = {}
         for item in message.items:
             point = self._keeper.point(context.state, item.channel, item.ordinal)
             record = self._keeper.channel(context.state, item.channel)
@@ -70,9 +74,10 @@ class Attestations:
                 continue  # joined later: whoever was a member then decides
             # check, change, emit
             if self._count(context, message.party, item, point, then.terms):
-                counted[item.channel] = None
-        for channel in counted:
-            self._suspend_if_stuck(context, channel)
+                counted[item.channel, item.ordinal] = None
+        # behind all of them: a member that corrects itself does so for several points at once
+        for channel, ordinal in sorted(counted):
+            self._suspend_if_stuck(context, channel, ordinal)
 
     def _count(self, context: Context, member: bytes, item: Attested, point: Point, terms: Terms) -> bool:
         """Count a member's word on a point, if it is of use."""
@@ -90,11 +95,11 @@ class Attestations:
             return False
         voted = replace(point, votes=_with(point.votes, vote))
         self._keeper.write_point(context, item.channel, item.ordinal, voted)
+        if agreed is not None and agreed != word_of(vote):
+            context.emit(Dissented(item.channel, item.ordinal, member, item.digest))
+            return True
         if agreed is None:
             self._conclude(context, item, voted, terms.policy, stream.confirmed)
-        elif agreed != word_of(vote):
-            context.emit(Dissented(item.channel, item.ordinal, member, item.digest))
-        # behind the confirmation: a leg is held for good only where its point is
         self._legs.attested(context, item.channel, item.ordinal, item.generation, member, item.legs)
         return True
 
@@ -107,15 +112,16 @@ class Attestations:
             self._keeper.confirm(context, item.channel, item.ordinal, agreed.digest)
             context.emit(Confirmed(item.channel, item.ordinal, agreed.digest))
         self._name(context, item.channel, item.ordinal, point, agreed)
+        if item.ordinal > confirmed:
+            self._legs.confirmed(context, item.channel, confirmed, item.ordinal)
 
-    def _suspend_if_stuck(self, context: Context, channel: bytes) -> None:
-        """Suspend an open channel whose oldest point with votes cannot be confirmed as they stand."""
+    def _suspend_if_stuck(self, context: Context, channel: bytes, ordinal: int) -> None:
+        """Suspend an open channel if the votes on this point cannot confirm it any more."""
         state = context.state
-        record = self._keeper.require(state, channel)
-        found = self._keeper.oldest_voted(state, channel) if record.status == "open" else None
-        if found is None:
+        record, point = self._keeper.require(state, channel), self._keeper.point(state, channel, ordinal)
+        is_confirmed = ordinal <= self._keeper.stream(state, channel).confirmed
+        if record.status != "open" or is_confirmed or point is None:
             return
-        ordinal, point = found
         then = self._keeper.as_of(state, point.height, channel)
         if then is None or can_be_confirmed(point, then.terms):
             return

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from traco.kernel.instruction import Instruction
 from traco.kernel.module import Context
 from traco.kernel.state import State
-from traco.modules.channel.parts import LegTerms
 
 
 class Members(Protocol):
@@ -22,17 +20,11 @@ class Members(Protocol):
         """The acting parties are different council members and enough of them. Raises ``CouncilNeeded``."""
 
 
-class RootHolds(Protocol):
-    """What holds and ends a settlement's leg on the root itself (``modules/leg``): a batch hold owned by the attempt."""
+class LegEnds(Protocol):
+    """Who ends legs that are held on the root itself (the keeper of ``modules/leg``)."""
 
-    def hold(
-        self, context: Context, attempt: bytes, terms: bytes, leg: LegTerms, instruction: Instruction
-    ) -> None:
-        """Run every check and set the leg's value aside, under the id of the attempt.
+    def execute(self, context: Context, attempt: bytes) -> None:
+        """The decision COMMIT. Never refuses what is held."""
 
-        ``instruction`` is authorised by all who act in it, for these terms (id). Raises ``Rejected`` where it is not the
-        hold of this leg: its movements must have the commitment, and cross the root's edge as ``leg.edges`` say.
-        """
-
-    def decide(self, context: Context, attempt: bytes, committed: bool) -> None:
-        """Execute the hold, or release it. Never refuses."""
+    def release(self, context: Context, attempt: bytes) -> None:
+        """The decision ABORT. Never refuses."""

@@ -5,12 +5,22 @@ from typing import Annotated
 
 import msgspec
 
-from traco.kernel.codec import Count, Height, Id, Record
+from traco.kernel.codec import Count, Hash, Height, Id, Record
 from traco.kernel.module import Query
 from traco.kernel.state import State
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parts import ChannelId
-from traco.modules.channel.state import Channel, Offer, Point, Role, Seat, Stream
+from traco.modules.channel.state import (
+    AttemptRecord,
+    Channel,
+    Edge,
+    Offer,
+    Point,
+    Role,
+    Seat,
+    Settlement,
+    Stream,
+)
 
 PageLimit = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
 
@@ -48,6 +58,26 @@ class ListPoints(Record, frozen=True):
     channel: ChannelId
     after: Count = 0
     limit: PageLimit = 100
+
+
+class GetSettlement(Record, frozen=True):
+    """Asks what became of terms across ledgers; ``terms`` is their id."""
+
+    terms: Hash
+
+
+class GetEdge(Record, frozen=True):
+    """Asks what a channel has taken in of an instrument with a public edge."""
+
+    channel: ChannelId
+    instrument: Id
+
+
+class SettlementView(Record, frozen=True):
+    """The attempt at some terms, and what was said of its legs while it is undecided."""
+
+    settlement: Settlement
+    attempt: AttemptRecord | None
 
 
 class ChannelView(Record, frozen=True):
@@ -100,6 +130,10 @@ class Queries:
             "channel.at_height": Query(GetChannelAtHeight, self.at_height, "A channel as of a height."),
             "channel.list": Query(ListChannels, self.list, "The channels of an organisation."),
             "channel.points": Query(ListPoints, self.points, "The points of a channel that are still kept."),
+            "channel.settlement": Query(
+                GetSettlement, self.settlement, "What became of terms across ledgers."
+            ),
+            "channel.edge": Query(GetEdge, self.edge, "What a channel has taken in of an instrument."),
         }
 
     def seat(self, state: State, request: GetSeat) -> Seat | None:
@@ -126,6 +160,15 @@ class Queries:
         found = self._keeper.channels_of(state, request.member, request.after or b"", request.limit)
         channels = tuple(ListedChannel(channel, presence.role) for channel, presence in found)
         return ChannelPage(channels, channels[-1].channel if len(found) == request.limit else None)
+
+    def settlement(self, state: State, request: GetSettlement) -> SettlementView | None:
+        """The attempt that is undecided or committed, or None: they may be attempted."""
+        found = self._keeper.settlement(state, request.terms)
+        return None if found is None else SettlementView(found, self._keeper.attempt(state, found.attempt))
+
+    def edge(self, state: State, request: GetEdge) -> Edge:
+        """What came in less what left, and what is promised; zero where there was nothing."""
+        return self._keeper.edge(state, request.instrument, request.channel)
 
     def points(self, state: State, request: ListPoints) -> PointPage:
         """A page of points."""

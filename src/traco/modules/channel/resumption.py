@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from traco.kernel.module import Context
-from traco.modules.channel.errors import ChannelNotSuspended, NotAdjudicator
+from traco.modules.channel.errors import ChannelBusy, ChannelNotSuspended, NotAdjudicator
 from traco.modules.channel.generations import Generations
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import EndChannel, Resume
@@ -37,6 +37,8 @@ class Resumption:
         """Close a suspended channel."""
         # authorise, check
         self._require_decider(context, message.channel, message.parties)
+        if self._keeper.is_undecided(context.state, message.channel):
+            raise ChannelBusy(message.channel)
         # change, emit
         self._offers.withdraw(context, message.channel)
         self._keeper.close(context, message.channel)

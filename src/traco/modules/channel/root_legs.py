@@ -7,28 +7,34 @@ sealed, are good again after an ABORT, and end with the terms: at their deadline
 from traco.kernel import crypto
 from traco.kernel.authorisation import authorise
 from traco.kernel.errors import PartyUnknown, SignatureMissing, SignatureSuperfluous
-from traco.kernel.instruction import Instruction
 from traco.kernel.module import Authority, Context
 from traco.modules.channel.errors import LegsWrong
 from traco.modules.channel.parts import LegTerms, RootLeg, is_ascending
-from traco.modules.channel.ports import RootHolds
 from traco.modules.channel.signing import root_leg_message
+from traco.modules.leg.messages import HoldLeg
+from traco.modules.leg.ports import Entering
 
 
 class RootLegs:
-    """Legs on the root; ``authority`` says whose keys count, and ``holds`` keeps what is set aside."""
+    """Takes legs on the root; ``authority`` says whose keys count. It is the root's entrance for the module of legs."""
 
-    def __init__(self, authority: Authority, holds: RootHolds) -> None:
+    def __init__(self, authority: Authority) -> None:
         self._authority = authority
-        self._holds = holds
+        self._entering: Entering | None = None  # while it is held; nothing of it is in the state
 
-    def read(self, context: Context, terms: bytes, leg: RootLeg) -> Instruction:
-        """The leg's instruction, authorised by all who act in it, and admitted. Raises ``LegsWrong``,
-        ``OperationMalformed``, and what the admission hooks raise.
+    def current(self) -> Entering | None:
+        """The leg that is being held, or None: then none can be."""
+        return self._entering
+
+    def read(self, context: Context, terms: bytes, leg: RootLeg) -> HoldLeg:
+        """The leg's instruction, authorised by all who act in it for these terms (id), and admitted.
+
+        Raises ``LegsWrong``, ``OperationMalformed``, and what the admission hooks raise.
         """
         instructions = context.decode_instructions(leg.instructions)
-        if len(instructions) != 1:
-            raise LegsWrong("number of instructions on the root")
+        hold = instructions[0] if len(instructions) == 1 else None
+        if not isinstance(hold, HoldLeg):
+            raise LegsWrong("instruction on the root")
         message = root_leg_message(context.block.network, terms, leg.instructions)
         keys = tuple(signature.key for signature in leg.signatures)
         if not is_ascending(keys) or not all(
@@ -40,14 +46,13 @@ class RootLegs:
         except (PartyUnknown, SignatureMissing, SignatureSuperfluous):
             raise LegsWrong("authority on the root") from None
         context.admit(instructions)  # an attempt is no way around roles, pauses and quotas
-        return instructions[0]
+        return hold
 
-    def hold(
-        self, context: Context, attempt: bytes, terms: bytes, leg: LegTerms, instruction: Instruction
-    ) -> None:
-        """Set the leg's value aside for the attempt. Raises ``Rejected``."""
-        self._holds.hold(context, attempt, terms, leg, instruction)
-
-    def decide(self, context: Context, attempt: bytes, committed: bool) -> None:
-        """End the attempt's hold on the root."""
-        self._holds.decide(context, attempt, committed)
+    def hold(self, context: Context, attempt: bytes, terms: bytes, leg: LegTerms, hold: HoldLeg) -> None:
+        """Set aside what the leg moves, under the id of the attempt. Raises what refuses a leg."""
+        edges = tuple((movement.instrument, movement.amount) for movement in leg.edges)
+        self._entering = Entering(attempt, terms, leg.commitment, edges)
+        try:
+            context.perform(hold)
+        finally:
+            self._entering = None

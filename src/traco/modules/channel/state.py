@@ -132,7 +132,10 @@ class Point(Record, frozen=True, tag=1):
 
 
 class EntryRecord(Record, frozen=True, tag=1):
-    """What ``missing`` needs of an entry that has a payload: its hash, and who signed for it. Voided ones say so."""
+    """What ``missing`` needs of an entry that has a payload: its hash, and who signed for it. Voided ones say so.
+
+    ``signers`` is empty where the root carries the payload itself, from the beginning or since it was supplied there.
+    """
 
     ordinal: Number
     hash: Hash
