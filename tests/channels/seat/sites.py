@@ -245,7 +245,7 @@ class Sites:
                 _, pending = await asyncio.wait(pending, timeout=60.0)
                 if pending and self.root.waiting:
                     self.root.make_block(after_ms)
-            moved = any([step.result() for step in steps])
+            moved = any(step.result() for step in steps)
             self.root.make_block(after_ms)
         return moved
 
@@ -278,27 +278,25 @@ class Sites:
 
     def offered(self, name: str, channel: bytes, terms: Terms, epoch: int = 1) -> EpochKey:
         """The key that a node makes for an offer."""
-        boxes = tuple(self.sites[self.names[member]].keys.boxes[-1].public_key for member in terms.members)
-        return self.sites[name].running.secrets.make(channel, epoch, terms.members, boxes)
+        with self.root.reading() as root:
+            return self.sites[name].running.offers.make(channel, epoch, terms.members, root)
 
-    def give_copies(self, name: str, channel: bytes, terms: Terms, key: EpochKey, epoch: int = 1) -> None:
-        """Every other member takes its copy from the proposer's node, and checks it."""
-        boxes = tuple(self.sites[self.names[member]].keys.boxes[-1].public_key for member in terms.members)
+    async def accept_all(self, channel: bytes, terms: Terms, epoch: int = 1) -> None:
+        """Every member accepts as soon as its node says that it can."""
+        await self.settle()
         for member in terms.members:
-            site = self.sites[self.names[member]]
-            copy = self.sites[name].book.copy(channel, epoch, member)
-            assert copy is not None
-            site.running.secrets.take(channel, epoch, member, copy, terms.members, boxes, key)
+            with self.root.reading() as root:
+                (offer,) = self.sites[self.names[member]].running.offers.open_offers(root)
+            assert (offer.channel, offer.status, offer.code) == (channel, "ready", "")
+            self.on_root(self.names[member], AcceptEpoch(member, channel, epoch))
 
-    def opened(self, terms: Terms) -> bytes:
+    async def opened(self, terms: Terms) -> bytes:
         """A channel that all members accepted; its id."""
         name, salt = self.names[terms.members[0]], self.root.ledger.salt()
         channel = channel_id(self.network, self.ids[name], salt)
         key = self.offered(name, channel, terms)
         self.on_root(name, OpenChannel(self.ids[name], salt, terms, key))
-        self.give_copies(name, channel, terms, key)
-        for member in terms.members:
-            self.on_root(self.names[member], AcceptEpoch(member, channel, 1))
+        await self.accept_all(channel, terms)
         return channel
 
     def transaction(self, channel: bytes, *instructions: Instruction, keys: Sequence[str]) -> bytes:

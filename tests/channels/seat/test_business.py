@@ -63,7 +63,7 @@ class Purse:
 
 def test_a_payment_in_a_channel_is_confirmed_at_all_members(sites: Sites) -> None:
     async def scene() -> None:
-        channel = sites.opened(sites.terms("a", "b"))
+        channel = await sites.opened(sites.terms("a", "b"))
         purse = Purse(sites, channel)
         await purse.fill("a", "b")
         paid = purse.pay("b", "a", 300)

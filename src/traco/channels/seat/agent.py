@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from traco.channels.custody.fetching import Fetcher
-from traco.channels.custody.messages import Transport
 from traco.channels.custody.store import CustodyStore
 from traco.channels.executing.composition import Compositions
 from traco.channels.executing.errors import ExecutingError, GenerationStale
@@ -19,10 +18,12 @@ from traco.channels.executing.points import Point
 from traco.channels.executing.registry_view import RegistryView
 from traco.channels.seat.attesting import Attester
 from traco.channels.seat.book import Book
-from traco.channels.seat.errors import SubmissionRefused
+from traco.channels.seat.errors import KeyMissing, SubmissionRefused
 from traco.channels.seat.following import Follower
 from traco.channels.seat.hosting import Hosted, Outcome
 from traco.channels.seat.instructing import Instructing
+from traco.channels.seat.messages import Calls, CustodyCalls
+from traco.channels.seat.offers import Offers
 from traco.channels.seat.ports import Root, RootReading, RootUnavailable, SeatKeys, Stores
 from traco.channels.seat.secrets import Secrets
 from traco.channels.seat.seeking import Seeker
@@ -64,7 +65,7 @@ class Seats:
     """The members' part in their channels, on one node. ``close`` it in the end."""
 
     def __init__(
-        self, root: Root, seats: Mapping[bytes, SeatKeys], book: Book, custody: CustodyStore, transport: Transport,
+        self, root: Root, seats: Mapping[bytes, SeatKeys], book: Book, custody: CustodyStore, calls: Calls,
         stores: Stores, alarm: Alarm, draw: Draw,
     ) -> None:  # fmt: skip
         self._root = root
@@ -77,6 +78,8 @@ class Seats:
         self._keeper = Keeper()
         self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters())
         self.secrets = Secrets(self._network, book, self._seats)
+        transport = CustodyCalls(calls)
+        self.offers = Offers(self._keeper, book, self.secrets, calls, self._seats)
         self._follower = Follower(root, book, custody, self._seats)
         self._attester = Attester(self._keeper, book, self._seats)
         self._instructing = Instructing(self._network, root, self._seats, draw.octets)
@@ -97,6 +100,7 @@ class Seats:
         with self._root.reading() as root:
             moved = self._execute(root) or moved
             try:
+                moved = await self.offers.step(root) or moved
                 moved = await self._seek(root) or moved
                 if self._book.read_height() == root.height:  # else what is executed may be void by now
                     moved = await self._attest(root) or moved
@@ -130,7 +134,7 @@ class Seats:
             except GenerationStale:
                 self._begin_anew(channel)
                 moved = True
-            except ExecutingError as error:
+            except (ExecutingError, KeyMissing) as error:
                 self.problems[channel] = error
         return moved
 
@@ -190,7 +194,7 @@ class Seats:
             hosted = self._host(channel)
             point = hosted.next_point()
             if point is not None:
-                wanted += hosted.contents(point)[1]
+                wanted += hosted.wanted(point)
         moved = await self._seeker.seek(wanted, root)
         self.problems |= self._seeker.unavailable
         return moved

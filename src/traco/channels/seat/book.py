@@ -2,6 +2,7 @@
 
 read       up to which root block everything is noted
 copies     the wrapped copies of epoch keys that members of this node have: their keys, encrypted
+offers     epochs that were offered to members of this node, with the commitment to their keys
 points     the points of each channel, and once one is executed, what attesting needs of it
 due        when something next falls due inside a channel
 outbox     transactions that this node answers for: acknowledged, and not yet executed
@@ -46,6 +47,10 @@ _TABLES: Final = (
         " raw BLOB NOT NULL, payload BLOB, UNIQUE (channel, id))"
     ),
     "CREATE INDEX sent ON outbox (channel, payload)",
+    (
+        "CREATE TABLE offers (channel BLOB, epoch INTEGER, commitment BLOB NOT NULL, is_open INTEGER NOT NULL,"
+        " PRIMARY KEY (channel, epoch)) WITHOUT ROWID"
+    ),
     "CREATE TABLE due (channel BLOB PRIMARY KEY, due_ms INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE refused (position INTEGER PRIMARY KEY, channel BLOB NOT NULL, id BLOB NOT NULL, code TEXT NOT NULL)",
     "CREATE INDEX refused_ids ON refused (channel, id)",
@@ -203,6 +208,27 @@ class Book:
         """A member's wrapped copy of an epoch's key, or None."""
         found: bytes | None = self._one(
             "SELECT copy FROM copies WHERE channel = ? AND epoch = ? AND member = ?", (channel, epoch, member)
+        )
+        return found
+
+    def note_offers(self, offers: Sequence[tuple[bytes, int, bytes]]) -> None:
+        """Note offered epochs: (channel, epoch, commitment). The last offer of an epoch counts: the first may have lapsed."""
+        with self._reliably(), self._connection:
+            for offer in offers:
+                self._connection.execute("INSERT OR REPLACE INTO offers VALUES (?, ?, ?, 1)", offer)
+
+    def open_offers(self) -> list[tuple[bytes, int]]:
+        """(channel, epoch) of the offers that are not settled yet."""
+        return [tuple(row) for row in self._all("SELECT channel, epoch FROM offers WHERE is_open")]
+
+    def settle_offer(self, channel: bytes, epoch: int) -> None:
+        """An epoch began, or its offer lapsed."""
+        self._do("UPDATE offers SET is_open = 0 WHERE channel = ? AND epoch = ?", (channel, epoch))
+
+    def commitment(self, channel: bytes, epoch: int) -> bytes | None:
+        """The commitment to an epoch's key, or None where it was not offered to a member of this node."""
+        found: bytes | None = self._one(
+            "SELECT commitment FROM offers WHERE channel = ? AND epoch = ?", (channel, epoch)
         )
         return found
 

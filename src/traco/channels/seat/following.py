@@ -11,7 +11,7 @@ from traco.channels.executing.points import Cursor, Point, point_of
 from traco.channels.seat.book import Book
 from traco.channels.seat.ports import Root, RootBlock, SeatKeys
 from traco.modules.channel.entries import Batch, EpochBegun, Leg, Voided
-from traco.modules.channel.events import CopyGiven, Entered, Supplied
+from traco.modules.channel.events import CopyGiven, Entered, EpochOffered, Supplied
 from traco.modules.channel.parts import Terms
 
 BLOCKS: Final = 64  # read and noted at a time
@@ -76,6 +76,8 @@ class Follower:
                 self._note_entry(event, noted)
             elif isinstance(event, Supplied):
                 noted.supplied.append((event.channel, event.number, event.content))
+            elif isinstance(event, EpochOffered) and self._has_member(event.terms):
+                self._book.note_offers([(event.channel, event.epoch, event.key.commitment)])
             elif isinstance(event, CopyGiven) and event.member in self._seats:
                 self._book.keep_copies(event.channel, event.epoch, [(event.member, event.copy)])
 

@@ -20,6 +20,7 @@ from traco.channels.sealing.errors import PayloadRefused
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import unseal
 from traco.channels.seat.book import Book, Result
+from traco.channels.seat.errors import KeyMissing
 from traco.channels.seat.ports import ChannelStore
 from traco.channels.seat.secrets import Secrets
 from traco.kernel.errors import Failure, Halt
@@ -72,6 +73,14 @@ class Hosted:
         """The next point to execute, or None."""
         return self._book.point(self.channel, self.replica.cursor.ordinal + 1)
 
+    def wanted(self, point: Point) -> list[Wanted]:
+        """The payloads of a point that are not here."""
+        return [
+            Wanted(self.channel, number, payload)
+            for number, payload in point.payloads().items()
+            if number not in self._voided and payload.shown is None and self._held(payload.hash) is None
+        ]
+
     def contents(self, point: Point) -> tuple[dict[int, Content], list[Wanted]]:
         """The contents of a point's entries as far as they are here, and what is not."""
         found, wanted = dict[int, Content](), list[Wanted]()
@@ -97,7 +106,7 @@ class Hosted:
         epoch: int = getattr(entry, "epoch")  # noqa: B009 - both kinds that have a payload have one
         secret = self._secrets.find(self.channel, epoch)
         if secret is None:
-            raise Halt(f"the key of epoch {epoch} of channel {self.channel.hex()} is not on this node")
+            raise KeyMissing(self.channel, epoch)
         try:
             return unseal(raw, secret, Place(self._network, self.channel, epoch))
         except PayloadRefused as refused:
@@ -135,7 +144,7 @@ class Hosted:
         ordinal = point.context.ordinal
         secret = self._secrets.find(self.channel, epoch)
         if secret is None:
-            raise Halt(f"the key of epoch {epoch} of channel {self.channel.hex()} is not on this node")
+            raise KeyMissing(self.channel, epoch)
         blinding = Blinding(secret, generation, ordinal)
         before = self._book.result(self.channel, ordinal - 1)
         digest = point_digest(

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Protocol
 import msgspec
 
 from traco.channels.custody import messages as custody
+from traco.channels.custody.errors import TransportFailed
 from traco.kernel.codec import Codec, Id, Record
 from traco.modules.channel.parts import MAX_COPY_BYTES, ChannelId, Epoch
 
@@ -35,3 +36,17 @@ class Calls(Protocol):
 
     async def call(self, member: bytes, request: Request) -> Answer:
         """The answer of a member's node. Raises ``TransportFailed``."""
+
+
+class CustodyCalls:
+    """Calls about payloads alone, which no copy of a key answers."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    async def call(self, member: bytes, request: custody.Request) -> custody.Answer:
+        """The answer of a member's node. Raises ``TransportFailed``."""
+        answer = await self._calls.call(member, request)
+        if isinstance(answer, Copy):
+            raise TransportFailed("custody.answer_wrong", "it answered something else than was asked")
+        return answer

@@ -63,6 +63,8 @@ class Secrets:
                 secret = self._unwrap(copy, place, member)
             except SealingError:
                 continue  # of a box key that this node has not
+            if secret.commitment(place) != self._book.commitment(channel, epoch):
+                continue  # of another key than was offered
             if len(self._opened) >= REMEMBERED:
                 self._opened.clear()
             self._opened[channel, epoch] = secret
