@@ -181,7 +181,7 @@ class NetworkMachine(RuleBasedStateMachine):
             self.submit("council", message, None)
             return
         after = self.with_node(number, replace(node, power=power, ready=0))
-        ready = node.power > 0 or (node.ready > 0 and self.height + 1 - node.ready <= 1_000)
+        ready = node.power > 0 or (node.ready > 0 and self.height + 1 - node.ready <= 10_000)
         expected = (
             self.active(node.member)
             and power != node.power

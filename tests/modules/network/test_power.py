@@ -67,12 +67,12 @@ def test_an_observer_that_never_reported_is_not_promoted(desk: Desk) -> None:
     assert desk.refuse(desk.promotion("new")) == "network.not_ready"
 
 
-def test_a_report_is_good_for_a_thousand_blocks(desk: Desk) -> None:
+def test_a_report_is_good_for_ten_thousand_blocks(desk: Desk) -> None:
     desk.admit("new")
     desk.admit("late")
     reported = desk.ledger.application.info().height
     desk.do("a", desk.report("new"), desk.report("late"))
-    while desk.ledger.application.info().height < reported + 999:
+    while desk.ledger.application.info().height < reported + 9_999:
         desk.ledger.run_block(after_ms=1)
     desk.govern(desk.promotion("new"))
     assert desk.refuse(desk.promotion("late")) == "network.not_ready"
@@ -85,9 +85,9 @@ def test_nobody_is_ready_at_this_block_or_one_to_come(desk: Desk, ahead: int) ->
     assert desk.deny("a", desk.report("new", height=height)) == "network.ready_height_wrong"
 
 
-def test_a_report_speaks_of_one_of_the_last_hundred_blocks(desk: Desk) -> None:
+def test_a_report_speaks_of_one_of_the_last_thousand_blocks(desk: Desk) -> None:
     desk.admit("new")
-    while desk.ledger.application.info().height < 200:
+    while desk.ledger.application.info().height < 1_100:
         desk.ledger.run_block(after_ms=1)
     assert desk.deny("a", desk.report("new", height=100)) == "network.ready_height_wrong"
     desk.do("a", desk.report("new", height=102))

@@ -4,8 +4,8 @@ A channel's leg is held when the pinned policy and all pinned attesters say so *
 an entry ahead of it may still be voided, and executing anew could refuse what had been held. It is refused when the policy
 says so. A leg on the root is held from the ordering on.
 
-    all legs held               COMMIT, in the transaction that completes it
-    a leg refused or voided     ABORT, at once
+    all legs held               COMMIT, in the transaction that completes it (or see ``EVENTS_AT_ONCE``)
+    a leg refused or voided     ABORT, likewise
     deadline                    ABORT: block time is at or after it, and enough whole blocks followed the ordering. Judged
                                 before the transactions of a block; a word that comes later counts no more
 """
@@ -36,7 +36,10 @@ _EVENTS_ON_ROOT: Final = 200  # of a leg there, at most
 
 
 class Decisions:
-    """What becomes of attempts; ``root`` ends legs on the root. ``attested``, ``confirmed``, ``regenerated`` and ``voided`` are told by what judges points."""
+    """What becomes of attempts; ``root`` ends legs on the root.
+
+    Who judges points tells it what was ``attested``, ``confirmed``, ``regenerated`` and ``voided``.
+    """
 
     def __init__(self, keeper: Keeper, root: LegEnds | None) -> None:
         self._keeper = keeper

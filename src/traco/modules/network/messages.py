@@ -34,7 +34,7 @@ class AdmitNode(CouncilInstruction, frozen=True, tag="network.admit_node/1"):
 class PromoteNode(CouncilInstruction, frozen=True, tag="network.promote_node/1"):
     """The council makes an observer a validator with this voting power, or gives a validator another power.
 
-    An observer must have said that it is ready (``network.report_ready``) within the last 1,000 blocks. Refused where a
+    An observer must have said that it is ready (``network.report_ready``) within the last 10,000 blocks. Refused where a
     provider or region would get more of the voting power than the parameters allow, and where the network, which now
     goes on without any one validator, would then stop without the greatest.
     """
@@ -71,7 +71,7 @@ class RemoveNode(CouncilInstruction, frozen=True, tag="network.remove_node/1"):
 
 
 class ReportReady(PartyInstruction, frozen=True, tag="network.report_ready/1"):
-    """A member says that its observer has followed up to block ``height``, one of the last 100, and is ready to order."""
+    """A member says that its observer has followed up to block ``height``, one of the last 1,000, and is ready to order."""
 
     policy_class: ClassVar[str] = "administer"
     since_protocol: ClassVar[int] = 2
