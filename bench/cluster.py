@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import cluster_kvstore
+from bench.cluster_joining import state_sync_seconds
 from bench.cluster_market import fill, market_of, submit, submit_body, transfers, valid_until
 from bench.cluster_nodes import ClusterNodes, processor_seconds
 from bench.connections import Connection
@@ -34,6 +35,7 @@ from bench.node_load import transfers as paying
 from bench.node_process import Node
 
 HOLDINGS: Final = 10_000
+MANY_HOLDINGS: Final = 1_000_000  # of the network that a node joins by a snapshot
 CHUNK: Final = 512
 CONNECTIONS: Final = 32  # over all gateways, as many as the embedded node is measured with
 VALIDATORS: Final = 4
@@ -184,7 +186,7 @@ async def of_embedded(directory: Path, count: int) -> dict[str, float]:
     return {"embedded": rate, "embedded_rest": over_rest, "c_us": used / count * 1e6}
 
 
-async def all_figures(base: Path, count: int, repeats: int) -> dict[str, float]:
+async def all_figures(base: Path, count: int, repeats: int, joined_holdings: int) -> dict[str, float]:
     """Everything, one after the other."""
     verify = verify_per_second()
     with console.status("the embedded ledger"):
@@ -193,6 +195,8 @@ async def all_figures(base: Path, count: int, repeats: int) -> dict[str, float]:
         one = await of_network(base / "one", 1, 0, count, 1)
     with console.status("four validators and an observer"):
         four = await of_network(base / "four", VALIDATORS, 1, count, repeats)
+    with console.status(f"joining a network of {joined_holdings:,} holdings"):
+        joined = await state_sync_seconds(base / "joined", joined_holdings)
     payload = int(CHUNK * (four["transfer_bytes"] + TRANSFER_OVERHEAD))
     with console.status("four validators with the engine's own store"):
         own = await cluster_kvstore.measure(
@@ -212,6 +216,8 @@ async def all_figures(base: Path, count: int, repeats: int) -> dict[str, float]:
         "embedded": embedded["embedded"], "embedded_rest": embedded["embedded_rest"],
         "catching_up": four["catching_up"], "catching_up_of_full_rate": four["catching_up"] / four["uniform"],
         "idle_share_of_core": four["idle_share_of_core"],
+        "state_sync_seconds": joined["joined"], "state_sync_holdings": joined_holdings,
+        "snapshot_seconds": joined["taken"], "state_sync_fill_seconds": joined["filled"],
     }  # fmt: skip
 
 
@@ -225,6 +231,7 @@ WANTED: Final = (
     ("latency at half load: p99, ms", "half_load_p99_ms", "500"),
     ("one validator, of the embedded engine (REST)", "one_validator_of_embedded", "0.7"),
     ("observer catching up, of the full rate", "catching_up_of_full_rate", "3"),
+    ("state sync of 1,000,000 holdings, s", "state_sync_seconds", "120"),
     ("idle network, share of a core per node", "idle_share_of_core", "0.02"),
 )
 
@@ -235,9 +242,20 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench-cluster.json"))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--count", type=int, default=20_000, help="transfers of one run")
+    parser.add_argument(
+        "--joined-holdings",
+        type=int,
+        default=MANY_HOLDINGS,
+        help="of the network that a node joins by a snapshot",
+    )
     arguments = parser.parse_args()
     figures = asyncio.run(
-        all_figures(arguments.output.parent / "bench-cluster", arguments.count, arguments.repeats)
+        all_figures(
+            arguments.output.parent / "bench-cluster",
+            arguments.count,
+            arguments.repeats,
+            arguments.joined_holdings,
+        )
     )
     arguments.output.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
     table = Table("figure", "measured", "to reach")

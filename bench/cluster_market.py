@@ -1,10 +1,12 @@
 """The benchmark's market on a cluster: filled by ordinary transactions through a gateway, and signed loads on it."""
 
+import asyncio
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import Final, TypeVar
+from itertools import islice
+from typing import Final
 
 import msgspec
 
@@ -14,16 +16,18 @@ from bench.market import OWNERS, PER_TRANSACTION, Market, instructions_of, signe
 from bench.node_process import json_of
 from traco.client.keystore import KeyStore
 from traco.client.signer import Signer
+from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import Transfer
 from traco.modules.holding.state import instrument_id
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import GrantRole, party_id
 from traco.node.directory import KEYS_FILE, MEMBER_KEY
 
-T = TypeVar("T")
-
 VALID_MS: Final = 240_000
 PER_REQUEST: Final = 32
+FILLING: Final = 8  # requests at a time while the market is filled
+INSTRUMENTS: Final = 2
+PER_ACCOUNT: Final = 3  # instructions: to open it, and to issue two holdings
 FINAL: Final = b'"status":"final"'
 
 
@@ -58,17 +62,32 @@ async def fill(nodes: ClusterNodes, market: Market, keys: ExitStack) -> None:
         market.network, (GrantRole(parties, market.member, "cash_operator"),), council, until, os.urandom(16)
     )
     await submit(connection, [grant])
-    for chunk in _chunks(_chunks(list(instructions_of(market)), PER_TRANSACTION), PER_REQUEST):
-        until = await valid_until(nodes)
-        await submit(
-            connection,
-            [signed(market.network, each, (market.member_signer,), until, os.urandom(16)) for each in chunk],
-        )
     await connection.close()
+    making = instructions_of(market)
+    # Accounts need owners and instruments, which make one request; they do not need each other. The instructions of
+    # one account stay together.
+    await _submit_all(nodes, market, _lists(islice(making, OWNERS + INSTRUMENTS), PER_TRANSACTION))
+    await _submit_all(nodes, market, _lists(making, PER_TRANSACTION // PER_ACCOUNT * PER_ACCOUNT))
 
 
-def _chunks(items: Sequence[T], size: int) -> list[Sequence[T]]:
-    return [items[at : at + size] for at in range(0, len(items), size)]
+def _lists(instructions: Iterator[Instruction], size: int) -> Iterator[list[Instruction]]:
+    return iter(lambda: list(islice(instructions, size)), [])
+
+
+async def _submit_all(nodes: ClusterNodes, market: Market, transactions: Iterator[list[Instruction]]) -> None:
+    """Submit transactions of these instructions through the first node, several requests at a time."""
+
+    async def work() -> None:
+        connection = await nodes.connection(nodes.network.nodes[0].name)
+        while chunk := list(islice(transactions, PER_REQUEST)):
+            until = await valid_until(nodes)
+            signers = (market.member_signer,)
+            await submit(
+                connection, [signed(market.network, each, signers, until, os.urandom(16)) for each in chunk]
+            )
+        await connection.close()
+
+    await asyncio.gather(*(work() for _ in range(FILLING)))
 
 
 async def valid_until(nodes: ClusterNodes) -> int:

@@ -49,6 +49,13 @@ class ClusterNodes:
         )
         (directory / CONFIG_FILE).write_bytes(encode_config(config))
 
+    def configure_engine(self, name: str, **changes: int | bool) -> None:
+        """Change a node's engine settings, as of its next start."""
+        directory = self.directory / name
+        config = read_config(directory)
+        config = msgspec.structs.replace(config, engine=msgspec.structs.replace(config.engine, **changes))
+        (directory / CONFIG_FILE).write_bytes(encode_config(config))
+
     @property
     def validators(self) -> list[str]:
         """The names of those that order."""

@@ -32,3 +32,12 @@ def test_a_length_that_never_ends_is_refused() -> None:
     assert reader.feed(b"\xff" * 9) == []
     with pytest.raises(WireError, match="more than ten bytes"):
         reader.feed(b"\xff")
+
+
+def test_what_is_missing_of_a_frame_is_known_once_its_length_is_known() -> None:
+    reader, stream = FrameReader(), delimited(bytes(1_000))
+    known = []
+    for part in (b"", stream[:2], stream[2:600], stream[600:]):
+        reader.feed(part)
+        known.append(reader.missing)
+    assert known == [1, 1_000, 402, 1]

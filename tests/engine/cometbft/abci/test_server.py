@@ -153,6 +153,16 @@ def test_frames_may_be_split_anywhere_and_pipelined(path: Path, seed: int) -> No
     assert len(serve(path, scenario).handler.batches) <= 300
 
 
+def test_messages_longer_than_the_socket_holds_are_answered_in_order(path: Path) -> None:
+    async def scenario(served: Served) -> None:
+        wire = await served.dial()
+        long = [bytes([number]) * 1_500_000 for number in range(3)]
+        found = await wire.call(*map(RequestCheckTx, long), RequestFlush())
+        assert found == [*(ResponseCheckTx(data=each) for each in long), ResponseFlush()]
+
+    serve(path, scenario)
+
+
 def test_what_is_in_the_buffer_goes_to_the_ledger_in_one_batch(path: Path) -> None:
     async def scenario(served: Served) -> None:
         wire = await served.dial()

@@ -23,6 +23,7 @@ from traco.engine.cometbft.abci.messages import (
     decode_request,
     encode_response,
 )
+from traco.engine.cometbft.abci.remainder import LONG_BYTES, RemainderReader
 from traco.engine.cometbft.abci.wire import Message, WireError
 
 log = logging.getLogger("traco.engine.abci")
@@ -64,11 +65,13 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The engine has connected."""
         self._transport = cast("asyncio.Transport", transport)
+        self._remainder = RemainderReader(transport.get_extra_info("socket").fileno())
         self._office.joined(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine, or this side, has ended it: what was not answered is not wanted any more."""
         self.lost = True
+        self._remainder.close()
         self._waiting.clear()
         if self._handed is not None:
             self._handed.cancel()
@@ -87,14 +90,21 @@ class Connection(asyncio.Protocol):
         """Bytes have come."""
         if self.lost or self._violation is not None:
             return
+        self._take(data)
+        self._advance()
+        if self._frames.missing >= LONG_BYTES and self._violation is None:
+            self._take(self._remainder.read(self._frames.missing))
+            self._advance()
+        self._set_reading()
+
+    def _take(self, data: bytes) -> None:
+        """Requests that are complete with these bytes."""
         try:
             for payload in self._frames.feed(data):
                 self._waiting.append(decode_request(payload))
                 self._waiting_bytes += len(payload)
         except WireError as error:
             self._violation = error
-        self._advance()
-        self._set_reading()
 
     def _set_reading(self) -> None:
         wanted = self._violation is None and self._waiting_bytes <= self._max_waiting_bytes

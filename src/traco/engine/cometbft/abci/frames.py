@@ -22,6 +22,11 @@ class FrameReader:
         self._buffer = bytearray()
         self._wanted = 1  # bytes that the buffer must have before another look at it is of use
 
+    @property
+    def missing(self) -> int:
+        """So many bytes at least before another frame is complete."""
+        return max(0, self._wanted - len(self._buffer))
+
     def feed(self, data: bytes) -> list[bytes]:
         """The payloads of all frames that are complete now, in order. Raises ``WireError``."""
         self._buffer += data

@@ -12,6 +12,7 @@ sockets are read, and filters answered, in the thread here; everything else is a
 
 import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -27,6 +28,10 @@ log = logging.getLogger("traco.engine.abci")
 
 MAX_WAITING_BYTES: Final = 16_777_216
 """Requests of one connection that wait while the ledger is busy; beyond it the socket is not read."""
+
+SWITCH_SECONDS: Final = 0.0005
+"""How long the thread that reads waits at most for the interpreter while a block is executed. With Python's own 5 ms the
+engine waits, and burns a core (see ``remainder``), ten times as long."""
 
 MAX_CONNECTIONS: Final = 16  # the engine opens four; those of one that was killed may linger a moment
 
@@ -63,6 +68,8 @@ class AbciServer:
     async def start(self) -> None:
         """Listen. Call in the ledger's loop. Raises ``OSError`` where the socket cannot be made."""
         self._ledger = asyncio.get_running_loop()
+        self._switch_before = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH_SECONDS)
         ready: Future[None] = Future()
         self._thread = threading.Thread(
             target=lambda: asyncio.run(self._serve(ready)), name="traco-abci", daemon=True
@@ -161,6 +168,7 @@ class AbciServer:
         """End all connections, what is being answered on them, and the thread. Call in the ledger's loop."""
         self._loop.call_soon_threadsafe(self._stopping.set)
         await asyncio.to_thread(self._thread.join)
+        sys.setswitchinterval(self._switch_before)
         await self._end_answering(tuple(self._answering))
 
 
