@@ -223,7 +223,7 @@ def test_booleans_text_and_nothing_are_allowed_in_sections() -> None:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"protocol": NEWEST_PROTOCOL + 1}, "this software has no protocol 3"),
+        ({"protocol": NEWEST_PROTOCOL + 1}, f"this software has no protocol {NEWEST_PROTOCOL + 1}"),
         ({"protocol": 0}, "this software has no protocol 0"),
         ({"modules": {"zebra": {}, "nobody": {}}}, "no module nobody"),
         ({"parameters": {"zebra": {}, "nobody": {}}}, "nobody has no parameters"),

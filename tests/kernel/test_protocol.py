@@ -267,8 +267,8 @@ def test_an_instruction_older_than_its_module_is_a_mistake_of_the_composition(
 
 
 def test_the_newest_protocol_can_be_founded_and_the_next_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert protocol_of(later_ledger(protocol=protocol.NEWEST_PROTOCOL)[0].application.state).current == 2
-    with pytest.raises(GenesisInvalid, match="this software has no protocol 3"):
+    assert protocol_of(later_ledger(protocol=protocol.NEWEST_PROTOCOL)[0].application.state).current == protocol.NEWEST_PROTOCOL
+    with pytest.raises(GenesisInvalid, match=f"this software has no protocol {protocol.NEWEST_PROTOCOL + 1}"):
         later_ledger(protocol=protocol.NEWEST_PROTOCOL + 1)
     monkeypatch.setattr(founding, "OLDEST_PROTOCOL", 2)
     with pytest.raises(GenesisInvalid, match="this software has no protocol 1"):

@@ -94,7 +94,7 @@ class InterruptedApplication(Application):
     def commit(self) -> Info:
         """The checker sees the block as soon as it is durable."""
         assert self._pending is not None
-        block = self._pending.block
+        block = self._pending
         info = super().commit()
         self.checker.absorb(block)
         self.checker.compare_state(self)

@@ -24,12 +24,15 @@ class Cursor(NamedTuple):
 
 
 CURSORS: Final[Mapping[str, Cursor]] = {
+    "channel.list": Cursor("channel", "channels"),
+    "channel.points": Cursor("ordinal", "points"),
     "document.by_party": Cursor("document"),
     "financing.by_document": Cursor("id"),
     "financing.offers": Cursor("id"),
     "holding.by_account": Cursor("instrument"),
     "holding.holders": Cursor("account"),
     "holding.list_instruments": Cursor("id"),
+    "leg.list": Cursor("attempt"),
     "network.nodes": Cursor("key", "nodes"),
     "party.list": Cursor("id", "parties"),
 }

@@ -14,10 +14,15 @@ from traco.kernel.module import Context
 from traco.kernel.state import State, Table
 
 BATCH_HOLD_TABLE: Final = 0x04
+EDGE: Final[bytes] = bytes(16)
+"""Stands in a movement for what lies beyond the ledger: as sender where the amount comes in, as receiver where it goes out."""
 
 
 class Movement(Record, frozen=True):
-    """A reserved movement: from an account's bucket to an account, in the instrument's smallest unit."""
+    """A reserved movement: from an account's bucket to an account, in the instrument's smallest unit.
+
+    One of the two may be ``EDGE``: what comes in is issued, and what goes out redeemed, when the hold is executed.
+    """
 
     instrument: Id
     sender: Id

@@ -1,7 +1,11 @@
-"""Executes one block against the state: upgrades, due items, then envelopes in order. Collects leaves and answers."""
+"""Executes one block against the state: upgrades, due items, then transactions in order. Collects leaves and answers.
 
-from collections.abc import Sequence
-from typing import Final, NamedTuple
+``BlockRun`` has what every ledger's block is made of; the root's block is made of envelopes (``BlockExecution``), that of a
+channel of entries (``traco.channels.executing``).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from traco.kernel.authorisation import authorise
 from traco.kernel.codec import digest, encode
@@ -17,7 +21,7 @@ from traco.kernel.errors import (
     WrongLedger,
     WrongNetwork,
 )
-from traco.kernel.execution import Alarm, Execution, Executor
+from traco.kernel.execution import Alarm, Execution, Executor, Outcome
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.module import Authority, BlockContext
 from traco.kernel.parameters import Parameters
@@ -32,6 +36,8 @@ from traco.kernel.used_ids import UsedIds
 
 DUE_TAG: Final = b"traco/due/1"
 UPGRADE_TAG: Final = b"traco/upgrade/1"
+
+T = TypeVar("T")
 
 
 class Answer(NamedTuple):
@@ -61,8 +67,8 @@ class Executed(NamedTuple):
     refusals: tuple[Refusal, ...] = ()
 
 
-class BlockExecution:
-    """One pass over one block. Used once."""
+class BlockRun:
+    """One pass over one block. Used once: ``upgrade`` where the protocol changes, ``begin``, then what the block has."""
 
     def __init__(
         self, registry: Registry, parameters: Parameters, state: State, block: BlockContext,
@@ -78,31 +84,35 @@ class BlockExecution:
         self.leaves: list[Leaf] = []
         self.refusals: list[Refusal] = []
 
-    def run(self, envelopes: Sequence[bytes]) -> tuple[EnvelopeAnswer, ...]:
-        """Execute everything and return an answer per envelope, in order."""
-        self._upgrade()
+    def executed(self) -> Executed:
+        """The leaves and refusals of the block."""
+        return Executed(tuple(self.leaves), tuple(self.refusals))
+
+    def upgrade(self, protocol: int) -> None:
+        """Enter the protocol that the state says is upcoming: one leaf."""
+        limits = self._parameters.get(self._state, KernelParameters)
+        block = self._block._replace(protocol=protocol)
+        ledger = block.ledger.ljust(32, b"\0")
+        identity = digest(UPGRADE_TAG, block.network, ledger, protocol.to_bytes(4, "big"))
+        context = Execution(self._registry, self._parameters, self._state, block, identity, (), limits)
+        migrate(self._registry.modules, context)
+        receipt = encode(Receipt(identity, None, tuple(context.events)))
+        self.leaves.append(Leaf(identity, NO_SIGNATURES, receipt))
+
+    def begin(self) -> None:
+        """Take the limits in force and run what is due."""
         self._limits = self._parameters.get(self._state, KernelParameters)
         self._executor = Executor(self._registry, self._parameters, self._state, self._block, self._alarm)
         for item in due_items(self._state, self._block.time_ms, self._limits.due_budget):
             if is_scheduled(self._state, item):
                 self._run_due(item)
-        return tuple(self._run_envelope(index, raw) for index, raw in enumerate(envelopes))
 
-    def executed(self) -> Executed:
-        """The leaves and refusals of the block."""
-        return Executed(tuple(self.leaves), tuple(self.refusals))
-
-    def _upgrade(self) -> None:
-        if protocol_of(self._state).current == self._block.protocol:
-            return
-        limits = self._parameters.get(self._state, KernelParameters)
-        block = self._block
-        ledger = block.ledger.ljust(32, b"\0")
-        identity = digest(UPGRADE_TAG, block.network, ledger, block.protocol.to_bytes(4, "big"))
-        context = Execution(self._registry, self._parameters, self._state, self._block, identity, (), limits)
-        migrate(self._registry.modules, context)
-        receipt = encode(Receipt(identity, None, tuple(context.events)))
-        self.leaves.append(Leaf(identity, NO_SIGNATURES, receipt))
+    def run_kernel(self, identity: bytes, action: Callable[[Execution, T], None], subject: T) -> Outcome:
+        """Run what nobody signs, such as a decision made elsewhere, as a kernel transaction: one leaf."""
+        outcome = self._executor.run_kernel(identity, action, subject)
+        self._state.seal_journal()
+        self.leaves.append(Leaf(identity, NO_SIGNATURES, outcome.receipt))
+        return outcome
 
     def _run_due(self, item: DueItem) -> None:
         block = self._block
@@ -117,36 +127,8 @@ class BlockExecution:
         self._state.seal_journal()
         self.leaves.append(Leaf(identity, NO_SIGNATURES, outcome.receipt))
 
-    def _run_envelope(self, index: int, raw: bytes) -> EnvelopeAnswer:
-        screened = self._screener.screen_envelope(raw)
-        envelope, identity = screened.envelope, screened.identity
-        if envelope is None:
-            return self._refuse_envelope(index, identity, screened.refusal)
-        failure = self._executor.refusal(identity, self._check_envelope, raw, envelope, identity)
-        if failure is not None:
-            return self._refuse_envelope(index, identity, failure)
-        body = envelope.body
-        self._used.add(screened.identity, body.valid_until)
-        leaf = len(self.leaves)
-        receipt = encode(Receipt(screened.identity, None, ()))
-        self.leaves.append(Leaf(screened.identity, screened.signatures, receipt))
-        answers = self._run_transactions(index, body.transactions)
-        return EnvelopeAnswer(screened.identity, leaf, None, answers)
-
-    def _refuse_envelope(self, index: int, identity: bytes, failure: Failure | None) -> EnvelopeAnswer:
-        if failure is None:
-            raise Halt("the screener refuses an envelope without a reason")
-        self.refusals.append(Refusal(index, -1, identity, failure))
-        return EnvelopeAnswer(identity, -1, failure, ())
-
-    def _check_envelope(self, raw: bytes, envelope: Envelope, identity: bytes) -> None:
-        check_size("the envelope", len(raw), self._limits.max_envelope_bytes)
-        count = len(envelope.body.transactions)
-        check_size("the number of transactions", count, self._limits.max_envelope_transactions)
-        authority, window_ms = self._registry.authority, self._limits.window_ms
-        check_envelope(envelope, identity, self._block, window_ms, authority, self._state, self._used)
-
-    def _run_transactions(self, index: int, transactions: Sequence[bytes]) -> tuple[Answer, ...]:
+    def run_transactions(self, index: int, transactions: Sequence[bytes]) -> tuple[Answer, ...]:
+        """Execute transactions in order and answer each; ``index`` is the place in the block of what carried them."""
         answers = []
         judged = self._screener.screen(transactions)
         if len(judged) != len(transactions):
@@ -184,6 +166,46 @@ class BlockExecution:
         if self._used.contains(screened.identity, body.valid_until):
             raise Duplicate(screened.identity)
         authorise(self._registry.authority, self._state, body.instructions, screened.signers)
+
+
+class BlockExecution(BlockRun):
+    """A block of the root: envelopes in the order that the engine gave them."""
+
+    def run(self, envelopes: Sequence[bytes]) -> tuple[EnvelopeAnswer, ...]:
+        """Execute everything and return an answer per envelope, in order."""
+        if protocol_of(self._state).current != self._block.protocol:
+            self.upgrade(self._block.protocol)
+        self.begin()
+        return tuple(self._run_envelope(index, raw) for index, raw in enumerate(envelopes))
+
+    def _run_envelope(self, index: int, raw: bytes) -> EnvelopeAnswer:
+        screened = self._screener.screen_envelope(raw)
+        envelope, identity = screened.envelope, screened.identity
+        if envelope is None:
+            return self._refuse_envelope(index, identity, screened.refusal)
+        failure = self._executor.refusal(identity, self._check_envelope, raw, envelope, identity)
+        if failure is not None:
+            return self._refuse_envelope(index, identity, failure)
+        body = envelope.body
+        self._used.add(screened.identity, body.valid_until)
+        leaf = len(self.leaves)
+        receipt = encode(Receipt(screened.identity, None, ()))
+        self.leaves.append(Leaf(screened.identity, screened.signatures, receipt))
+        answers = self.run_transactions(index, body.transactions)
+        return EnvelopeAnswer(screened.identity, leaf, None, answers)
+
+    def _refuse_envelope(self, index: int, identity: bytes, failure: Failure | None) -> EnvelopeAnswer:
+        if failure is None:
+            raise Halt("the screener refuses an envelope without a reason")
+        self.refusals.append(Refusal(index, -1, identity, failure))
+        return EnvelopeAnswer(identity, -1, failure, ())
+
+    def _check_envelope(self, raw: bytes, envelope: Envelope, identity: bytes) -> None:
+        check_size("the envelope", len(raw), self._limits.max_envelope_bytes)
+        count = len(envelope.body.transactions)
+        check_size("the number of transactions", count, self._limits.max_envelope_transactions)
+        authority, window_ms = self._registry.authority, self._limits.window_ms
+        check_envelope(envelope, identity, self._block, window_ms, authority, self._state, self._used)
 
 
 def check_place_and_time(body: Body | EnvelopeBody, block: BlockContext, window_ms: int) -> None:

@@ -7,6 +7,8 @@ committed block would otherwise stop every node at every replay.
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from msgspec.structs import replace
+
 from traco.kernel.codec import Record, encode
 from traco.kernel.due import DueItem, schedule, unschedule
 from traco.kernel.errors import (
@@ -33,6 +35,9 @@ T = TypeVar("T")
 AUTHORISATION_STEP: Final = 999_999
 ADMISSION_STEP: Final = 1_000_000  # ``step`` of a fault in admission; instructions count from 0
 INVARIANT_STEP: Final = 1_000_001
+DECISION_EVENTS: Final = (
+    65_536  # of a kernel transaction that must not refuse, whatever the limit of events came to be
+)
 
 Alarm = Callable[[str, bytes, BaseException], None]
 
@@ -207,6 +212,12 @@ class Executor:
 
     def _run_due_item(self, context: Execution, item: DueItem) -> None:
         self._registry.due[item.kind](context, item.key)
+
+    def run_kernel(self, identity: bytes, action: Callable[[Execution, T], None], subject: T) -> Outcome:
+        """Run ``action`` on ``subject`` as a kernel transaction: nobody signs it, and no limit of events stops it."""
+        limits = replace(self._limits, max_events=DECISION_EVENTS)
+        context = Execution(self._registry, self._parameters, self._state, self._block, identity, (), limits)
+        return self._outcome(context, action, subject)
 
     def _outcome(self, context: Execution, action: Callable[[Execution, T], None], subject: T) -> Outcome:
         """Run ``action`` on ``subject``, check the invariants, write the receipt; on failure roll back as far as it had come."""

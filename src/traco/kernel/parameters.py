@@ -31,7 +31,7 @@ class Parameters:
     def get(self, state: State, kind: type[P]) -> P:
         """The parameters in force; the declared defaults before genesis wrote any."""
         found: P | None = self._tables[kind].get(state, self._keys[kind])
-        return self._defaults[self._owner_of[kind]] if found is None else found  # type: ignore[return-value]
+        return self.default_of(kind) if found is None else found  # type: ignore[return-value]
 
     def put(self, state: State, height: int, record: Record) -> None:
         """Replace the record of this type from this block on."""
@@ -47,6 +47,10 @@ class Parameters:
         """The parameters in force and those that were, as far back as the state keeps them."""
         found: list[P] = self._tables[kind].versions(state, self._keys[kind])
         return found
+
+    def default_of(self, kind: type[Record]) -> Record:
+        """The declared parameters of that type."""
+        return self._defaults[self._owner_of[kind]]
 
     def kind_of(self, owner: str) -> type[Record] | None:
         """The parameters type of ``kernel`` or a module, or None if there is none."""

@@ -11,7 +11,7 @@ from traco.kernel.state import State, Table
 
 PROTOCOL_TABLE: Final = 0x05
 OLDEST_PROTOCOL: Final = 1  # the oldest protocol that this software can execute
-NEWEST_PROTOCOL: Final = 2  # the newest
+NEWEST_PROTOCOL: Final = 3  # the newest
 
 
 class Protocol(Record, frozen=True, tag=1):
@@ -42,12 +42,17 @@ def protocol_at(state: State, height: int) -> int:
     """The protocol that block ``height``, the next one, runs. Raises ``Halt`` when this software lacks it."""
     record = protocol_of(state)
     wanted = record.upcoming if record.upcoming and height >= record.height else record.current
+    require_protocol(wanted, height)
+    return wanted
+
+
+def require_protocol(wanted: int, height: int) -> None:
+    """Raise ``Halt`` when this software lacks the protocol that block ``height`` runs."""
     if not OLDEST_PROTOCOL <= wanted <= NEWEST_PROTOCOL:
         raise Halt(
             f"block {height} needs protocol {wanted}; this software has {OLDEST_PROTOCOL} to {NEWEST_PROTOCOL}. "
             "Install a release that has it and start again; nothing is lost."
         )
-    return wanted
 
 
 def migrate(modules: Sequence[Module], context: Context) -> None:

@@ -2,9 +2,12 @@
 
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.registry import Registry
+from traco.modules.channel import ChannelModule
+from traco.modules.channel.root_legs import RootLegs
 from traco.modules.document import DocumentModule
 from traco.modules.financing import FinancingModule
 from traco.modules.holding import HoldingModule
+from traco.modules.leg import LegModule
 from traco.modules.network import NetworkModule
 from traco.modules.party import PartyModule
 from traco.modules.settlement import SettlementModule
@@ -18,5 +21,10 @@ def compose() -> Registry:
     document = DocumentModule(party.keeper)
     financing = FinancingModule(party.keeper, holding.keeper, settlement.keeper, document.keeper)
     network = NetworkModule(party.keeper, party.founders)
-    modules = (KernelModule(party.authority), party, holding, settlement, document, financing, network)
+    root_legs = RootLegs(party.authority)
+    leg = LegModule(holding.keeper, root_legs)
+    channel = ChannelModule(party.keeper, root_legs, leg.keeper)
+    modules = (
+        KernelModule(party.authority), party, holding, settlement, document, financing, network, leg, channel,
+    )  # fmt: skip
     return Registry(modules, party.authority)

@@ -167,6 +167,21 @@ def test_too_little_power_is_refused() -> None:
     assert verdict(evidence(HANDOVERS, last)) == "light.power"
 
 
+@pytest.mark.parametrize(("weak", "holds"), [(10, False), (9, True)])
+def test_two_thirds_exactly_are_too_little(weak: int, holds: bool) -> None:
+    powers = {"ann": 10, "ben": 10, "weak": weak}
+    last = MAKER.signed(MAKER.header(12, powers), powers, absent=["weak"])
+    found = verdict(evidence((), last), set_of(powers))
+    assert isinstance(found, Proof) if holds else found == "light.power"
+
+
+@pytest.mark.parametrize("power", [1, 10])
+def test_a_trimmed_header_keeps_more_than_two_thirds(power: int) -> None:
+    powers = dict.fromkeys(("ann", "ben", "cas"), power)
+    kept = trim(MAKER.block(12, powers).signed, set_of(powers))
+    assert isinstance(verdict(make_evidence((), kept), set_of(powers)), Proof)
+
+
 def test_another_founding_set_is_refused() -> None:
     assert verdict(GOOD, set_of({**FOUNDERS, "ann": 11})) == "light.validators"
 

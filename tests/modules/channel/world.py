@@ -16,8 +16,8 @@ from traco.kernel.instruction import Event, Instruction
 from traco.kernel.module import Module
 from traco.kernel.receipt import Receipt
 from traco.modules.channel import ChannelModule
+from traco.modules.channel.digests import copy_hash
 from traco.modules.channel.entries import Entry
-from traco.modules.channel.epochs import copy_hash
 from traco.modules.channel.events import Entered
 from traco.modules.channel.messages import (
     AcceptEpoch,

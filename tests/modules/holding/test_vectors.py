@@ -17,6 +17,7 @@ from traco.modules.holding.state import (
     OpenAttachment,
     OpenHold,
     OpenPledge,
+    Pending,
     Supply,
 )
 from traco.modules.party import PartyModule
@@ -25,7 +26,7 @@ PINNED = json.loads((Path(__file__).parents[2] / "vectors" / "holding.json").rea
 MODULE = HoldingModule(PartyModule().keeper)
 KINDS = [
     *MODULE.instructions, *MODULE.events,
-    Account, Awaiting, Holding, Instrument, Listing, OpenAttachment, OpenHold, OpenPledge, Supply,
+    Account, Awaiting, Holding, Instrument, Listing, OpenAttachment, OpenHold, OpenPledge, Pending, Supply,
 ]  # fmt: skip
 
 

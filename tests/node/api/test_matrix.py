@@ -78,6 +78,15 @@ QUERY_OF: dict[str, list[Asked]] = {
     "network.node_at_height": [Asked({"key": Key("operator node").public.hex(), "height": 5}, "*")],
     "network.validators": [Asked({}, "*")],
     "network.placement": [Asked({}, "*")],
+    "leg.get": [Asked({"attempt": "ab" * 32}, "")],
+    "leg.list": [Asked({}, "")],
+    "channel.seat": [Asked({"member": "@alice"}, "*")],
+    "channel.get": [Asked({"channel": "ab" * 32}, "")],
+    "channel.at_height": [Asked({"channel": "ab" * 32, "height": 5}, "")],
+    "channel.list": [Asked({"member": "@alice"}, "alice")],
+    "channel.points": [Asked({"channel": "ab" * 32}, "")],
+    "channel.settlement": [Asked({"terms": "ab" * 32}, "")],
+    "channel.edge": [Asked({"channel": "ab" * 32, "instrument": "ab" * 16}, "")],
 }  # fmt: skip
 CASES = [(name, asked) for name, cases in QUERY_OF.items() for asked in cases]
 PARTIES = ("alice", "bob", "lender", "shy", "auditor", "operator")

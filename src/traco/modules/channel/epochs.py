@@ -9,9 +9,9 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from traco.kernel.codec import digest
 from traco.kernel.module import Context
 from traco.kernel.state import State
+from traco.modules.channel.digests import copy_hash
 from traco.modules.channel.errors import (
     AcceptedBefore,
     CopyWrong,
@@ -31,12 +31,6 @@ from traco.modules.channel.state import Channel, Offer
 from traco.modules.channel.validity import check_terms
 
 OFFER_ENDS: Final = "channel.offer_ends"  # due: the time to accept an offer is over
-COPY_TAG: Final = b"traco/epoch-copy/1"
-
-
-def copy_hash(copy: bytes) -> bytes:
-    """The hash (32 bytes) by which the root knows a wrapped copy."""
-    return digest(COPY_TAG, copy)
 
 
 class Epochs:

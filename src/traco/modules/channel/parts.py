@@ -92,7 +92,7 @@ class Receipt(Record, frozen=True):
     signature: SignatureBytes
 
 
-class Held(Record, frozen=True, tag=1):
+class Held(Record, frozen=True, tag="held"):
     """A payload that custodians hold: ``order_by`` is when their receipts end."""
 
     hash: Hash
@@ -101,7 +101,7 @@ class Held(Record, frozen=True, tag=1):
     receipts: Annotated[tuple[Receipt, ...], msgspec.Meta(min_length=1, max_length=MAX_MEMBERS + MAX_VAULTS)]
 
 
-class Shown(Record, frozen=True, tag=2):
+class Shown(Record, frozen=True, tag="shown"):
     """A payload on the root itself, where receipts could not be had: ciphertext, which nothing can erase."""
 
     content: PayloadBytes
@@ -142,7 +142,7 @@ class SettlementTerms(Record, frozen=True):
     legs: Annotated[tuple[LegTerms, ...], msgspec.Meta(min_length=2, max_length=MAX_LEGS)]
 
 
-class SealedLeg(Record, frozen=True, tag=1):
+class SealedLeg(Record, frozen=True, tag="sealed"):
     """The sealed transaction of one leg, and the signature of the seat that sealed it (``signing.leg_message``)."""
 
     epoch: Epoch
@@ -151,7 +151,7 @@ class SealedLeg(Record, frozen=True, tag=1):
     signature: SignatureBytes
 
 
-class RootLeg(Record, frozen=True, tag=2):
+class RootLeg(Record, frozen=True, tag="root"):
     """The leg on the root, in the open: its one instruction, encoded as an array of one, and the signatures of those who
     act in it, in ascending order of keys (``signing.root_leg_message``). They are good for these terms and no others.
     """

@@ -7,7 +7,7 @@ the keeper being right: a holding changed without its counterpart is found whoev
 from collections.abc import Mapping
 from typing import Final
 
-from traco.kernel.batch_hold import BATCH_HOLD_TABLE, BatchHold
+from traco.kernel.batch_hold import BATCH_HOLD_TABLE, EDGE, BatchHold
 from traco.kernel.codec import Record
 from traco.kernel.due import KERNEL_PREFIX
 from traco.kernel.errors import InvariantBroken
@@ -21,12 +21,14 @@ from traco.modules.holding.state import (
     INSTRUMENTS,
     LISTINGS,
     NOTHING,
+    PENDING,
     PLEDGES,
     SUPPLIES,
     Holding,
     OpenAttachment,
     OpenHold,
     OpenPledge,
+    Pending,
     Supply,
 )
 
@@ -43,7 +45,7 @@ def touched(state: State, before: Mapping[bytes, Record | None]) -> None:
 
     ``holding.conservation``: per instrument, what is owned changes as much as what is outstanding, which is what was
     issued less redeemed. ``holding.encumbrances``: per holding, its encumbered parts change as much as the records of its
-    encumbrances do.
+    encumbrances do. What undecided batch holds will issue is what they say.
     """
     surplus: dict[bytes, int] = {}  # by instrument: how much more became owned than outstanding
     parts: dict[bytes, list[int]] = {}  # by holding: how much more its encumbrances say than its parts
@@ -59,6 +61,8 @@ def touched(state: State, before: Mapping[bytes, Record | None]) -> None:
         elif kind in _ENCUMBERING:
             _add_record(parts, old, -1)
             _add_record(parts, new, 1)
+        elif kind is Pending:
+            _add(parts, key[2:], _BUCKET, _pending(old) - _pending(new))
     if any(surplus.values()):
         raise InvariantBroken("holding.conservation")
     for difference in parts.values():
@@ -98,6 +102,8 @@ def all_encumbrances(state: State) -> list[str]:
         _add_record(parts, pledge, 1)
     for _, batch in _BATCH_HOLDS.scan(state, limit=_ALL):
         _add_record(parts, batch, 1)
+    for instrument, pending in PENDING.scan(state, limit=_ALL):
+        _add(parts, instrument, _BUCKET, -pending.amount)
     waiting = []
     for identity, attachment in ATTACHMENTS.scan(state, limit=_ALL):
         _add_record(parts, attachment, 1)
@@ -165,6 +171,10 @@ def _outstanding(record: Record | None) -> int:
     return record.outstanding
 
 
+def _pending(record: Record | None) -> int:
+    return record.amount if isinstance(record, Pending) else 0
+
+
 def _add(parts: dict[bytes, list[int]], key: bytes, part: int, amount: int) -> None:
     parts.setdefault(key, [0] * 6)[part] += amount
 
@@ -190,5 +200,8 @@ def _add_record(parts: dict[bytes, list[int]], record: Record | None, sign: int)
         _add(parts, record.instrument + record.account, _AWAITED, awaited)
     elif isinstance(record, BatchHold):
         for movement in record.movements:
-            _add(parts, movement.instrument + movement.sender, _BUCKET, sign * movement.amount)
-            _add(parts, movement.instrument + movement.receiver, _INCOMING, sign * movement.amount)
+            coming_in = movement.sender == EDGE  # then the instrument itself has it, as pending
+            place = movement.instrument + (b"" if coming_in else movement.sender)
+            _add(parts, place, _BUCKET, sign * movement.amount)
+            if movement.receiver != EDGE:
+                _add(parts, movement.instrument + movement.receiver, _INCOMING, sign * movement.amount)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from traco.kernel.batch_hold import Movement
-from traco.kernel.codec import MAX_AMOUNT
+from traco.kernel.batch_hold import EDGE, Movement
 from traco.kernel.module import Context
 from traco.kernel.state import State
 from traco.modules.holding.book import Book
+from traco.modules.holding.edges import Edges
 from traco.modules.holding.encumbrances import Encumbrances
 from traco.modules.holding.errors import (
     AccountExists,
@@ -22,11 +22,9 @@ from traco.modules.holding.errors import (
     CurrencyMissing,
     InstrumentExists,
     InstrumentInUse,
-    InstrumentUnknown,
     OperatorRepeated,
     ParentKindRefused,
     ParentNotOwned,
-    SupplyExceeded,
     TransferCheckUnknown,
 )
 from traco.modules.holding.events import (
@@ -53,6 +51,7 @@ from traco.modules.holding.messages import (
 from traco.modules.holding.parameters import HoldingParameters
 from traco.modules.holding.ports import Parties, TransferCheck
 from traco.modules.holding.state import ACCOUNTS, INSTRUMENTS, SUPPLIES, Account, Instrument, OpenHold, Supply
+from traco.modules.holding.supply import add_issue, add_redemption, pending_of, require_room
 
 _POOLS = (AccountKind.OMNIBUS, AccountKind.NOMINEE)
 _CHILDREN = (AccountKind.CLIENT, AccountKind.OMNIBUS, AccountKind.NOMINEE)
@@ -68,6 +67,7 @@ class Keeper(Book):
         super().__init__(transfer_checks)
         self._parties = parties
         self.encumbrances = Encumbrances(self)
+        self._edges = Edges(self)
 
     def create_instrument(
         self, context: Context, issuer: bytes, code: str, kind: InstrumentKind, *, decimals: int, terms: bytes,
@@ -103,7 +103,7 @@ class Keeper(Book):
     def close_instrument(self, context: Context, instrument: bytes) -> None:
         """Close an instrument of which nothing is outstanding. Raises ``InstrumentInUse`` and unknown or closed."""
         record = self.require_open_instrument(context.state, instrument)
-        outstanding = self.outstanding(context.state, instrument)
+        outstanding = self.outstanding(context.state, instrument) + pending_of(context.state, instrument)
         if outstanding:
             raise InstrumentInUse(instrument, outstanding)
         INSTRUMENTS.put(context.state, replace(record, closed=True), instrument)
@@ -149,11 +149,9 @@ class Keeper(Book):
         state = context.state
         self.require_open_instrument(state, instrument)
         self.require_open_account(state, account)
-        supply = self._supply(state, instrument)
-        if amount > supply.cap - supply.outstanding:
-            raise SupplyExceeded(instrument, supply.cap - supply.outstanding)
+        require_room(state, instrument, amount)
         self.credit(context, instrument, account, amount)
-        SUPPLIES.put(state, _after_issue(supply, amount), instrument)
+        add_issue(state, instrument, amount)
         context.emit(Issued(instrument, account, amount, reference))
 
     def redeem(
@@ -164,9 +162,7 @@ class Keeper(Book):
         self.require_open_instrument(state, instrument)
         self.require_open_account(state, account)
         self.debit(state, instrument, account, amount)
-        supply = self._supply(state, instrument)
-        reduced = replace(supply, redeemed=supply.redeemed + amount, outstanding=supply.outstanding - amount)
-        SUPPLIES.put(state, reduced, instrument)
+        add_redemption(state, instrument, amount)
         context.emit(Redeemed(instrument, account, amount, reference))
 
     def transfer(
@@ -223,8 +219,12 @@ class Keeper(Book):
         """Put the amount into the sender's bucket and reserve the credit, after all checks of a transfer.
 
         The row kept for the reserved credit keeps the receiving account open, the amount outstanding keeps the
-        instrument open, and no sum can overflow, because no total exceeds an amount.
+        instrument open, and no sum can overflow, because no total exceeds an amount. What crosses the ledger's edge
+        (``EDGE``) has the checks of issue or redemption instead.
         """
+        if EDGE in (movement.sender, movement.receiver):
+            self._edges.reserve(context, movement)
+            return
         state = context.state
         self.require_open_account(state, movement.sender)
         self.require_open_account(state, movement.receiver)
@@ -239,6 +239,9 @@ class Keeper(Book):
 
     def execute(self, context: Context, movement: Movement) -> None:
         """Credit the receiver from the sender's bucket. Unconditional; a later attachment bites on the credit."""
+        if EDGE in (movement.sender, movement.receiver):
+            self._edges.execute(context, movement)
+            return
         self.spend(context.state, movement.instrument, movement.sender, movement.amount, "bucket")
         self.free(context, movement.instrument, movement.receiver, movement.amount, "incoming")
         context.emit(
@@ -250,6 +253,9 @@ class Keeper(Book):
 
     def release(self, context: Context, movement: Movement) -> None:
         """Return the amount from the bucket to its sender. Unconditional; a later attachment bites on it."""
+        if EDGE in (movement.sender, movement.receiver):
+            self._edges.release(context, movement)
+            return
         self.spend(context.state, movement.instrument, movement.receiver, movement.amount, "incoming")
         self.free(context, movement.instrument, movement.sender, movement.amount, "bucket")
         context.emit(
@@ -257,12 +263,6 @@ class Keeper(Book):
                 movement.instrument, movement.sender, movement.receiver, movement.amount, movement.reference
             )
         )
-
-    def _supply(self, state: State, instrument: bytes) -> Supply:
-        found = SUPPLIES.get(state, instrument)
-        if found is None:
-            raise InstrumentUnknown(instrument)
-        return found
 
     def _join_parent(self, context: Context, parent: bytes, kind: AccountKind, servicer: bytes) -> None:
         """Check the rules of accounts below another, and count the new one."""
@@ -284,11 +284,3 @@ class Keeper(Book):
     def _count_child(self, state: State, parent: bytes, change: int) -> None:
         record = self.require_open_account(state, parent)
         ACCOUNTS.put(state, replace(record, children=record.children + change), parent)
-
-
-def _after_issue(supply: Supply, amount: int) -> Supply:
-    """The totals after an issue; what was redeemed is carried out of both where ``issued`` would not fit an amount."""
-    outstanding = supply.outstanding + amount
-    if supply.issued + amount > MAX_AMOUNT:
-        return Supply(outstanding, 0, outstanding, supply.cap, supply.carries + 1)
-    return Supply(supply.issued + amount, supply.redeemed, outstanding, supply.cap, supply.carries)

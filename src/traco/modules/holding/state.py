@@ -47,6 +47,7 @@ __all__ = [
     "INSTRUMENTS",
     "LISTINGS",
     "NOTHING",
+    "PENDING",
     "PLEDGES",
     "PREFIX",
     "SUPPLIES",
@@ -64,6 +65,7 @@ __all__ = [
     "OpenHold",
     "OpenPledge",
     "Operators",
+    "Pending",
     "Supply",
     "account_id",
     "attachment_id",
@@ -107,6 +109,12 @@ class Supply(Record, frozen=True, tag=1):
     outstanding: Amount
     cap: PositiveAmount
     carries: Count
+
+
+class Pending(Record, frozen=True, tag=1):
+    """How much of an instrument undecided batch holds will issue: room under the cap that is taken already."""
+
+    amount: PositiveAmount
 
 
 class Account(Record, frozen=True, tag=1):
@@ -206,5 +214,6 @@ HOLDS: Final[Table[OpenHold]] = Table(PREFIX, 0x06, OpenHold)  # hold
 PLEDGES: Final[Table[OpenPledge]] = Table(PREFIX, 0x07, OpenPledge)  # pledge
 ATTACHMENTS: Final[Table[OpenAttachment]] = Table(PREFIX, 0x08, OpenAttachment)  # attachment
 AWAITING: Final[Table[Awaiting]] = Table(PREFIX, 0x09, Awaiting)  # instrument, account, place
+PENDING: Final[Table[Pending]] = Table(PREFIX, 0x0A, Pending)  # instrument
 
 NOTHING: Final = Holding(0, 0, 0, 0, 0, 0, 0)

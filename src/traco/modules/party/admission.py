@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from traco.kernel.instruction import Instruction
 from traco.kernel.module import Context
-from traco.modules.party.keeper import Keeper
 from traco.modules.party.messages import CancelRecovery
+from traco.modules.party.ports import Registered
 
 
 class ActiveActors:
     """Refuses a transaction with an acting party that is suspended or closed."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Registered) -> None:
         self._keeper = keeper
 
     def __call__(self, context: Context, instructions: Sequence[Instruction], /) -> None:

@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from traco.kernel.instruction import Instruction
 from traco.kernel.module import Requirement
 from traco.kernel.state import State
-from traco.modules.party.keeper import Keeper
+from traco.modules.party.ports import Registered
 from traco.modules.party.state import (
     ADMINISTER,
     ANY_CLASS,
@@ -40,7 +40,7 @@ class _Prepared(NamedTuple):
 class PartyAuthority:
     """Answers from the state it is given; what it remembers only spares work."""
 
-    def __init__(self, keeper: Keeper) -> None:
+    def __init__(self, keeper: Registered) -> None:
         self._keeper = keeper
         self._prepared: dict[bytes, _Prepared] = {}
 

@@ -22,10 +22,13 @@ class Kind(Enum):
     PROPOSAL = auto()
     OTHER_DOCUMENT = auto()  # whose registrant may know of this event, not of the whole transaction
     MATCH = auto()  # the same, within a record
+    CHANNEL = auto()
 
 
 _BY_KIND: Final[Mapping[Kind, str]] = {
-    Kind.PARTY: "party sponsor member issuer owner servicer executor pledgee authority requestor registrant seller lender debtor",
+    Kind.PARTY: "party sponsor member issuer owner servicer executor pledgee authority requestor registrant seller lender debtor"
+    " proposer",
+    Kind.CHANNEL: "channel",
     Kind.ACCOUNT: "account sender receiver payout parent",
     Kind.DOCUMENT: "document successor note",
     Kind.FINANCING: "financing",
@@ -38,10 +41,12 @@ _BY_KIND: Final[Mapping[Kind, str]] = {
     Kind.PROPOSAL: "proposal",
     Kind.OTHER_DOCUMENT: "duplicate_of amends",
     Kind.MATCH: "match",
-    Kind.NOTHING: "active address allocated amount approved cash cause code complete completed consensus content_commitment"
-    " deadline_ms due_ms end executed expires_ms face financed firm found from_version gateway height instrument key keys kind"
-    " lapsed left made_good matched order outcome peer placement policy power price protocol reason record recourse reference"
-    " replaced returned role scheme status terms total truncated unpaid valid_until_ms",
+    Kind.NOTHING: "active address allocated amount approved attempt cash cause code commitment committed complete"
+    " completed consensus content content_commitment context copy deadline_ms digest due_ms end entry"
+    " epoch executed expires_ms face financed firm found from_version gateway height held instrument key"
+    " keys kind lapsed left made_good matched node number order ordinal outcome peer placement policy"
+    " power price protocol reason record recourse reference replaced returned role scheme signers silent"
+    " status subject terms total truncated unpaid until_ms valid_until_ms votes",
 }
 FIELDS: Final[Mapping[str, Kind]] = {name: kind for kind, names in _BY_KIND.items() for name in names.split()}
 """What each field of events names, by its name. An event with another field than these is seen by nobody."""

@@ -17,6 +17,7 @@ import msgspec
 from traco.kernel.kernel_module import ProposalQuery
 from traco.kernel.registry import Registry, tag_of
 from traco.kernel.state import State
+from traco.modules.channel.queries import GetChannel
 from traco.modules.document.messages import BUYER, RegisterDocument, document_id
 from traco.modules.document.queries import DocumentQuery
 from traco.modules.financing.events import OfferExpired, OfferMade, OfferWithdrawn
@@ -24,6 +25,7 @@ from traco.modules.financing.queries import MAX_PAGE, FinancingQuery
 from traco.modules.financing.queries import DocumentQuery as ReceivableQuery
 from traco.modules.holding.messages import InstrumentKind
 from traco.modules.holding.queries import EncumbranceQuery, InstrumentQuery
+from traco.modules.leg.queries import LegQuery
 from traco.modules.party.queries import GetParty, GetRecovery
 from traco.modules.settlement.queries import GetBatch
 from traco.node.api.concerns import Concerns, account_parties
@@ -201,6 +203,14 @@ class Sight:
             return self._concerns.has(identity, self.party)
         return bool(found.party == self.party)
 
+    def _of_channel(self, identity: bytes) -> bool:
+        """Its members and vaults, those that are offered to be, and who proposed it; of content nobody on the root."""
+        view = self.ask("channel.get", GetChannel(identity)) if len(identity) == _HASH_BYTES else None
+        if view is None:
+            return False
+        terms = [view.channel.terms] + ([] if view.offer is None else [view.offer.terms])
+        return self.party == view.channel.creator or any(self.party in each.custodians() for each in terms)
+
     def _of_offer(self, identity: bytes) -> bool:
         return self._concerns.has(identity, self.party)
 
@@ -251,6 +261,7 @@ _CONCERNED: Final[Mapping[Kind, Callable[[Sight, bytes], bool]]] = {
     Kind.PARTY: Sight._of_party, Kind.ACCOUNT: Sight._of_account, Kind.DOCUMENT: Sight._of_document,
     Kind.FINANCING: Sight._of_financing, Kind.OFFER: Sight._of_offer, Kind.BATCH: Sight._of_batch, Kind.HOLD: Sight._of_hold,
     Kind.PLEDGE: Sight._of_pledge, Kind.ATTACHMENT: Sight._of_attachment, Kind.PROPOSAL: Sight._of_proposal,
+    Kind.CHANNEL: Sight._of_channel,
 }  # fmt: skip
 _PARTIES_TO: Final[Mapping[Kind, Callable[[Sight, bytes], bool]]] = {
     Kind.DOCUMENT: Sight._is_in_document, Kind.FINANCING: Sight._is_in_financing,
@@ -259,6 +270,7 @@ _OF_OFFERS: Final = (OfferExpired, OfferMade, OfferWithdrawn)
 
 
 _LOOKED_PAGES: Final = 100
+_HASH_BYTES: Final = 32
 Allows = Callable[[Sight, Any], bool]
 Shows = Callable[[Sight, Any, Any], Any]  # of a request and its answer
 
@@ -283,6 +295,33 @@ def _sees_recovery(sight: Sight, request: Any) -> bool:
     return sight.party in (
         None if view is None else view.party.sponsor, None if waiting is None else waiting.sponsor
     )  # fmt: skip
+
+
+def _sees_settlement(sight: Sight, request: Any) -> bool:
+    """Whoever is in one of its channels, or acts in its leg on the root."""
+    view = sight.ask("channel.settlement", request)
+    attempt = None if view is None else view.attempt
+    if attempt is None:
+        return False
+    channels = any(sight.sees(Kind.CHANNEL, leg.ledger) for leg in attempt.legs if leg.ledger)
+    return channels or _moves_in(sight, view.settlement.attempt)
+
+
+def _sees_leg(sight: Sight, request: Any) -> bool:
+    return _moves_in(sight, request.attempt)
+
+
+def _moves_in(sight: Sight, attempt: bytes) -> bool:
+    """Whether the leg of an attempt on the root moves something of the party's accounts."""
+    row = sight.ask("leg.get", LegQuery(attempt))
+    accounts = (
+        () if row is None else (each for move in row.movements for each in (move.sender, move.receiver))
+    )
+    return any(sight.sees(Kind.ACCOUNT, account) for account in accounts)
+
+
+def _nobody(sight: Sight, request: Any) -> bool:
+    return False
 
 
 def _issues(sight: Sight, request: Any) -> bool:
@@ -373,6 +412,15 @@ QUERIES: Final[Mapping[str, Rule]] = {
     "network.node_at_height": _EVERYBODY,
     "network.validators": _EVERYBODY,
     "network.placement": _EVERYBODY,
+    "leg.get": Rule(_sees_leg),
+    "leg.list": Rule(_nobody),
+    "channel.seat": _EVERYBODY,
+    "channel.get": _about("channel", Kind.CHANNEL),
+    "channel.at_height": _about("channel", Kind.CHANNEL),
+    "channel.list": _about("member", Kind.PARTY),
+    "channel.points": _about("channel", Kind.CHANNEL),
+    "channel.settlement": Rule(_sees_settlement),
+    "channel.edge": _about("channel", Kind.CHANNEL),
 }
 """Who may ask each query of the modules. One that is not here is refused to every party."""
 
