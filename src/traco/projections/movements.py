@@ -8,6 +8,7 @@ read once, and written once.
 from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
+from traco.kernel.batch_hold import EDGE
 from traco.modules.holding import events as hold
 from traco.modules.holding.events import Cause
 from traco.projections.registers import Place
@@ -232,13 +233,17 @@ def _attachment_lifted(to: Movements, event: hold.AttachmentLifted, _: Place) ->
 
 
 def _reserved(to: Movements, event: hold.Reserved, _: Place) -> None:
-    to.change(event.instrument, event.sender, (AVAILABLE, -event.amount), (BUCKET, event.amount))
-    to.change(event.instrument, event.receiver, (INCOMING, event.amount))
+    if event.sender != EDGE:
+        to.change(event.instrument, event.sender, (AVAILABLE, -event.amount), (BUCKET, event.amount))
+    if event.receiver != EDGE:
+        to.change(event.instrument, event.receiver, (INCOMING, event.amount))
 
 
 def _reservation_released(to: Movements, event: hold.ReservationReleased, _: Place) -> None:
-    to.change(event.instrument, event.sender, (BUCKET, -event.amount), (AVAILABLE, event.amount))
-    to.change(event.instrument, event.receiver, (INCOMING, -event.amount))
+    if event.sender != EDGE:
+        to.change(event.instrument, event.sender, (BUCKET, -event.amount), (AVAILABLE, event.amount))
+    if event.receiver != EDGE:
+        to.change(event.instrument, event.receiver, (INCOMING, -event.amount))
 
 
 _HANDLERS: Final[dict[type[Any], Callable[[Movements, Any, Place], None]]] = {
