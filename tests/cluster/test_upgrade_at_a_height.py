@@ -18,7 +18,7 @@ from traco.modules.network.parameters import NetworkParameters
 from traco.node.directory import LEDGER_FILE
 from traco.storage import SnapshotReader
 
-RELEASE = f"release={NEXT_PROTOCOL}"
+RELEASE = "release=next"
 PARAMETERS = Parameters({"network": NetworkParameters()})
 BLOCKS_AHEAD = 6
 ADVICE = "Install a release that has it and start again; nothing is lost."

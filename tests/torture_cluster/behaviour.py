@@ -11,7 +11,7 @@ Several are joined by commas, such as ``propose=garbage,clock=3600``.
     undurable=5            blocks are made durable five at a time, and acknowledged at once
     forgetful=yes          the outbox keeps nothing
     machine=second         the lock of the validator's key is another machine's
-    release=3              the release after this one, which has protocol 3 and what leads there
+    release=next           the release after this one, which has another protocol and what leads there
     snapshot=head          offers a snapshot, newer than all others, of a state that never was; also: pieces, which are changed
     evidence=forged        its seals, and the evidence with its snapshots, have a signature that nobody made
     relayed=commit         as a gateway, it changes what its engine says to light clients; also: validators, consensus_params
@@ -55,7 +55,7 @@ from traco.storage.ledger_store import LedgerStore
 SPENT_VARIABLE: Final = "TRACO_TORTURE_SPENT"  # a file that says that a crash has happened
 GARBAGE: Final = b"this is no envelope"
 _EVIDENCE: Final[Codec[Evidence]] = Codec(Evidence)
-NEXT_PROTOCOL: Final = 3  # of a release that only tests have
+NEXT_PROTOCOL: Final = protocol.NEWEST_PROTOCOL + 1  # of a release that only tests have
 PROVIDER_LIMIT_PPM: Final = 990_000  # what that protocol brings: a parameter of the network changes
 
 
@@ -217,7 +217,7 @@ def _release(argument: str) -> None:
 
 
 def next_release(replace: Callable[[Any, str, Any], None]) -> None:
-    """Make of this release the one after it: what has protocol 3, and brings the network's parameters into its form.
+    """Make of this release the one after it: what has a protocol more, and brings the network's parameters into its form.
 
     ``replace`` sets an attribute of a class or module. Before a registry is composed.
     """
