@@ -154,6 +154,18 @@ def test_newcomers_alone_cannot_take_a_channel_over(world: World) -> None:
     assert world.channel(channel).epoch == 1
 
 
+def test_a_new_epoch_takes_no_module_away(world: World) -> None:
+    channel = world.opened(world.terms("a", "b"))
+    fewer = world.terms("a", "b", modules=("holding",))
+    assert world.deny("a", world.offer("a", channel, fewer, 2)) == "channel.terms_invalid"
+
+
+def test_a_payload_that_no_root_transaction_could_show_is_no_limit(world: World) -> None:
+    terms = world.terms("a", "b", limits=Limits(max_payload_bytes=65_536))
+    message = OpenChannel(world.ids["a"], world.ledger.salt(), terms, world.epoch_key(terms))
+    assert world.deny("a", message) == "channel.terms_invalid"
+
+
 def test_an_outsider_offers_nothing(world: World) -> None:
     terms = world.terms("a", "b")
     channel = world.opened(terms)
@@ -177,6 +189,11 @@ def test_an_offer_is_for_the_next_epoch(world: World) -> None:
     "changes",
     [
         {"node": b"\x01" + bytes(32)},
+        {"box": bytes(32)},
+        {"box": (1).to_bytes(32, "little")},
+        {"box": (2**255 - 19).to_bytes(32, "little")},
+        {"box": (2**256 - 20).to_bytes(32, "little")},
+        {"box": bytes.fromhex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800")},
         {"address": "http://a.example"},
         {"address": "https://a.example", "certificate": b""},
         {"address": "", "certificate": b"x"},

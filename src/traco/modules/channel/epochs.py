@@ -28,7 +28,7 @@ from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.ports import Members
 from traco.modules.channel.state import Channel, Offer
-from traco.modules.channel.validity import check_terms
+from traco.modules.channel.validity import check_payload_limit, check_successor, check_terms
 
 OFFER_ENDS: Final = "channel.offer_ends"  # due: the time to accept an offer is over
 
@@ -48,6 +48,9 @@ class Epochs:
         if (open_offer := self._keeper.offer(state, channel)) is not None:
             raise OfferOpen(channel, open_offer.epoch)
         check_terms(terms, key)
+        check_payload_limit(terms, context.kernel_parameters().max_transaction_bytes)
+        if record.epoch:
+            check_successor(record.terms, terms)
         if proposer not in terms.members and proposer not in record.terms.members:
             raise NotMember(proposer, channel)
         self._check_custodians(context, terms)

@@ -52,7 +52,7 @@ class Limits(Record, frozen=True):
     answer_ms: Wait = 10 * 60_000
     resume_ms: Wait = ONE_DAY_MS
     attempt_ms: Wait = 10 * 60_000
-    decision_blocks: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 5
+    decision_blocks: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
     retention_ms: Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)] = 0  # 0: for ever
 
 

@@ -15,6 +15,17 @@ from traco.modules.channel.parts import EpochKey, Terms, is_ascending
 from traco.modules.network.errors import GatewayWrong
 from traco.modules.network.validity import check_gateway
 
+SHOWN_OVERHEAD: Final = 1_024  # bytes of a root transaction beside the payload that it shows
+_X25519_PRIME: Final = 2**255 - 19
+# u of the points of small order (RFC 7748, 7): whoever has one shares its secret with everybody
+_SMALL_ORDER: Final = (
+    0,
+    1,
+    _X25519_PRIME - 1,
+    325606250916557431795983626356110631294008115727848805560023387167927233504,
+    39382357235489614581723060781553021112529911719440698176882885853963445705823,
+)
+
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "holding": (),
     "settlement": ("holding",),
@@ -51,10 +62,22 @@ def check_seat(message: SetSeat) -> None:
         check_gateway(message.address)
     except GatewayWrong:
         raise SeatInvalid("address") from None
+    if int.from_bytes(message.box, "little") % 2**255 % _X25519_PRIME in _SMALL_ORDER:
+        raise SeatInvalid("box")
     if message.address and not message.address.startswith("https://"):
         raise SeatInvalid("address")
     if bool(message.address) != bool(message.certificate):
         raise SeatInvalid("certificate")
+
+
+def check_successor(before: Terms, after: Terms) -> None:
+    """Modules stay: what fell due in one that went would be a fault. Raises ``TermsInvalid``."""
+    _require(all(name in after.modules for name in before.modules), "modules_removed")
+
+
+def check_payload_limit(terms: Terms, max_transaction_bytes: int) -> None:
+    """A payload must fit into a transaction of the root, or silent custodians could stop it. Raises ``TermsInvalid``."""
+    _require(terms.limits.max_payload_bytes + SHOWN_OVERHEAD <= max_transaction_bytes, "payload_bytes")
 
 
 def _require(condition: bool, reason: str) -> None:
