@@ -16,7 +16,7 @@ from traco.client.witness import PROVEN, check_witness
 from traco.modules.composition import compose
 from traco.node.api.admission import Admits, admitted
 from traco.node.api.event_fields import FIELDS
-from traco.node.api.visibility import QUERIES
+from traco.node.api.query_rules import QUERIES
 
 REGISTRY = compose()
 

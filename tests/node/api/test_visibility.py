@@ -10,7 +10,7 @@ from traco.kernel.operations import ParametersSet
 from traco.kernel.registry import tag_of
 from traco.modules.financing.messages import AcceptOffer, CancelFinancing
 from traco.modules.holding.messages import Issue
-from traco.node.api import visibility
+from traco.node.api import sight, visibility
 from traco.node.api.event_fields import FIELDS, PUBLIC_EVENTS, Kind
 from traco.node.api.principals import Principal, Role
 from traco.storage.committed import CommittedLeaf, LeafKind
@@ -279,7 +279,7 @@ def test_an_event_with_a_field_that_nothing_is_known_of_concerns_nobody(
     path = f"/v1/transactions/{place.placed['issue'].hex()}"
     assert place.get("alice", path).status_code == 200
     monkeypatch.setattr(
-        visibility, "FIELDS", {name: kind for name, kind in FIELDS.items() if name != "amount"}
+        sight, "FIELDS", {name: kind for name, kind in FIELDS.items() if name != "amount"}
     )
     assert place.get("alice", path).status_code == 404
     assert place.get("operator", path).status_code == 200

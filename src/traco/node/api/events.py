@@ -27,7 +27,7 @@ from traco.node.api.parameters import AfterPosition, LastEventId, OptionalId, Ty
 from traco.node.api.principals import Principal
 from traco.node.api.problems import Problem
 from traco.node.api.reads import Reads
-from traco.node.api.visibility import Sight
+from traco.node.api.sight import Sight
 from traco.node.link import LedgerGone
 from traco.storage import ReadSnapshot
 from traco.storage.committed import (
