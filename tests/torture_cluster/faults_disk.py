@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from torture_cluster.scene import Fault, Scene
-from torture_cluster.sites import Site
+from torture_cluster.sites import Site, copy_directory
 from traco.node.directory import LEDGER_FILE
 
 ENGINE_LOG: Final = "engine/data/cs.wal/wal"
@@ -94,10 +94,10 @@ def _small_disk(site: Site) -> Iterator[None]:
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", site.directory], check=True)
     try:
         site.forget_reader()
-        shutil.copytree(kept, site.directory, dirs_exist_ok=True)
+        copy_directory(kept, site.directory)
         yield
         shutil.rmtree(kept)
-        shutil.copytree(site.directory, kept)
+        copy_directory(site.directory, kept)
     finally:
         site.kill()
         site.forget_reader()
