@@ -169,6 +169,15 @@ def test_software_that_lacks_the_protocol_stops_and_goes_on_with_a_newer_one(
     assert x_of(again) == 10
 
 
+def test_where_software_will_stop_is_known_from_the_decision_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    ledger = counter_ledger()
+    assert protocol.stops_at(ledger.application.state) == 0
+    ledger.succeed(decide(9), keys=[ALICE])
+    assert protocol.stops_at(ledger.application.state) == 0
+    monkeypatch.setattr(protocol, "NEWEST_PROTOCOL", 1)
+    assert protocol.stops_at(ledger.application.state) == 9
+
+
 def test_software_that_dropped_an_old_protocol_stops(monkeypatch: pytest.MonkeyPatch) -> None:
     ledger = counter_ledger()
     monkeypatch.setattr(protocol, "OLDEST_PROTOCOL", 2)
@@ -267,7 +276,10 @@ def test_an_instruction_older_than_its_module_is_a_mistake_of_the_composition(
 
 
 def test_the_newest_protocol_can_be_founded_and_the_next_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert protocol_of(later_ledger(protocol=protocol.NEWEST_PROTOCOL)[0].application.state).current == protocol.NEWEST_PROTOCOL
+    assert (
+        protocol_of(later_ledger(protocol=protocol.NEWEST_PROTOCOL)[0].application.state).current
+        == protocol.NEWEST_PROTOCOL
+    )
     with pytest.raises(GenesisInvalid, match=f"this software has no protocol {protocol.NEWEST_PROTOCOL + 1}"):
         later_ledger(protocol=protocol.NEWEST_PROTOCOL + 1)
     monkeypatch.setattr(founding, "OLDEST_PROTOCOL", 2)

@@ -142,6 +142,7 @@ def test_progress_shows_the_engine_of_a_cluster(tmp_path: Path) -> None:
         (seen(projected=-1), ("projections.unknown",)),
         (seen(projected=None), ()),
         (seen(figures=figures(alarms=1)), ("ledger.alarm",)),
+        (seen(figures=msgspec.structs.replace(figures(), stops_at=120)), ("protocol.missing",)),
     ],
 )
 def test_a_warning_does_not_stop_a_node(state: Seen, warnings: tuple[str, ...]) -> None:

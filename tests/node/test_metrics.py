@@ -214,7 +214,7 @@ def test_an_alarm_rings(tmp_path: Path, alert: str, metric: str, labels: tuple[t
 def test_every_warning_that_an_alert_rule_names_exists() -> None:
     rules = (DOCS / "operations" / "alerts.yml").read_text()
     named = re.findall(r'traco_warning\{code="([a-z_.]+)"\}', rules)
-    assert sorted(named) == ["engine.settings_differ", "snapshots.failing"]
+    assert sorted(named) == ["engine.settings_differ", "protocol.missing", "snapshots.failing"]
     assert set(named) <= WARNINGS.keys()
 
 

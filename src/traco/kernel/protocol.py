@@ -55,6 +55,12 @@ def require_protocol(wanted: int, height: int) -> None:
         )
 
 
+def stops_at(state: State) -> int:
+    """The height of the block that this software cannot make, because a protocol is scheduled that it lacks; 0 if none is."""
+    record = protocol_of(state)
+    return record.height if record.upcoming > NEWEST_PROTOCOL else 0
+
+
 def migrate(modules: Sequence[Module], context: Context) -> None:
     """Enter the upcoming protocol: in the order of modules, write the parameters of those that it brings, as declared,
     and run the migrations that belong to it.

@@ -72,7 +72,10 @@ class EngineFigures(Record, frozen=True):
 
 
 class Figures(Record, frozen=True):
-    """Everything at one moment. ``idle_ms``: since the last block, or the start; times are in ms. ``engine``: of a cluster."""
+    """Everything at one moment. ``idle_ms``: since the last block, or the start; times are in ms. ``engine``: of a cluster.
+
+    ``stops_at``: the height of a block for which this software lacks the protocol; 0 where none is scheduled.
+    """
 
     height: int
     block_time_ms: int
@@ -93,6 +96,7 @@ class Figures(Record, frozen=True):
     commit_seconds: Spread
     occupancy: Occupancy
     engine: EngineFigures | None = None
+    stops_at: int = 0
 
 
 class Histogram:
@@ -158,7 +162,7 @@ class Meter:
 
     def figures(
         self, height: int, block_time_ms: int, state_keys: int, recovered: int, occupancy: Occupancy,
-        engine: EngineFigures | None = None,
+        engine: EngineFigures | None = None, stops_at: int = 0,
     ) -> Figures:  # fmt: skip
         """All of it now."""
         rejected, refused = sum(self._rejected.values()), sum(self._refused.values())
@@ -170,7 +174,7 @@ class Meter:
             rejected=tuple(sorted(self._rejected.items())), refused=tuple(sorted(self._refused.items())),
             alarms=tuple(sorted(self._alarms.items())), last_alarm=self._last_alarm,
             block_seconds=self._block_seconds.spread(), commit_seconds=self._commit_seconds.spread(),
-            occupancy=occupancy, engine=engine,
+            occupancy=occupancy, engine=engine, stops_at=stops_at,
         )  # fmt: skip
 
 

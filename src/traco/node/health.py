@@ -46,6 +46,7 @@ CATCH_UP_MS: Final = 60_000
 
 WARNINGS: Final = {
     "ledger.alarm": "The kernel raised an alarm since the start; see node.log, and report it.",
+    "protocol.missing": "A protocol is scheduled that this release lacks; the node stops before that block. Install a release that has it.",
     "projections.behind": "Projections are behind by more than health.projections_lag_blocks, or do not catch up; see node.log.",
     "projections.before_snapshot": "The node joined by a snapshot; projections need the blocks before it. Restore a backup of them, or switch them off.",
     "projections.unknown": "Where the projections stand cannot be read; see node.log.",
@@ -99,6 +100,8 @@ def judge(seen: Seen, limits: HealthConfig) -> Health:
             reasons.append("outbox.full")
         if seen.figures.alarms:
             warnings.append("ledger.alarm")
+        if seen.figures.stops_at:
+            warnings.append("protocol.missing")
         if seen.figures.engine is not None:
             _judge_engine(seen.figures, seen.figures.engine, stall_ms, reasons, warnings)
     if not seen.readable:

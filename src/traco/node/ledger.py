@@ -18,6 +18,7 @@ from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, network_id, parse_genesis
 from traco.kernel.instruction import KernelParameters
+from traco.kernel.protocol import stops_at
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
 from traco.kernel.statetree import StateTree
@@ -215,7 +216,7 @@ class LedgerNode:
         info = self.application.info()
         return self.meter.figures(
             info.height, info.time_ms, len(self.application.tree), self.recovered, self.gateway.occupancy(),
-            None if self.cluster is None else self.cluster.figures(),
+            None if self.cluster is None else self.cluster.figures(), stops_at(self.application.state),
         )  # fmt: skip
 
     def stop(self) -> None:
