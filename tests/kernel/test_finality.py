@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.counters import ALICE, SOLO, Add, AddLater, counter_genesis, counter_ledger
+from support.finality import make, proof_in, seal_block, seal_of
 from support.ledger import Key, Ledger
 from support.light_receipt import (
     DOCUMENT,
@@ -22,7 +23,6 @@ from traco.kernel import finality
 from traco.kernel.codec import Codec, encode
 from traco.kernel.finality import (
     FinalityReceipt,
-    HistoryProof,
     ReceiptInvalid,
     Verified,
     make_receipt,
@@ -30,7 +30,7 @@ from traco.kernel.finality import (
 )
 from traco.kernel.genesis import write_genesis
 from traco.kernel.light import Moment, make_evidence
-from traco.kernel.merkle import inclusion_path, leaf_hash, root_of
+from traco.kernel.merkle import leaf_hash, root_of
 from traco.kernel.receipt import (
     BlockRecord,
     Leaf,
@@ -40,7 +40,6 @@ from traco.kernel.receipt import (
     transactions_root,
 )
 from traco.kernel.screening import encode_transaction
-from traco.kernel.seal import Checkpoint, checkpoint_note, checkpoint_text
 from traco.kernel.transaction import (
     RawTransaction,
     Signature,
@@ -49,34 +48,8 @@ from traco.kernel.transaction import (
     transaction_id,
 )
 
-SEAL = Key("seal")
 GENESIS = write_genesis(counter_genesis())
 FILE: Codec[FinalityReceipt] = Codec(FinalityReceipt)
-
-
-def seal_of(height: int, time_ms: int, hashed: bytes, network: bytes, key: Key = SEAL) -> bytes:
-    checkpoint = Checkpoint(height, time_ms, hashed)
-    return checkpoint_note(checkpoint, network, key.public, key.sign(checkpoint_text(checkpoint, network)))
-
-
-def seal_block(ledger: Ledger, height: int = -1, key: Key = SEAL) -> bytes:
-    block = ledger.store.blocks[height]
-    return seal_of(block.height, block.time_ms, block.app_hash, ledger.application.network, key)
-
-
-def proof_in(history: list[bytes], index: int) -> HistoryProof:
-    return HistoryProof(index, len(history), inclusion_path(history, index), root_of(history))
-
-
-def make(ledger: Ledger, raw: bytes, height: int, index: int, sealed: int = -1) -> bytes:
-    blocks = ledger.store.blocks[: ledger.store.blocks[sealed].height + 1]
-    history = [block.record_hash for block in blocks if block.record_hash]
-    block = ledger.store.blocks[height]
-    assert block.record is not None
-    return make_receipt(
-        ledger.application.network, raw, block.leaves, index, block.record, proof_in(history, history.index(block.record_hash)),
-        blocks[-1].state_root, seal_block(ledger, sealed),
-    )  # fmt: skip
 
 
 def busy() -> tuple[Ledger, list[bytes]]:

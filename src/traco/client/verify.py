@@ -11,9 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
+from traco.client.channel_receipts import VerifiedInChannel, is_channel_receipt, verify_channel_receipt
 from traco.client.forms import to_form
 from traco.kernel.codec import Record
-from traco.kernel.finality import Verified, verify_receipt
+from traco.kernel.finality import Outcome, Verified, verify_receipt
 from traco.kernel.instruction import Event, Instruction
 
 UNSHOWABLE: Final = "(not of a form that can be shown)"
@@ -22,31 +23,56 @@ _MESSAGES: Final[Mapping[str, tuple[str, str]]] = {
     "kernel": ("traco.kernel.operations", "traco.kernel.operations"),
     **{
         name: (f"traco.modules.{name}.messages", f"traco.modules.{name}.events")
-        for name in ("party", "holding", "settlement", "document", "financing", "network")
+        for name in ("party", "holding", "settlement", "document", "financing", "network", "channel", "leg")
     },
 }
 
 
 def verify(receipt: bytes, genesis: bytes) -> dict[str, Any]:
-    """What a receipt file proves under a genesis document, as plain values. Raises ``ReceiptInvalid``."""
+    """What a receipt file proves under a genesis document, as plain values. Raises ``ReceiptInvalid``.
+
+    The file may be of the root, or of a confidential channel.
+    """
+    if is_channel_receipt(receipt):
+        return describe_in_channel(verify_channel_receipt(receipt, genesis))
     return describe(verify_receipt(receipt, genesis))
 
 
 def describe(verified: Verified) -> dict[str, Any]:
     """What was proven, as plain values: instructions and events are forms where this release knows their types."""
-    failure = verified.receipt.failure
+    return {**_happened(verified, verified.identity, verified), **_sealed(verified)}
+
+
+def describe_in_channel(verified: VerifiedInChannel) -> dict[str, Any]:
+    """The same of a transaction in a channel; height, time and seal are those of the root's word that confirmed its point."""
+    said = _sealed(verified.root)
+    believed = "no more members of the channel are faulty than its terms on the root say"
+    return {
+        **_happened(verified.root, verified.outcome.identity, verified.outcome),
+        "channel": verified.channel.hex(), "point": verified.ordinal,
+        **said, "assumes": [*said["assumes"], believed],
+    }  # fmt: skip
+
+
+def _happened(root: Verified, identity: bytes, what: Verified | Outcome) -> dict[str, Any]:
+    failure = what.receipt.failure
     return {
         "valid": True,
-        "network": verified.network.hex(),
-        "network_name": verified.genesis.name,
-        "transaction": verified.identity.hex(),
+        "network": root.network.hex(),
+        "network_name": root.genesis.name,
+        "transaction": identity.hex(),
         "outcome": "success" if failure is None else "rejected",
         "failure": None
         if failure is None
         else {"code": failure.code, "fields": to_form(dict(failure.fields))},
-        "instructions": [_readable(item, Instruction) for item in verified.body.instructions],
-        "events": [_readable(item, Event) for item in verified.receipt.events],
-        "signers": [key.hex() for key in verified.signers],
+        "instructions": [_readable(item, Instruction) for item in what.body.instructions],
+        "events": [_readable(item, Event) for item in what.receipt.events],
+        "signers": [key.hex() for key in what.signers],
+    }
+
+
+def _sealed(verified: Verified) -> dict[str, Any]:
+    return {
         "height": verified.height,
         "time_ms": verified.time_ms,
         "sealed_height": verified.sealed_height,
@@ -84,12 +110,14 @@ def as_text(proof: Mapping[str, Any]) -> str:
     """The same for people."""
     failure = proof["failure"]
     lines = [
-        "VALID: this happened on the ledger.",
+        "VALID: this happened on the ledger."
+        if "channel" not in proof
+        else "VALID: this happened in a channel.",
         "",
         f"transaction  {proof['transaction']}",
         f"outcome      {proof['outcome']}"
         + (f": {failure['code']} {_fields(failure['fields'])}" if failure else ""),
-        f"block        {proof['height']}, {_time(proof['time_ms'])}",
+        *_place_lines(proof),
         f"network      {proof['network_name']!r}, id {proof['network']}",
         f"sealed       at height {proof['sealed_height']}, {_time(proof['sealed_time_ms'])}",
         *_seal_lines(proof["seal"]),
@@ -100,6 +128,13 @@ def as_text(proof: Mapping[str, Any]) -> str:
     lines += [f"signed by    key {key}" for key in proof["signers"]]
     lines += [f"assumes      {assumption}" for assumption in proof["assumes"]]
     return "\n".join(lines) + "\n"
+
+
+def _place_lines(proof: Mapping[str, Any]) -> list[str]:
+    block = f"{proof['height']}, {_time(proof['time_ms'])}"
+    if "channel" not in proof:
+        return [f"block        {block}"]
+    return [f"channel      {proof['channel']}, point {proof['point']}", f"confirmed    in block {block}"]
 
 
 def _seal_lines(seal: Mapping[str, Any]) -> list[str]:

@@ -70,6 +70,16 @@ class HistoryProof(NamedTuple):
     root: bytes
 
 
+class Outcome(NamedTuple):
+    """A transaction with what became of it. ``signatures`` is their hash, as in its leaf; ``body`` and ``receipt`` are generic."""
+
+    identity: bytes
+    signatures: bytes
+    body: Body
+    signers: tuple[bytes, ...]
+    receipt: Receipt
+
+
 class Verified(NamedTuple):
     """What a valid receipt proves. ``body`` and ``receipt`` are generic: instructions and events are arrays."""
 
@@ -130,22 +140,31 @@ def verify_receipt(raw: bytes, genesis: bytes) -> Verified:
     file = _decode(_FILE, raw, "the file")
     if file.network != network:
         _fail("receipt.other_network", f"it belongs to network {file.network.hex()}")
-    transaction = _decode(_RAW, file.transaction, "the transaction")
-    receipt = _decode(_RECEIPT, file.receipt, "the outcome")
-    encoded_body = bytes(transaction.body)
-    body = _decode(_BODY, encoded_body, "the transaction's body")
-    identity = transaction_id(encoded_body)
-    if body.network != network or receipt.identity != identity:
-        _fail("receipt.mismatch", "transaction, outcome and network do not belong together")
-    _check_signatures(transaction, identity)
-    _check_paths(file, transaction_leaf(identity, signatures_hash(transaction.signatures)))
+    proven = judge_outcome(file.transaction, file.receipt, network)
+    _check_paths(file, transaction_leaf(proven.identity, proven.signatures))
     sealing = _check_seal(file, founding)
     sealed = sealing.checkpoint
-    signers = tuple(signature.key for signature in transaction.signatures)
     return Verified(
-        founding, network, identity, body, signers, receipt, file.block.height, file.block.time_ms,
+        founding, network, proven.identity, proven.body, proven.signers, proven.receipt, file.block.height, file.block.time_ms,
         sealed.height, sealed.time_ms, sealing,
     )  # fmt: skip
+
+
+def judge_outcome(transaction: bytes, receipt: bytes, network: bytes) -> Outcome:
+    """A signed transaction of a network and an outcome that names it, whose signatures hold; nothing about where they stand.
+
+    Raises ``ReceiptInvalid``.
+    """
+    raw = _decode(_RAW, transaction, "the transaction")
+    outcome = _decode(_RECEIPT, receipt, "the outcome")
+    encoded_body = bytes(raw.body)
+    body = _decode(_BODY, encoded_body, "the transaction's body")
+    identity = transaction_id(encoded_body)
+    if body.network != network or outcome.identity != identity:
+        _fail("receipt.mismatch", "transaction, outcome and network do not belong together")
+    _check_signatures(raw, identity)
+    signers = tuple(signature.key for signature in raw.signatures)
+    return Outcome(identity, signatures_hash(raw.signatures), body, signers, outcome)
 
 
 def _genesis(raw: bytes) -> Genesis:

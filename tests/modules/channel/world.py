@@ -64,6 +64,7 @@ class World:
             parameters={"channel": parameters} if parameters else {},
         )  # fmt: skip
         self.ledger, self.ids, self.keys, self.party = made.ledger, made.ids, made.keys, party
+        self.genesis = made.genesis
         self.keeper = self.module.keeper
         self.network = self.ledger.application.network
         self.names = {identity: name for name, identity in self.ids.items()}
