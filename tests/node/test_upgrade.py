@@ -17,6 +17,9 @@ from traco.kernel.genesis import parse_genesis
 from traco.kernel.operations import ScheduleUpgrade, SetParameters
 from traco.kernel.protocol import Protocol, protocol_of
 from traco.kernel.registry import Registry
+from traco.modules.channel.messages import SetSeat
+from traco.modules.channel.parameters import ChannelParameters
+from traco.modules.channel.queries import GetSeat
 from traco.modules.composition import compose
 from traco.modules.holding.messages import Transfer
 from traco.modules.holding.queries import HoldingQuery
@@ -141,7 +144,7 @@ def test_it_is_backed_up_restored_exported_and_imported(golden: Golden, tmp_path
 
 
 class NextProtocol:
-    """The modules of this release, of which the holdings' brings a migration to a protocol 3 that only tests have."""
+    """The modules of this release, of which the holdings' brings a migration to protocol 3 that only tests have."""
 
     def __init__(self) -> None:
         self.ran: list[int] = []
@@ -246,6 +249,25 @@ def test_an_upgraded_ledger_is_backed_up_exported_and_imported(golden: Golden, t
     export_ledger(tmp_path / "restored", tmp_path / "file")
     import_ledger(tmp_path / "file", tmp_path / "imported", genesis=golden.genesis, processes=1)
     assert differences(golden.directory / LEDGER_FILE, tmp_path / "imported" / LEDGER_FILE) == []
+
+
+def test_the_ledger_of_the_first_version_enters_protocol_3_and_has_channels(golden: Golden) -> None:
+    upgrade(golden)
+    node = golden.key(NODE_KEY).public_key
+    seat = SetSeat(golden.member, node, sha256(b"box").digest(), b"", "")
+    schedule(golden, HEIGHT + 5, 3)
+    with opened(golden) as ledger:
+        early = ledger.do("operator", seat).failure
+        assert early is not None
+        assert early.code == "transaction.unknown_instruction"
+        assert ledger.do("operator", seat).failure is None
+        application = ledger.application
+        assert protocol_of(application.state) == Protocol(3, 0, 0)
+        assert application.parameters.get(application.state, ChannelParameters) == ChannelParameters()
+        assert application.query("channel.seat", GetSeat(golden.member)).node == node
+        assert ledger.alarms == []
+    report = audit(golden.directory)
+    assert (report.differences, report.height) == ((), HEIGHT + 5)
 
 
 def test_software_with_the_next_protocol_migrates_at_its_height_and_goes_on(

@@ -93,6 +93,21 @@ class Offers:
             ]
         return any(await asyncio.gather(*(self._judge(*each) for each in waiting)))
 
+    async def recover(self, channel: bytes, epoch: int, root: RootReading) -> bool:
+        """Ask the members of a channel for this node's copy of the key of an epoch that began; whether it came.
+
+        So after the loss of a disk: whoever accepted the epoch has all copies, and nobody but the member opens its own.
+        """
+        record = self._keeper.channel(root.state, channel)
+        if record is None:
+            return False
+        for member in self._seats:
+            for other in record.terms.members:
+                copy = None if other in self._seats else await self._ask(other, channel, epoch, member)
+                if copy is not None and self._secrets.adopt(channel, epoch, member, copy):
+                    return True
+        return False
+
     def _current(self, channel: bytes, epoch: int, root: RootReading) -> Offer | None:
         offer = self._keeper.offer(root.state, channel)
         return offer if offer is not None and offer.epoch == epoch else None

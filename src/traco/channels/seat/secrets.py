@@ -49,6 +49,18 @@ class Secrets:
         copies = wrap_all(secret, place, members, boxes)
         self._book.keep_copies(channel, epoch, list(zip(members, copies, strict=True)))
 
+    def adopt(self, channel: bytes, epoch: int, member: bytes, copy: bytes) -> bool:
+        """Keep a member's copy of the key of an epoch that began, if it is of the key that was offered; whether it is."""
+        place = Place(self._network, channel, epoch)
+        try:
+            secret = self._unwrap(copy, place, member)
+        except SealingError:
+            return False
+        if secret.commitment(place) != self._book.commitment(channel, epoch):
+            return False
+        self._book.keep_copies(channel, epoch, [(member, copy)])
+        return True
+
     def find(self, channel: bytes, epoch: int) -> EpochSecret | None:
         """The key of an epoch, or None where no member of this node has a copy."""
         found = self._opened.get((channel, epoch))
