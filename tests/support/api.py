@@ -16,6 +16,8 @@ from traco.client.signer import Signer
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
+from traco.node.api.channel_reads import ChannelReads
+from traco.node.api.channels import channel_routes
 from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.inside import Inside
@@ -23,6 +25,9 @@ from traco.node.api.process import _fingerprint_service
 from traco.node.api.reads import Reads
 from traco.node.api.reports import report_routes
 from traco.node.api.settings import AccessSettings
+from traco.node.channels.keyring import SEATS_FILE, read_seats
+from traco.node.channels.link import ChannelsEnd
+from traco.node.channels.worker import ChannelWorker
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
@@ -75,11 +80,13 @@ def make_directory(directory: Path, port: int = 7_470, purpose: Purpose = "devel
 
 @contextmanager
 def whole_node(
-    directory: Path, purpose: Purpose = "development", **access: Any
-) -> Generator[WholeNode, None, None]:
+    directory: Path, purpose: Purpose = "development", *, genesis: bytes = b"", seats: tuple[bytes, ...] = (),
+    **access: Any,
+) -> Generator[WholeNode, None, None]:  # fmt: skip
     """The node runs in the event loop of the application's own test client; ``access``: of ``AccessSettings``,
-    or functions of the founding member's id."""
-    genesis = make_directory(directory, purpose=purpose)
+    or functions of the founding member's id. ``genesis``: of a directory that was made already; ``seats``: members whose
+    channel business it does, with the keys in the directory."""
+    genesis = genesis or make_directory(directory, purpose=purpose)
     member = founding_member(genesis)
     with KeyStore.open(directory / KEYS_FILE, PASSPHRASE) as keys:
         node = LedgerNode(directory, genesis, member, keys.signer(NODE_KEY), keys.signer(SEAL_KEY), _alarm, 1)
@@ -88,6 +95,7 @@ def whole_node(
     network = network_id(founding)
     reader = SnapshotReader(directory / LEDGER_FILE, network)
     tasks: list[asyncio.Task[None]] = []
+    own_link, workers, serving = ApiEnd(), list[ChannelWorker](), list[asyncio.Task[None]]()
 
     async def start() -> None:
         near, far = socket.socketpair()
@@ -98,12 +106,27 @@ def whole_node(
             )
         )
         await link.connect(far)
+        if seats:
+            tasks.append(await start_worker())
+
+    async def start_worker() -> "asyncio.Task[None]":
+        near, far = socket.socketpair()
+        serving.append(asyncio.create_task(LedgerEnd(node.gateway, node.sealed, node.figures).serve(near)))
+        await own_link.connect(far)
+        secrets = read_seats(directory / SEATS_FILE, PASSPHRASE, seats)
+        workers.append(ChannelWorker(directory, secrets, own_link, _alarm, wall_clock_ms))
+        await workers[0].start({})
+        return asyncio.create_task(workers[0].run())
 
     async def stop() -> None:
         await link.close()
+        await own_link.close()
+        await asyncio.gather(*serving)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for worker in workers:
+            await worker.close()
         await node.finish()
 
     service = _fingerprint_service(directory, PASSPHRASE, network)
@@ -117,17 +140,24 @@ def whole_node(
     inside = Inside(directory, config, link, height, projections)
     concerns = Concerns(directory / CONCERNS_FILE, registry)
     reads = Reads(reader, registry, concerns)
+    limits = founding.kernel_parameters()
+    channels = ChannelReads(directory, reads, network, limits, seats)
     access = {name: value(member) if callable(value) else value for name, value in access.items()}
     settings = AccessSettings(node=node_key, purpose=purpose, **{"operators": frozenset((member,)), **access})
     app = make_app(
         link, reads, registry, genesis, network, founding.kernel_parameters(), [start],
-        [inside.stop, stop], [fingerprint_route(service), *inside.routes, *report_routes(reads, projections)],
+        [inside.stop, stop],
+        [
+            fingerprint_route(service), *inside.routes, *report_routes(reads, projections),
+            *channel_routes(channels, ChannelsEnd(directory), limits.max_transaction_bytes),
+        ],
         access=settings,
     )  # fmt: skip
     try:
         with TestClient(app, base_url=URL, raise_server_exceptions=False) as client:
             yield WholeNode(client, network, member, signer, app, node_key, reads, projections)
     finally:
+        channels.close()
         concerns.close()
         reader.close()
         node.stop()

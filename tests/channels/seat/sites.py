@@ -5,36 +5,39 @@ test says otherwise.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from channels.seat.fuses import Died, FileStores, Fuse, FusedBook, FusedCustody
 from support.founding import founding
 from support.ledger import Key, Ledger
 from traco.channels.custody.errors import TransportFailed
+from traco.channels.custody.messages import Hold, request_codec
 from traco.channels.custody.receiving import Custodian, Standing
-from traco.channels.custody.store import CustodyStore
 from traco.channels.sealing.keys import BoxSecret
 from traco.channels.seat.agent import Draw, Seats
 from traco.channels.seat.answering import Answering
-from traco.channels.seat.book import Book
-from traco.channels.seat.ports import ChannelStore, RootAnswer, RootBlock, SeatKeys
+from traco.channels.seat.ports import RootAnswer, RootBlock, RootUnavailable, SeatKeys
 from traco.kernel.codec import encode
 from traco.kernel.genesis import Genesis
-from traco.kernel.instruction import Instruction
+from traco.kernel.instruction import Event, Instruction
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import encode_transaction
 from traco.kernel.state import State
 from traco.kernel.transaction import Body, signing_message, transaction_id
 from traco.modules.channel import ChannelModule
-from traco.modules.channel.messages import AcceptEpoch, OpenChannel, SetSeat
+from traco.modules.channel.events import Entered
+from traco.modules.channel.messages import AcceptEpoch, OfferEpoch, OpenChannel, OrderBatch, SetSeat
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.signing import channel_id
+from traco.modules.channel.state import Channel, Stream
 from traco.modules.party import PartyModule
-from traco.storage import LedgerStore
+
+T = TypeVar("T")
 
 NAMES = ("a", "b", "c", "d")
 
@@ -99,21 +102,30 @@ class NodeKey:
         return self._key.sign(message)
 
 
-class FileStores:
-    """Stores of channels in a folder, without waiting for the disk."""
+class OwnRoot:
+    """The root as one node has it, which may die when it submits, or be cut off: then nobody knows what was ordered."""
 
-    def __init__(self, folder: Path, network: bytes) -> None:
-        self._folder, self._network = folder, network
+    def __init__(self, root: MemoryRoot, site: "Site") -> None:
+        self._root, self._site = root, site
+        self.genesis, self.reading = root.genesis, root.reading
 
-    def open(self, channel: bytes) -> ChannelStore:
-        return LedgerStore(self._path(channel), self._network, channel, durable=False)
+    def blocks(self, after: int, limit: int) -> Iterator[RootBlock]:
+        return self._root.blocks(after, limit)
 
-    def discard(self, channel: bytes) -> None:
-        for suffix in ("", "-wal", "-shm"):
-            self._path(channel).with_name(self._path(channel).name + suffix).unlink(missing_ok=True)
-
-    def _path(self, channel: bytes) -> Path:
-        return self._folder / f"{channel.hex()}.db"
+    async def submit(self, transaction: bytes) -> RootAnswer:
+        with self._site.fuse.around():
+            body = self._root.ledger.registry.transaction.decode(transaction).body
+            self._site.submitted += body.instructions
+            is_withheld = isinstance(body.instructions[0], self._site.withheld)
+            if is_withheld or self._site.root_trouble == "before":
+                raise RootUnavailable
+            answering = self._root.submit(transaction)
+            if self._site.root_trouble == "behind":
+                task = asyncio.ensure_future(answering)
+                await asyncio.sleep(0)
+                task.cancel()  # it stays where it is, and will be ordered
+                raise RootUnavailable
+            return await answering
 
 
 class RootFacts:
@@ -144,17 +156,26 @@ class Site:
         self.member = sites.ids[name]
         self.keys = SeatKeys(NodeKey(name), (BoxSecret(Key(f"{name} box").seed),))
         self.seats: Seats | None = None
-        folder.mkdir()
+        self.fuse = Fuse()
+        self.root_trouble = (
+            ""  # "before" or "behind": the root does not answer, before or after it took a transaction
+        )
+        self.withheld: tuple[type[Instruction], ...] = ()  # instructions that never get to the root
+        self.submitted = self._sites.submitted
+        self.starts = 0
+        folder.mkdir(parents=True)
         self.start()
 
     def start(self) -> None:
-        self.book = Book(self.folder / "channels.db")
-        self.custody = CustodyStore(self.folder / "custody.db")
+        self.fuse.renew()
+        self.starts += 1
+        self.book = FusedBook(self.folder / "channels.db", self.fuse)
+        self.custody = FusedCustody(self.folder / "custody.db", self.fuse, self.member)
         root = self._sites.root
-        random = Random(f"{self._sites.seed} {self.name}")
+        random = Random(f"{self._sites.seed} {self.name} {self.starts}")
         self.seats = Seats(
-            root, {self.member: self.keys}, self.book, self.custody, Wire(self._sites, self.name),
-            FileStores(self.folder, root.ledger.application.network), self._sites.alarm,
+            OwnRoot(root, self), {self.member: self.keys}, self.book, self.custody, Wire(self._sites, self.name),
+            FileStores(self.folder, root.ledger.application.network, self.fuse), self._sites.alarm,
             Draw(random.random, random.randbytes),
         )  # fmt: skip
         custodian = Custodian(
@@ -169,6 +190,20 @@ class Site:
             self.custody.close()
         self.seats = None
 
+    def restart(self) -> None:
+        self.stop()
+        self.start()
+
+    async def step(self) -> bool:
+        """What the node can do now; where it dies over that, it is started again."""
+        try:
+            moved = await self.running.step()
+        except Died:
+            moved = True
+        if self.fuse.is_burnt:
+            self.restart()
+        return moved
+
     @property
     def running(self) -> Seats:
         assert self.seats is not None, f"{self.name} does not run"
@@ -176,20 +211,30 @@ class Site:
 
 
 class Wire:
-    """Calls from one node to the others."""
+    """Calls from one node to the others. All that passes is kept."""
 
     def __init__(self, sites: "Sites", caller: str) -> None:
         self._sites, self._caller = sites, caller
 
     async def call(self, member: bytes, request: Any) -> Any:
-        await asyncio.sleep(0)
-        name = self._sites.names[member]
-        site = self._sites.sites[name]
-        if site.seats is None or (self._caller, name) in self._sites.cut:
-            raise TransportFailed("custody.unreachable", "the line is cut")
-        answer = site.answering.answer(self._sites.ids[self._caller], request)
-        changed = self._sites.lies.get(name)
-        return answer if changed is None else changed(request, answer)
+        sites = self._sites
+        name = sites.names[member]
+        with sites.sites[self._caller].fuse.around():
+            await asyncio.sleep(sites.delays.get(name, 0))
+            site = sites.sites[name]
+            if site.seats is None or (self._caller, name) in sites.cut:
+                raise TransportFailed("custody.unreachable", "the line is cut")
+            changed = sites.forgeries.get(self._caller)
+            request = request if changed is None else changed(name, request)
+            sites.traffic.append((self._caller, name, encode(request)))
+            try:
+                answer = site.answering.answer(sites.ids[self._caller], request)
+            except Died:
+                raise TransportFailed("custody.unreachable", "it died") from None
+            changed = sites.lies.get(name)
+            answer = answer if changed is None else changed(request, answer)
+            sites.traffic.append((name, self._caller, encode(answer)))
+            return answer
 
 
 class Sites:
@@ -206,7 +251,13 @@ class Sites:
         self.names = {identity: name for name, identity in self.ids.items()}
         self.network = made.ledger.application.network
         self.cut: set[tuple[str, str]] = set()
-        self.lies: dict[str, Any] = {}
+        self.lies: dict[str, Any] = {}  # what a node answers instead, from request and answer
+        self.forgeries: dict[
+            str, Any
+        ] = {}  # what a node asks instead, from the name of who is asked and the request
+        self.delays: dict[str, float] = {}  # seconds until a node answers
+        self.submitted: list[Instruction] = []  # what nodes wanted of the root
+        self.traffic: list[tuple[str, str, bytes]] = []  # sender, receiver, message
         self.alarms: list[tuple[str, BaseException]] = []
         self.sites = {name: Site(name, folder / name, self) for name in names}
         for name, site in self.sites.items():
@@ -235,9 +286,7 @@ class Sites:
         moved = False
         for _ in range(blocks):
             steps = [
-                asyncio.create_task(site.seats.step())
-                for site in self.sites.values()
-                if site.seats is not None
+                asyncio.create_task(site.step()) for site in self.sites.values() if site.seats is not None
             ]
             pending: set[asyncio.Task[bool]] = set(steps)
             while pending:
@@ -263,6 +312,54 @@ class Sites:
                 return
         raise AssertionError("they never come to rest")
 
+    async def until(self, holds: Callable[[], bool], limit: int = 100, after_ms: int = 1_000) -> None:
+        """Blocks until something holds."""
+        for _ in range(limit):
+            if holds():
+                return
+            await self.tick(after_ms=after_ms)
+        raise AssertionError("it never holds")
+
+    # looking
+
+    def stream(self, channel: bytes) -> Stream:
+        return self.module.keeper.stream(self.state, channel)
+
+    def record(self, channel: bytes) -> Channel:
+        return self.module.keeper.require(self.state, channel)
+
+    def events(self, *kinds: type[Event]) -> list[Event]:
+        """Everything of these kinds that the root has said, in order."""
+        return [
+            event
+            for block in self.root.blocks(0, 1_000_000)
+            for event in block.events
+            if isinstance(event, kinds)
+        ]
+
+    def entries(self, channel: bytes, kind: type[T]) -> list[T]:
+        """The entries of this kind in a channel's stream."""
+        found = [event for event in self.events(Entered) if isinstance(event, Entered)]
+        return [event.entry for event in found if event.channel == channel and isinstance(event.entry, kind)]
+
+    def orders(self, channel: bytes) -> list[OrderBatch]:
+        """The orders of batches of a channel that nodes have submitted, in order."""
+        found = [each for each in self.submitted if isinstance(each, OrderBatch)]
+        return [order for order in found if order.channel == channel]
+
+    def held(self) -> list[Hold]:
+        """The payloads that nodes have sent to custodians, in order."""
+        requests = [request_codec.decode(raw) for _, _, raw in self.traffic if b"custody.hold/1" in raw]
+        return [request for request in requests if isinstance(request, Hold)]
+
+    def has_confirmed(self, channel: bytes, *names: str) -> bool:
+        """Whether these nodes have all of the root's stream, all of it is confirmed, and they agree with what is."""
+        stream = self.stream(channel)
+        results = [self.sites[name].book.result(channel, stream.ordinal) for name in names]
+        return stream.confirmed == stream.ordinal and all(
+            result is not None and result.digest == stream.digest for result in results
+        )
+
     # acting
 
     def terms(self, *names: str, **changes: Any) -> Terms:
@@ -276,6 +373,18 @@ class Sites:
     def on_root(self, name: str, instruction: Instruction) -> Receipt:
         return self.root.ledger.succeed(instruction, keys=[self.keys[name]])
 
+    def by_node(self, name: str, instruction: Instruction) -> str:
+        """What becomes of an instruction that a node signs, whatever its software would do: a code, or nothing."""
+        answer = self.root.ledger.submit(instruction, keys=[Key(f"{name} node")])
+        return "" if answer.failure is None else answer.failure.code
+
+    async def rotate(self, name: str, channel: bytes, terms: Terms) -> None:
+        """Have the next epoch begin."""
+        epoch = self.record(channel).epoch + 1
+        key = self.offered(name, channel, terms, epoch)
+        self.on_root(name, OfferEpoch(self.ids[name], channel, epoch, terms, key))
+        await self.accept_all(channel, terms, epoch)
+
     def offered(self, name: str, channel: bytes, terms: Terms, epoch: int = 1) -> EpochKey:
         """The key that a node makes for an offer."""
         with self.root.reading() as root:
@@ -283,7 +392,7 @@ class Sites:
 
     async def accept_all(self, channel: bytes, terms: Terms, epoch: int = 1) -> None:
         """Every member accepts as soon as its node says that it can."""
-        await self.settle()
+        await self.tick(4)
         for member in terms.members:
             with self.root.reading() as root:
                 (offer,) = self.sites[self.names[member]].running.offers.open_offers(root)
@@ -310,9 +419,18 @@ class Sites:
         )
 
     def send(self, name: str, channel: bytes, *instructions: Instruction, keys: Sequence[str] = ()) -> bytes:
-        """Have a node send a transaction; its id."""
+        """Have a node send a transaction; its id. Where it dies over that, it is started again and asked again."""
         raw = self.transaction(channel, *instructions, keys=keys or [name])
-        (screened,) = self.sites[name].running.submit(channel, self.ids[name], [raw])
+        return self.send_signed(name, channel, raw)
+
+    def send_signed(self, name: str, channel: bytes, raw: bytes) -> bytes:
+        """The same with what is signed already."""
+        site = self.sites[name]
+        try:
+            (screened,) = site.running.submit(channel, self.ids[name], [raw])
+        except Died:
+            site.restart()
+            (screened,) = site.running.submit(channel, self.ids[name], [raw])
         assert screened.refusal is None, screened.refusal
         return screened.identity
 

@@ -1,6 +1,7 @@
 """All channel business of the members that one node hosts, in steps, each of which may be the last.
 
-    step:  read the root's blocks -> note -> execute what can be -> fetch what is missing -> attest -> tick -> order what waits
+    step:  read the root's blocks -> note -> execute what can be -> begin errands: fetch and report what is missing, show what
+           others miss, attest, tick, order what waits -> look what has become of errands
 
 Nothing is kept in memory that a crash would lose: a node that starts again looks at the root, the book and custody, and
 goes on. A channel that cannot go on holds up no other; ``problems`` says why it cannot.
@@ -14,31 +15,42 @@ from traco.channels.custody.fetching import Fetcher
 from traco.channels.custody.store import CustodyStore
 from traco.channels.executing.composition import Compositions
 from traco.channels.executing.errors import ExecutingError, GenerationStale
-from traco.channels.executing.points import Point
 from traco.channels.executing.registry_view import RegistryView
 from traco.channels.seat.attesting import Attester
-from traco.channels.seat.book import Book
-from traco.channels.seat.errors import KeyMissing, SubmissionRefused
+from traco.channels.seat.book import Book, Emptied, Stood
+from traco.channels.seat.dealing import Dealer
+from traco.channels.seat.entrusting import Entrusting
+from traco.channels.seat.errands import Errands
+from traco.channels.seat.errors import (
+    Disputed,
+    KeyMissing,
+    NotHosted,
+    NotReady,
+    SnapshotNeeded,
+    SubmissionRefused,
+)
 from traco.channels.seat.following import Follower
 from traco.channels.seat.hosting import Hosted, Outcome
 from traco.channels.seat.instructing import Instructing
 from traco.channels.seat.messages import Calls, CustodyCalls
 from traco.channels.seat.offers import Offers
-from traco.channels.seat.ports import Root, RootReading, RootUnavailable, SeatKeys, Stores
+from traco.channels.seat.ports import Root, RootReading, SeatKeys, Stores
 from traco.channels.seat.secrets import Secrets
 from traco.channels.seat.seeking import Seeker
 from traco.channels.seat.sending import Sender
+from traco.channels.seat.supplying import Supplier
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, LedgerError
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import network_id
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import Screened
-from traco.kernel.store import Refusal
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attest, Tick
 
-RENEWED: Final = 64  # points looked at for another generation, with each step
+OPEN: Final = 128  # replicas that are kept open; those of idle channels are files
+TURN_MS: Final = 2_000  # until the next member ticks, if nobody before it did
+OUTBOX: Final = 100_000  # transactions of a channel that wait here, at most
 
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
@@ -53,7 +65,8 @@ class Draw(NamedTuple):
 class Standing(NamedTuple):
     """How far a transaction has come: ``received``, ``executed``, ``confirmed``, or ``refused`` with a code.
 
-    ``outcome`` says where it was executed, and why it was rejected, if it was.
+    ``disputed``: its point is confirmed, but not with the digest that this node found. ``outcome`` says where it was executed here,
+    and why it was rejected, if it was.
     """
 
     name: str
@@ -66,8 +79,9 @@ class Seats:
 
     def __init__(
         self, root: Root, seats: Mapping[bytes, SeatKeys], book: Book, custody: CustodyStore, calls: Calls,
-        stores: Stores, alarm: Alarm, draw: Draw,
+        stores: Stores, alarm: Alarm, draw: Draw, clock_ms: Callable[[], int] | None = None,
     ) -> None:  # fmt: skip
+        """``clock_ms``: this machine's, for what is to happen although the root makes no blocks; None: the root's alone."""
         self._root = root
         self._network = network_id(root.genesis)
         self._seats = dict(seats)
@@ -75,59 +89,82 @@ class Seats:
         self._custody = custody
         self._stores = stores
         self._alarm = alarm
+        self._clock_ms = clock_ms
         self._keeper = Keeper()
         self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters())
         self.secrets = Secrets(self._network, book, self._seats)
         transport = CustodyCalls(calls)
         self.offers = Offers(self._keeper, book, self.secrets, calls, self._seats)
+        self._errands = Errands()
         self._follower = Follower(root, book, custody, self._seats)
         self._attester = Attester(self._keeper, book, self._seats)
         self._instructing = Instructing(self._network, root, self._seats, draw.octets)
-        self._seeker = Seeker(self._keeper, book, custody, Fetcher(transport), self._instructing, self._seats)
-        self._sender = Sender(
-            self._network, self._keeper, book, custody, self.secrets, transport, self._instructing, self._seats,
-            draw.number,
-        )  # fmt: skip
-        self._hosted: dict[bytes, Hosted] = {}
-        self._voided: dict[bytes, set[int]] = {}
+        self._seeker = Seeker(
+            self._keeper, book, custody, Fetcher(transport), self._instructing, self._seats, self._errands
+        )
+        self._supplier = Supplier(self._keeper, custody, self._seats)
+        entrusting = Entrusting(self._network, self._keeper, custody, self.secrets, transport, draw.number)
+        self._sender = Sender(self._keeper, book, entrusting, self._instructing, self._errands)
+        self.dealer = Dealer(self._network, self._keeper, root, entrusting, self._seats)
+        self._hosted: dict[bytes, Hosted] = {}  # the one used last stands last
         self._unconfirmed = dict.fromkeys(book.channels())  # may have something to attest
-        self.problems: dict[bytes, LedgerError] = {}
-        book.unseal_all()
+        self._is_fresh = True  # not all blocks that were there at the start are read
+        self.problems: dict[bytes, LedgerError] = {
+            channel: SnapshotNeeded(channel) for channel in book.late()
+        }
+        self._mend()
+
+    def _mend(self) -> None:
+        """The last thing before a crash may have been a result whose point the replica does not have."""
+        last = self._book.last_executed()
+        if last is not None:
+            try:
+                self._host(last)
+            except ExecutingError as error:
+                self.problems[last] = error
 
     async def step(self) -> bool:
         """Do what can be done now; whether there was anything. Raises ``Halt`` where this node must stop."""
         moved = self._read()
         with self._root.reading() as root:
+            time_ms = root.time_ms if self._clock_ms is None else max(root.time_ms, self._clock_ms())
+            is_current = self._follower.height == root.height  # else what is executed may be void by now
+            if is_current and self._is_fresh:
+                self._is_fresh = False
+                self._book.unseal_unordered()
+                self._supplier.find_reported(root)
             moved = self._execute(root) or moved
-            try:
-                moved = await self.offers.step(root) or moved
-                moved = await self._seek(root) or moved
-                if self._book.read_height() == root.height:  # else what is executed may be void by now
-                    moved = await self._attest(root) or moved
-                    moved = await self._tick(root) or moved
-                moved = await self._send(root) or moved
-            except RootUnavailable:
-                return moved  # everything is found again with the next step
-        return moved
+            self._seek(root, time_ms)
+            if is_current:
+                self._attest(root)
+                self._tick(root, time_ms)
+                self._supply(root, time_ms)
+            self._send(root, is_current=is_current)
+        if self._book.open_offers() and not self._errands.is_running("offers"):
+            self._errands.start(("offers",), self._judge_offers())
+        return await self._errands.look() or moved
 
     def _read(self) -> bool:
         noted = self._follower.advance()
         if noted is None:
             return False
-        for channel, number in noted.voided:
-            self._voided.setdefault(channel, set()).add(number)
-            if channel in self._hosted:
-                self._hosted[channel].voided(number)
-        for channel, number, content in noted.supplied:
-            self._seeker.keep(channel, number, content)
-        self._unconfirmed.update(dict.fromkeys(channel for channel, _ in noted.points))
+        for change in noted.changes:
+            self._unconfirmed[change.channel] = None
+            if isinstance(change, Emptied):
+                self._close(change.channel)  # opened again, as it would be after a start
+            elif isinstance(change, Stood):
+                self.problems.pop(change.channel, None)
+                if change.standing == "late":
+                    self.problems[change.channel] = SnapshotNeeded(change.channel)
+        for channel, number in noted.reported:
+            self._supplier.report(channel, number)
         return True
 
     # executing
 
     def _execute(self, root: RootReading) -> bool:
         moved = False
-        for channel in self._book.unexecuted():
+        for channel in dict.fromkeys((*self._book.with_outdated(), *self._book.unexecuted())):
             try:
                 moved = self._go_on(channel, root) or moved
                 self.problems.pop(channel, None)
@@ -141,114 +178,117 @@ class Seats:
     def _go_on(self, channel: bytes, root: RootReading) -> bool:
         """Execute the next points of a channel, as far as their payloads are here."""
         hosted, moved = self._host(channel), False
+        hosted.renew()  # digests contain those before them
         while (point := hosted.next_point()) is not None:
-            contents, wanted = hosted.contents(point)
-            if wanted:
+            contents = hosted.contents(point)
+            if contents is None:
                 break
-            generation = self._generation(channel, point, root)
-            self._deliver(channel, point, hosted, hosted.execute(point, contents, root, generation))
+            hosted.execute(point, contents, root)
+            self._unconfirmed[channel] = None
             moved = True
         return moved
 
-    def _generation(self, channel: bytes, point: Point, root: RootReading) -> int:
-        """Which generation a point is in: as its record says, or, where that is gone, as the channel was then."""
-        kept = self._keeper.point(root.state, channel, point.context.ordinal)
-        if kept is not None:
-            return kept.generation
-        then = self._keeper.as_of(root.state, point.context.height, channel)
-        return 0 if then is None else then.generation
-
-    def _deliver(self, channel: bytes, point: Point, hosted: Hosted, refusals: Sequence[Refusal]) -> None:
-        """Note what became of our own transactions in the point."""
-        for payload in point.payloads().values():
-            identities = self._book.in_payload(channel, payload.hash)
-            if identities:
-                codes = {refusal.identity: refusal.failure.code for refusal in refusals}
-                known = [each for each in identities if hosted.outcome(each, _failure) is None]
-                refused = {each: codes.get(each, "channel.no_effect") for each in known}
-                self._book.delivered(channel, identities, refused)
-
     def _host(self, channel: bytes) -> Hosted:
-        found = self._hosted.get(channel)
-        if found is None:
-            found = Hosted(
-                self._root.genesis, self._network, channel, self._compositions, self._stores.open(channel), self._book,
-                self._custody, self.secrets, self._alarm,
-            )  # fmt: skip
-            for number in self._voided.get(channel, ()):
-                found.voided(number)
-            self._hosted[channel] = found
+        """The channel's replica, brought into line with the book. Raises ``ExecutingError``."""
+        found = self._hosted.pop(channel, None) or self._open(channel)
+        self._hosted[channel] = found
+        if len(self._hosted) > OPEN:
+            self._close(next(iter(self._hosted)))
         return found
 
+    def _open(self, channel: bytes) -> Hosted:
+        found, stale = self._load(channel), self._book.stale(channel)
+        if stale is not None and found.replica.cursor.ordinal >= stale:
+            found.close()
+            self._stores.discard(channel)
+            found = self._load(channel)
+        self._book.forget_results(channel, found.replica.cursor.ordinal)
+        return found
+
+    def _load(self, channel: bytes) -> Hosted:
+        store = self._stores.open(channel)
+        with ExitStack() as opened:
+            opened.callback(store.close)
+            found = Hosted(
+                self._root.genesis, self._network, channel, self._compositions, store, self._book, self._custody,
+                self.secrets, self._alarm,
+            )  # fmt: skip
+            opened.pop_all()
+        return found
+
+    def _close(self, channel: bytes) -> None:
+        found = self._hosted.pop(channel, None)
+        if found is not None:
+            found.close()
+
     def _begin_anew(self, channel: bytes) -> None:
-        """Have a channel executed from its first point: an entry was voided that had been executed here."""
-        self._hosted.pop(channel).close()
+        """Have a channel executed from its first point."""
+        self._close(channel)
         self._stores.discard(channel)
-        self._book.forget_results(channel)
+        self._book.forget_results(channel, 0)
 
-    # the root
+    # errands
 
-    async def _seek(self, root: RootReading) -> bool:
+    def _seek(self, root: RootReading, time_ms: int) -> None:
         wanted = []
         for channel in self._book.unexecuted():
-            hosted = self._host(channel)
-            point = hosted.next_point()
-            if point is not None:
-                wanted += hosted.wanted(point)
-        moved = await self._seeker.seek(wanted, root)
+            if not isinstance(self.problems.get(channel), ExecutingError):
+                wanted += self._host(channel).wanted()
+        self._seeker.seek(wanted, root, time_ms)
         self.problems |= self._seeker.unavailable
-        return moved
 
-    async def _attest(self, root: RootReading) -> bool:
-        for channel in list(self._unconfirmed):
-            self._renew(channel, root)
-        words = self._attester.words(root, list(self._unconfirmed))
+    def _attest(self, root: RootReading) -> None:
+        for channel in self._unconfirmed:
+            if self._book.is_disputed(channel):
+                self.problems[channel] = Disputed(channel)
+            elif isinstance(self.problems.get(channel), Disputed):
+                del self.problems[channel]
+        words, until_ms = (
+            self._attester.words(root, list(self._unconfirmed)),
+            self._instructing.until(root),
+        )
         for member, items in words.items():
-            await self._instructing.submit(member, Attest(member, items), root)
+            if not self._errands.is_running("attest", member):
+                saying = self._instructing.succeed(member, Attest(member, items), until_ms)
+                self._errands.start(("attest", member), saying)
         if not words:
-            self._unconfirmed = {
-                channel: None for channel in self._unconfirmed if not self._is_confirmed(channel, root)
-            }
-        return bool(words)
+            left = [channel for channel in self._unconfirmed if not self._attester.is_done(root, channel)]
+            self._unconfirmed = dict.fromkeys(left)
 
-    def _is_confirmed(self, channel: bytes, root: RootReading) -> bool:
-        stream = self._keeper.stream(root.state, channel)
-        return stream.confirmed == stream.ordinal
-
-    def _renew(self, channel: bytes, root: RootReading) -> None:
-        """Bring results into the generation in which the root wants them."""
-        confirmed = self._keeper.stream(root.state, channel).confirmed
-        for ordinal, point in self._keeper.points(root.state, channel, confirmed, RENEWED):
-            result = self._book.result(channel, ordinal)
-            if result is None:
-                return
-            if result.generation != point.generation:
-                self._host(channel).renew(ordinal, point.generation)
-
-    async def _tick(self, root: RootReading) -> bool:
-        moved = False
-        for channel in self._book.due(root.time_ms):
+    def _tick(self, root: RootReading, time_ms: int) -> None:
+        """Have a channel's time move on. Members take turns: one tick is enough, and the root refuses another in its block."""
+        for channel, due_ms in self._book.due(time_ms):
             record = self._keeper.channel(root.state, channel)
             stream = self._keeper.stream(root.state, channel)
-            if (
-                record is None
-                or record.status != "open"
-                or self._book.cursor(channel).ordinal != stream.ordinal
-            ):
+            if record is None or record.status != "open" or self._errands.is_running("tick", channel):
                 continue
             if self._book.result(channel, stream.ordinal) is None:
                 continue  # it may be done by what is to be executed
-            member = next((each for each in record.terms.members if each in self._seats), None)
-            if member is not None:
-                answer = await self._instructing.submit(member, Tick(member, channel), root)
-                moved = not answer.code or moved
-        return moved
+            for turn, member in enumerate(record.terms.members):
+                if member in self._seats and time_ms >= due_ms + turn * TURN_MS:
+                    ticking = self._instructing.succeed(
+                        member, Tick(member, channel), self._instructing.until(root)
+                    )
+                    self._errands.start(("tick", channel), ticking)
+                    break
 
-    async def _send(self, root: RootReading) -> bool:
-        moved = False
-        for channel in self._book.posted():
-            moved = await self._sender.send(channel, root) or moved
-        return moved
+    def _supply(self, root: RootReading, time_ms: int) -> None:
+        for shown in self._supplier.answers(root, time_ms):
+            key = ("supply", shown.channel, shown.number)
+            if not self._errands.is_running(*key):
+                showing = self._instructing.succeed(shown.party, shown, self._instructing.until(root))
+                self._errands.start(key, showing)
+
+    def _send(self, root: RootReading, *, is_current: bool) -> None:
+        self._sender.send(root, is_current=is_current)
+        for channel in [each for each, error in self.problems.items() if isinstance(error, NotReady)]:
+            del self.problems[channel]
+        for channel, error in self._sender.held_up.items():
+            self.problems.setdefault(channel, error)
+
+    async def _judge_offers(self) -> bool:
+        with self._root.reading() as root:
+            return await self.offers.step(root)
 
     # clients
 
@@ -269,27 +309,40 @@ class Seats:
             for answer, raw in zip(screened, transactions, strict=True)
             if answer.refusal is None
         ]
+        if self._book.count(channel) + len(taken) > OUTBOX:
+            raise SubmissionRefused(
+                "channel.outbox_full", "too much of this channel waits here; try again later"
+            )
         self._book.post(channel, member, taken)
         return screened
 
     def standing(self, channel: bytes, identity: bytes) -> Standing | None:
         """How far a transaction has come; None where this node does not know it."""
+        if self._book.standing(channel) not in ("followed", "left"):
+            return None
         outcome = self._host(channel).outcome(identity, _failure)
         if outcome is not None:
             with self._root.reading() as root:
                 confirmed = self._keeper.stream(root.state, channel).confirmed
-            return Standing("confirmed" if outcome.ordinal <= confirmed else "executed", outcome)
+            if outcome.ordinal > confirmed:
+                return Standing("executed", outcome)
+            return Standing("disputed" if self._book.is_disputed(channel) else "confirmed", outcome)
         if self._book.is_waiting(channel, identity):
             return Standing("received")
         code = self._book.refusal(channel, identity)
         return None if code is None else Standing("refused", None, code)
 
     def hosted(self, channel: bytes) -> Hosted:
-        """A channel of this node, for reads."""
+        """A channel of this node, for reads at once: with other channels it may be closed. Raises ``NotHosted``,
+        ``ExecutingError``.
+        """
+        if self._book.standing(channel) not in ("followed", "left"):
+            raise NotHosted(channel)
         return self._host(channel)
 
     def close(self) -> None:
-        """Close every channel's store."""
+        """Leave what is under way, and close every channel's store."""
+        self._errands.abandon()
         with ExitStack() as closing:
             for hosted in self._hosted.values():
                 closing.callback(hosted.close)

@@ -1,60 +1,33 @@
 """What a node keeps of its channels beside payloads and replicas, in a SQLite file of its own.
 
-read       up to which root block everything is noted
+read       up to which root block everything is noted, and the channel in which a point was executed last
+streams    the channels that members of this node are or were in: how far the root has confirmed them, their generation
 copies     the wrapped copies of epoch keys that members of this node have: their keys, encrypted
 offers     epochs that were offered to members of this node, with the commitment to their keys
 points     the points of each channel, and once one is executed, what attesting needs of it
+voided     the entries that are empty
 due        when something next falls due inside a channel
-outbox     transactions that this node answers for: acknowledged, and not yet executed
+outbox     transactions that this node answers for: acknowledged, and not yet confirmed
 refused    the last transactions that were ordered without effect, and why
 
-``read`` and ``points`` can be made again from the root's blocks; copies and outbox cannot. Every change is durable when it
-returns.
+All but copies and outbox can be made again from the root's blocks. Every change is durable when it returns.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-import apsw
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
 
 from traco.channels.executing.points import START, Cursor, Point
-from traco.channels.seat.errors import BookStopped
-from traco.kernel.codec import Codec, Count, Hash, Id, Record, encode
+from traco.channels.seat.outbox import Delivered, Outbox, Waiting
+from traco.kernel.codec import Codec, Count, Hash, Record, encode
 from traco.modules.channel.entries import Entry, PointContext
 from traco.modules.channel.parts import LegResult, Number
 
-FORMAT: Final = 1
-REFUSED: Final = 10_000  # refusals that are kept; an outbox of our own clients, so nobody else fills it
+__all__ = [
+    "Appended", "Book", "Change", "ConfirmedTo", "Delivered", "Emptied", "Regenerated", "Result", "Stood", "Waiting",
+]  # fmt: skip
 
-_TABLES: Final = (
-    "CREATE TABLE read (one INTEGER PRIMARY KEY CHECK (one = 1), height INTEGER NOT NULL)",
-    "INSERT INTO read VALUES (1, 0)",
-    (
-        "CREATE TABLE copies (channel BLOB, epoch INTEGER, member BLOB, copy BLOB NOT NULL, PRIMARY KEY (channel, epoch, member))"
-        " WITHOUT ROWID"
-    ),
-    (
-        "CREATE TABLE points (channel BLOB, ordinal INTEGER, first INTEGER NOT NULL, point BLOB NOT NULL, result BLOB,"
-        " PRIMARY KEY (channel, ordinal))"
-        " WITHOUT ROWID"
-    ),
-    "CREATE INDEX numbers ON points (channel, first)",
-    "CREATE INDEX waiting ON points (channel) WHERE result IS NULL",
-    (
-        "CREATE TABLE outbox (position INTEGER PRIMARY KEY, channel BLOB NOT NULL, id BLOB NOT NULL, member BLOB NOT NULL,"
-        " raw BLOB NOT NULL, payload BLOB, UNIQUE (channel, id))"
-    ),
-    "CREATE INDEX sent ON outbox (channel, payload)",
-    (
-        "CREATE TABLE offers (channel BLOB, epoch INTEGER, commitment BLOB NOT NULL, is_open INTEGER NOT NULL,"
-        " PRIMARY KEY (channel, epoch)) WITHOUT ROWID"
-    ),
-    "CREATE TABLE due (channel BLOB PRIMARY KEY, due_ms INTEGER NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE refused (position INTEGER PRIMARY KEY, channel BLOB NOT NULL, id BLOB NOT NULL, code TEXT NOT NULL)",
-    "CREATE INDEX refused_ids ON refused (channel, id)",
-)
+Standing = Literal["followed", "left", "late"]
+"""``late``: a member joined a stream whose beginning it does not have; it needs another member's snapshot."""
 
 
 class StoredPoint(Record, frozen=True):
@@ -76,46 +49,52 @@ class Result(Record, frozen=True):
     digest: Hash
 
 
-class Waiting(NamedTuple):
-    """A transaction in the outbox, and the member that answers for it."""
+class Appended(NamedTuple):
+    """A channel's stream has another point."""
 
-    identity: bytes
-    member: Id
-    raw: bytes
+    channel: bytes
+    point: Point
 
+
+class Emptied(NamedTuple):
+    """An entry is void; its point and all behind it are of another generation."""
+
+    channel: bytes
+    number: int
+    generation: int
+
+
+class Regenerated(NamedTuple):
+    """All that is not confirmed is of another generation."""
+
+    channel: bytes
+    generation: int
+
+
+class ConfirmedTo(NamedTuple):
+    """Everything up to a point stands for good."""
+
+    channel: bytes
+    ordinal: int
+    digest: bytes
+
+
+class Stood(NamedTuple):
+    """Whether a channel's stream is followed, from here on."""
+
+    channel: bytes
+    standing: Standing
+
+
+Change = Appended | Emptied | Regenerated | ConfirmedTo | Stood
+"""What a block of the root says of a channel. The order of the root counts."""
 
 _POINT: Final[Codec[StoredPoint]] = Codec(StoredPoint)
 _RESULT: Final[Codec[Result]] = Codec(Result)
 
 
-class Book:
-    """The file. One process has it open."""
-
-    def __init__(self, path: Path, vfs: str | None = None) -> None:
-        """Open the file, or make it. Raises ``BookStopped``."""
-        self._path = path
-        with self._reliably():
-            self._connection = apsw.Connection(str(path), vfs=vfs)
-            self._open()
-
-    def _open(self) -> None:
-        execute = self._connection.execute
-        found = execute("PRAGMA user_version").get
-        if found > FORMAT:
-            self._connection.close()
-            raise BookStopped(
-                f"{self._path} has format {found}; this release knows {FORMAT}: install a newer one"
-            )
-        execute("PRAGMA journal_mode=WAL")
-        execute("PRAGMA synchronous=FULL")
-        # what a killed process wrote but did not sync must not be believed before it is durable
-        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-        if found == FORMAT:
-            return
-        with self._connection:
-            for statement in _TABLES:
-                execute(statement)
-            execute(f"PRAGMA user_version={FORMAT}")
+class Book(Outbox):
+    """The file."""
 
     # the root
 
@@ -123,16 +102,97 @@ class Book:
         """Up to which root block everything is noted."""
         return int(self._one("SELECT height FROM read"))
 
-    def note(self, height: int, points: Sequence[tuple[bytes, Point]]) -> None:
-        """Everything up to a root block is noted now, with these points of channels."""
-        with self._reliably(), self._connection:
-            for channel, point in points:
-                stored = StoredPoint(point.context, point.first, point.entries, point.chain)
-                self._connection.execute(
-                    "INSERT OR REPLACE INTO points (channel, ordinal, first, point) VALUES (?, ?, ?, ?)",
-                    (channel, point.context.ordinal, point.first, encode(stored)),
-                )
+    def note(self, height: int, changes: Sequence[Change]) -> None:
+        """Everything up to a root block is noted now, with these changes, in the root's order."""
+        with self._change():
+            for change in changes:
+                self._note(change)
             self._connection.execute("UPDATE read SET height = ?", (height,))
+
+    def _note(self, change: Change) -> None:
+        execute, channel = self._connection.execute, change.channel
+        if isinstance(change, Appended):
+            self._append(channel, change.point)
+        elif isinstance(change, Emptied):
+            execute("INSERT OR IGNORE INTO voided VALUES (?, ?)", (channel, change.number))
+            row = execute(_WITH_NUMBER, (channel, change.number)).fetchone()
+            if row is not None:
+                self._regenerate(channel, row[0], change.generation)
+                execute(
+                    "UPDATE outbox SET ordinal = NULL WHERE channel = ? AND ordinal >= ?", (channel, row[0])
+                )
+                execute(
+                    "UPDATE streams SET stale = min(coalesce(stale, ?1), ?1) WHERE channel = ?2",
+                    (row[0], channel),
+                )
+        elif isinstance(change, Regenerated):
+            confirmed = execute("SELECT confirmed FROM streams WHERE channel = ?", (channel,)).get
+            self._regenerate(channel, confirmed + 1, change.generation)
+        elif isinstance(change, ConfirmedTo):
+            execute(
+                "UPDATE streams SET confirmed = ?, digest = ? WHERE channel = ?",
+                (change.ordinal, change.digest, channel),
+            )
+            execute("DELETE FROM outbox WHERE channel = ? AND ordinal <= ?", (channel, change.ordinal))
+        else:
+            execute(
+                "INSERT INTO streams VALUES (?1, ?2, 0, 0, x'', NULL) ON CONFLICT DO UPDATE SET standing = ?2",
+                (channel, change.standing),
+            )
+
+    def _append(self, channel: bytes, point: Point) -> None:
+        stored = StoredPoint(point.context, point.first, point.entries, point.chain)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO points (channel, ordinal, first, generation, point)"
+            " SELECT channel, ?, ?, generation, ? FROM streams WHERE channel = ?",
+            (point.context.ordinal, point.first, encode(stored), channel),
+        )
+        for payload in point.payloads().values():
+            self._connection.execute(
+                "UPDATE outbox SET is_ordered = 1 WHERE channel = ? AND payload = ?", (channel, payload.hash)
+            )
+
+    def _regenerate(self, channel: bytes, ordinal: int, generation: int) -> None:
+        self._connection.execute(
+            "UPDATE points SET generation = ? WHERE channel = ? AND ordinal >= ?",
+            (generation, channel, ordinal),
+        )
+        self._connection.execute("UPDATE streams SET generation = ? WHERE channel = ?", (generation, channel))
+
+    # streams
+
+    def channels(self) -> list[bytes]:
+        """The channels that are followed."""
+        return [
+            channel for (channel,) in self._all("SELECT channel FROM streams WHERE standing = 'followed'")
+        ]
+
+    def standing(self, channel: bytes) -> Standing | None:
+        """Whether a channel is followed; None where no member of this node was ever in it."""
+        found: Standing | None = self._one("SELECT standing FROM streams WHERE channel = ?", (channel,))
+        return found
+
+    def late(self) -> list[bytes]:
+        """The channels that cannot be followed."""
+        return [channel for (channel,) in self._all("SELECT channel FROM streams WHERE standing = 'late'")]
+
+    def stale(self, channel: bytes) -> int | None:
+        """The first point that changed after it may have been executed, or None."""
+        found: int | None = self._one("SELECT stale FROM streams WHERE channel = ?", (channel,))
+        return found
+
+    def is_voided(self, channel: bytes, number: int) -> bool:
+        """Whether an entry is empty."""
+        found = self._one("SELECT 1 FROM voided WHERE channel = ? AND number = ?", (channel, number))
+        return found is not None
+
+    def is_disputed(self, channel: bytes) -> bool:
+        """Whether what the root has confirmed last is not what executing gave here."""
+        rows = self._all("SELECT confirmed, digest FROM streams WHERE channel = ?", (channel,))
+        for confirmed, digest in rows:
+            result = self.result(channel, confirmed)
+            return result is not None and result.digest != digest
+        return False
 
     # points
 
@@ -142,10 +202,6 @@ class Book:
             "SELECT point FROM points WHERE channel = ? ORDER BY ordinal DESC LIMIT 1", (channel,)
         )
         return START if raw is None else _point(raw).end
-
-    def channels(self) -> list[bytes]:
-        """All channels with points."""
-        return [channel for (channel,) in self._all("SELECT DISTINCT channel FROM points")]
 
     def unexecuted(self) -> list[bytes]:
         """The channels that have points to execute."""
@@ -158,47 +214,82 @@ class Book:
         raw = self._one("SELECT point FROM points WHERE channel = ? AND ordinal = ?", (channel, ordinal))
         return None if raw is None else _point(raw)
 
+    def generation(self, channel: bytes, ordinal: int) -> int:
+        """The generation in which the root counts attestations of a point that is there."""
+        found = "SELECT generation FROM points WHERE channel = ? AND ordinal = ?"
+        return int(self._one(found, (channel, ordinal)))
+
     def result(self, channel: bytes, ordinal: int) -> Result | None:
         """What executing a point gave, or None."""
         raw = self._one("SELECT result FROM points WHERE channel = ? AND ordinal = ?", (channel, ordinal))
         return None if raw is None else _RESULT.trusted(raw)
 
+    def outdated(self, channel: bytes) -> list[int]:
+        """The ordinals of executed points whose result is not of the generation that counts now, in order."""
+        found = "SELECT ordinal FROM points WHERE channel = ? AND judged <> generation ORDER BY ordinal"
+        return [ordinal for (ordinal,) in self._all(found, (channel,))]
+
+    def with_outdated(self) -> list[bytes]:
+        """The channels that have such points."""
+        return [
+            channel
+            for (channel,) in self._all("SELECT DISTINCT channel FROM points WHERE judged <> generation")
+        ]
+
     def point_with(self, channel: bytes, number: int) -> Point | None:
         """The point that has an entry, or None."""
-        raw = self._one(
-            "SELECT point FROM points WHERE channel = ? AND first <= ? ORDER BY first DESC LIMIT 1",
-            (channel, number),
-        )
-        point = None if raw is None else _point(raw)
+        rows = self._all(_WITH_NUMBER, (channel, number))
+        point = self.point(channel, rows[0][0]) if rows else None
         return point if point is not None and number <= point.end.number else None
 
-    def executed(self, channel: bytes, ordinal: int, result: Result) -> None:
-        """Note what executing a point gave."""
-        self._do(
-            "UPDATE points SET result = ? WHERE channel = ? AND ordinal = ?",
-            (encode(result), channel, ordinal),
-        )
+    def judged(self, channel: bytes, ordinal: int, result: Result) -> None:
+        """Note the result of an executed point in another generation."""
+        self._do(_EXECUTED, (encode(result), result.generation, channel, ordinal))
 
-    def set_due(self, channel: bytes, due_ms: int | None) -> None:
-        """Note when something next falls due inside a channel; None: nothing does."""
-        if due_ms is None:
-            self._do("DELETE FROM due WHERE channel = ?", (channel,))
-        else:
-            self._do("INSERT OR REPLACE INTO due VALUES (?, ?)", (channel, due_ms))
+    def executed(
+        self, channel: bytes, ordinal: int, result: Result, due_ms: int | None, delivered: Delivered
+    ) -> None:
+        """Note what executing a point gave: its result, when something next falls due, what became of transactions."""
+        execute = self._connection.execute
+        with self._change():
+            execute(_EXECUTED, (encode(result), result.generation, channel, ordinal))
+            execute("UPDATE read SET executed = ?", (channel,))
+            if due_ms is None:
+                execute("DELETE FROM due WHERE channel = ?", (channel,))
+            else:
+                execute("INSERT OR REPLACE INTO due VALUES (?, ?)", (channel, due_ms))
+            self._deliver(channel, ordinal, delivered)
+            execute(
+                "DELETE FROM outbox WHERE channel = ?1 AND ordinal <= (SELECT confirmed FROM streams WHERE channel = ?1)",
+                (channel,),
+            )
 
-    def due(self, time_ms: int) -> list[bytes]:
-        """The channels in which something is due."""
-        return [channel for (channel,) in self._all("SELECT channel FROM due WHERE due_ms <= ?", (time_ms,))]
+    def last_executed(self) -> bytes | None:
+        """The channel in which a point was executed last: its replica may not have it yet."""
+        found: bytes | None = self._one("SELECT executed FROM read")
+        return found
 
-    def forget_results(self, channel: bytes) -> None:
-        """All points of a channel are to be executed again."""
-        self._do("UPDATE points SET result = NULL WHERE channel = ?", (channel,))
+    def due(self, time_ms: int) -> list[tuple[bytes, int]]:
+        """The channels in which something is due, and since when."""
+        rows = self._all("SELECT channel, due_ms FROM due WHERE due_ms <= ?", (time_ms,))
+        return [(channel, due_ms) for channel, due_ms in rows]
+
+    def forget_results(self, channel: bytes, after: int) -> None:
+        """The points behind the ordinal ``after`` are to be executed again: the replica does not have them."""
+        execute = self._connection.execute
+        with self._change():
+            execute(
+                "UPDATE points SET result = NULL, judged = NULL WHERE channel = ? AND ordinal > ? AND result IS NOT NULL",
+                (channel, after),
+            )
+            execute("UPDATE outbox SET ordinal = NULL WHERE channel = ? AND ordinal > ?", (channel, after))
+            execute("UPDATE streams SET stale = NULL WHERE channel = ?", (channel,))
 
     # keys
 
     def keep_copies(self, channel: bytes, epoch: int, copies: Sequence[tuple[bytes, bytes]]) -> None:
         """Keep wrapped copies, by member."""
-        with self._reliably(), self._connection:
+        with self._change():
             for member, copy in copies:
                 self._connection.execute(
                     "INSERT OR REPLACE INTO copies VALUES (?, ?, ?, ?)", (channel, epoch, member, copy)
@@ -213,7 +304,7 @@ class Book:
 
     def note_offers(self, offers: Sequence[tuple[bytes, int, bytes]]) -> None:
         """Note offered epochs: (channel, epoch, commitment). The last offer of an epoch counts: the first may have lapsed."""
-        with self._reliably(), self._connection:
+        with self._change():
             for offer in offers:
                 self._connection.execute("INSERT OR REPLACE INTO offers VALUES (?, ?, ?, 1)", offer)
 
@@ -232,102 +323,11 @@ class Book:
         )
         return found
 
-    # outbox
 
-    def post(self, channel: bytes, member: bytes, transactions: Sequence[tuple[bytes, bytes]]) -> None:
-        """Keep (id, transaction) pairs that ``member`` answers for; one that is there stays as it is."""
-        with self._reliably(), self._connection:
-            for identity, raw in transactions:
-                self._connection.execute(
-                    "INSERT OR IGNORE INTO outbox (channel, id, member, raw) VALUES (?, ?, ?, ?)",
-                    (channel, identity, member, raw),
-                )
-
-    def posted(self) -> list[bytes]:
-        """The channels with transactions that are in no payload."""
-        return [
-            channel for (channel,) in self._all("SELECT DISTINCT channel FROM outbox WHERE payload IS NULL")
-        ]
-
-    def unsealed(self, channel: bytes, limit: int) -> list[Waiting]:
-        """Up to ``limit`` transactions that are in no payload, oldest first."""
-        rows = self._all(
-            "SELECT id, member, raw FROM outbox WHERE channel = ? AND payload IS NULL ORDER BY position LIMIT ?",
-            (channel, limit),
-        )
-        return [Waiting(*row) for row in rows]
-
-    def sealed(self, channel: bytes, identities: Sequence[bytes], payload: bytes | None) -> None:
-        """These transactions are in a payload (hash) now; None: in none any more."""
-        with self._reliably(), self._connection:
-            for identity in identities:
-                self._connection.execute(
-                    "UPDATE outbox SET payload = ? WHERE channel = ? AND id = ?", (payload, channel, identity)
-                )
-
-    def unseal_all(self) -> None:
-        """After a start: what was in payloads that may never have been ordered is sealed again. Ids are used once."""
-        self._do("UPDATE outbox SET payload = NULL", ())
-
-    def in_payload(self, channel: bytes, payload: bytes) -> list[bytes]:
-        """The ids of the transactions that are in a payload (hash)."""
-        rows = self._all("SELECT id FROM outbox WHERE channel = ? AND payload = ?", (channel, payload))
-        return [identity for (identity,) in rows]
-
-    def is_waiting(self, channel: bytes, identity: bytes) -> bool:
-        """Whether the outbox has a transaction."""
-        return self._one("SELECT 1 FROM outbox WHERE channel = ? AND id = ?", (channel, identity)) is not None
-
-    def refusal(self, channel: bytes, identity: bytes) -> str | None:
-        """Why a transaction had no effect, as far as that is still kept."""
-        code: str | None = self._one(
-            "SELECT code FROM refused WHERE channel = ? AND id = ? ORDER BY position DESC LIMIT 1",
-            (channel, identity),
-        )
-        return code
-
-    def delivered(self, channel: bytes, identities: Sequence[bytes], refused: Mapping[bytes, str]) -> None:
-        """What became of these transactions is known, so the outbox need not keep them; some (id: code) had no effect."""
-        with self._reliably(), self._connection:
-            for identity, code in refused.items():
-                self._connection.execute(
-                    "INSERT INTO refused (channel, id, code) VALUES (?, ?, ?)", (channel, identity, code)
-                )
-            self._connection.execute(
-                "DELETE FROM refused WHERE position <= (SELECT max(position) FROM refused) - ?", (REFUSED,)
-            )
-            for identity in identities:
-                self._connection.execute(
-                    "DELETE FROM outbox WHERE channel = ? AND id = ?", (channel, identity)
-                )
-
-    def close(self) -> None:
-        """Close the file. Raises ``BookStopped``."""
-        with self._reliably():
-            self._connection.close()
-
-    def _do(self, statement: str, values: tuple[Any, ...]) -> None:
-        with self._reliably():
-            self._connection.execute(statement, values)
-
-    def _one(self, statement: str, values: tuple[Any, ...] = ()) -> Any:
-        with self._reliably():
-            row = self._connection.execute(statement, values).fetchone()
-        return None if row is None else row[0]
-
-    def _all(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
-        with self._reliably():
-            return self._connection.execute(statement, values).fetchall()
-
-    @contextmanager
-    def _reliably(self) -> Iterator[None]:
-        try:
-            yield
-        except apsw.Error as error:
-            raise BookStopped(
-                f"the channel book {self._path} cannot be written or read: {error}. Check the disk and its space, then start "
-                "again; nothing that was acknowledged is lost."
-            ) from error
+_WITH_NUMBER: Final = (
+    "SELECT ordinal FROM points WHERE channel = ? AND first <= ? ORDER BY first DESC LIMIT 1"
+)
+_EXECUTED: Final = "UPDATE points SET result = ?, judged = ? WHERE channel = ? AND ordinal = ?"
 
 
 def _point(raw: bytes) -> Point:

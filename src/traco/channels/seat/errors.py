@@ -2,6 +2,10 @@
 
 LedgerError
 ├── SubmissionRefused   a channel transaction is not taken; ``code`` says why
+├── NotReady            nothing can be sealed here now
+├── NotHosted           no member of this node is in the channel
+├── SnapshotNeeded      a member joined a channel whose beginning this node does not have
+├── Disputed            what the root has confirmed is not what executing gave here
 ├── KeyMissing          this node has no key of an epoch, so the channel cannot go on here
 └── Halt (kernel)
     └── BookStopped     the seat's own records cannot be written or read
@@ -32,6 +36,54 @@ class KeyMissing(LedgerError):
         )
         self.channel = channel
         self.epoch = epoch
+
+
+class NotReady(LedgerError):
+    """``channel.not_ready``: what waits to be sent in the channel waits longer."""
+
+    code: Final = "channel.not_ready"
+
+    def __init__(self, channel: bytes, reason: str) -> None:
+        super().__init__(f"{self.code}: nothing can be sent in channel {channel.hex()} now: {reason}.")
+        self.channel = channel
+
+
+class NotHosted(LedgerError):
+    """``channel.not_hosted``: no member of this node is in the channel."""
+
+    code: Final = "channel.not_hosted"
+
+    def __init__(self, channel: bytes) -> None:
+        super().__init__(
+            f"{self.code}: no member of this node is in channel {channel.hex()}; ask a member's node"
+        )
+        self.channel = channel
+
+
+class SnapshotNeeded(LedgerError):
+    """``channel.snapshot_needed``: the stream cannot be executed from its beginning."""
+
+    code: Final = "channel.snapshot_needed"
+
+    def __init__(self, channel: bytes) -> None:
+        super().__init__(
+            f"{self.code}: a member of this node joined channel {channel.hex()} later, and has no keys of what was before. "
+            "It can go on from another member's snapshot only."
+        )
+        self.channel = channel
+
+
+class Disputed(LedgerError):
+    """``channel.disputed``: this node found another digest than the one that the policy attests."""
+
+    code: Final = "channel.disputed"
+
+    def __init__(self, channel: bytes) -> None:
+        super().__init__(
+            f"{self.code}: the root has confirmed another digest of channel {channel.hex()} than this node found. Have the channel "
+            "rebuilt; if it stays so, compare its results with another member's."
+        )
+        self.channel = channel
 
 
 class BookStopped(Halt):

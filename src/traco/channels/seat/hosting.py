@@ -2,24 +2,25 @@
 
     noted points -> contents (own custody, or fetched) -> replica -> result in the book -> durable
 
-A result is in the book before the replica commits, so that what was committed can always be attested. After a void the replica
-is made again from the first point, without the entry: everything it needs is in custody.
+A result is in the book before the replica commits, so that what was committed can always be attested; after a crash between the
+two, the point is executed again (``Book.last_executed``). After a void the replica is made again from the first point, without the
+entry: everything it needs is in custody.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from traco.channels.custody.errors import PayloadDamaged
 from traco.channels.custody.store import CustodyStore
 from traco.channels.executing.composition import Compositions
 from traco.channels.executing.points import VOIDED, Content, Nothing, Point
 from traco.channels.executing.registry_view import RootState
-from traco.channels.executing.replica import ChannelReplica
+from traco.channels.executing.replica import ChannelReplica, ExecutedPoint
 from traco.channels.sealing.blinding import Blinding
 from traco.channels.sealing.errors import PayloadRefused
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import unseal
-from traco.channels.seat.book import Book, Result
+from traco.channels.seat.book import Book, Delivered, Result
 from traco.channels.seat.errors import KeyMissing
 from traco.channels.seat.ports import ChannelStore
 from traco.channels.seat.secrets import Secrets
@@ -27,10 +28,12 @@ from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import Genesis
 from traco.kernel.receipt import Leaf
-from traco.kernel.store import Refusal
 from traco.modules.channel.digests import FIRST_DIGEST, PointSummary, point_digest
 from traco.modules.channel.entries import EpochBegun
 from traco.modules.channel.parts import LegResult, Payload
+
+AHEAD: Final = 16  # points whose payloads are fetched at once
+NO_EFFECT: Final = "channel.no_effect"
 
 
 class Wanted(NamedTuple):
@@ -62,38 +65,42 @@ class Hosted:
         self._book = book
         self._custody = custody
         self._secrets = secrets
-        self._voided: set[int] = set()
         self.replica = ChannelReplica(genesis, channel, compositions, store, alarm)
-
-    def voided(self, number: int) -> None:
-        """The root says that an entry is empty."""
-        self._voided.add(number)
 
     def next_point(self) -> Point | None:
         """The next point to execute, or None."""
         return self._book.point(self.channel, self.replica.cursor.ordinal + 1)
 
-    def wanted(self, point: Point) -> list[Wanted]:
-        """The payloads of a point that are not here."""
-        return [
-            Wanted(self.channel, number, payload)
-            for number, payload in point.payloads().items()
-            if number not in self._voided and payload.shown is None and self._held(payload.hash) is None
-        ]
+    def wanted(self) -> list[Wanted]:
+        """The payloads of the next points that are not here: those of some points at once, so that catching up is not one
+        fetch after the other.
+        """
+        found, ordinal = list[Wanted](), self.replica.cursor.ordinal
+        for following in range(ordinal + 1, ordinal + 1 + AHEAD):
+            point = self._book.point(self.channel, following)
+            if point is None:
+                break
+            found += [
+                Wanted(self.channel, number, payload)
+                for number, payload in point.payloads().items()
+                if payload.shown is None
+                and not self._book.is_voided(self.channel, number)
+                and self._held(payload.hash) is None
+            ]
+        return found
 
-    def contents(self, point: Point) -> tuple[dict[int, Content], list[Wanted]]:
-        """The contents of a point's entries as far as they are here, and what is not."""
-        found, wanted = dict[int, Content](), list[Wanted]()
+    def contents(self, point: Point) -> dict[int, Content] | None:
+        """The contents of a point's entries; None where a payload is not here. Raises ``KeyMissing``."""
+        found = dict[int, Content]()
         for number, payload in point.payloads().items():
-            if number in self._voided:
+            if self._book.is_voided(self.channel, number):
                 found[number] = Nothing(VOIDED)
                 continue
             raw = payload.shown or self._held(payload.hash)
             if raw is None:
-                wanted.append(Wanted(self.channel, number, payload))
-            else:
-                found[number] = self._open(point, number, raw)
-        return found, wanted
+                return None
+            found[number] = self._open(point, number, raw)
+        return found
 
     def _held(self, payload: bytes) -> bytes | None:
         try:
@@ -112,30 +119,48 @@ class Hosted:
         except PayloadRefused as refused:
             return Nothing(refused.code)
 
-    def execute(
-        self, point: Point, contents: Mapping[int, Content], root: RootState, generation: int
-    ) -> tuple[Refusal, ...]:
-        """Execute the next point and keep what it gave; what was ordered in it without effect.
+    def execute(self, point: Point, contents: Mapping[int, Content], root: RootState) -> None:
+        """Execute the next point and keep what it gave.
 
-        Raises ``ExecutingError``: ``GenerationStale`` where the replica must be made again.
+        Raises ``ExecutingError``: ``GenerationStale`` where the replica must be made again; ``KeyMissing``.
         """
+        ordinal = point.context.ordinal
         executed = self.replica.execute(point, contents, root)
         legs = tuple(leg.result() for leg in executed.legs)
-        epoch = self._epoch_of(point)
+        epoch, generation = self._epoch_of(point), self._book.generation(self.channel, ordinal)
         result = self._judged(point, generation, epoch, executed.app_hash, executed.leaves, legs)
-        self._book.executed(self.channel, point.context.ordinal, result)
+        delivered = self._delivered(point, executed)
+        self._book.executed(self.channel, ordinal, result, self.replica.next_due_ms(), delivered)
         self.replica.commit()
-        self._book.set_due(self.channel, self.replica.next_due_ms())
-        return executed.refusals
 
-    def renew(self, ordinal: int, generation: int) -> None:
-        """Keep the result of an executed point in another generation. Its predecessors were renewed before."""
-        point, before = self._book.point(self.channel, ordinal), self._book.result(self.channel, ordinal)
-        if point is None or before is None:
-            raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
-        leaves = self._store.leaves(ordinal)
-        result = self._judged(point, generation, before.epoch, before.app_hash, leaves, before.legs)
-        self._book.executed(self.channel, ordinal, result)
+    def _delivered(self, point: Point, executed: ExecutedPoint) -> Delivered:
+        """What became of transactions that this node answers for."""
+        done = dict.fromkeys(leaf.identity for leaf in executed.leaves)
+        whole = {each.envelope: each.failure.code for each in executed.refusals if each.transaction < 0}
+        codes = {each.identity: each.failure.code for each in executed.refusals if each.transaction >= 0}
+        refused, emptied = dict[bytes, str](), list[bytes]()
+        for number, payload in point.payloads().items():
+            code = whole.get(number - point.first)
+            sent = self._book.in_payload(self.channel, payload.hash)
+            # a custodian may have ordered our payload where it cannot be opened, so as to have it refused
+            if code == VOIDED or (code and any(member != payload.submitter for _, member in sent)):
+                emptied.append(payload.hash)
+                continue
+            for identity, _ in sent:
+                # one that is refused because it was executed before has its outcome
+                if identity not in done and self._store.find_transaction(identity) is None:
+                    refused[identity] = code or codes.get(identity, NO_EFFECT)
+        return Delivered(tuple(done), refused, emptied)
+
+    def renew(self) -> None:
+        """Bring the results of executed points into the generation that counts now, in order. Raises ``KeyMissing``."""
+        for ordinal in self._book.outdated(self.channel):
+            point, before = self._book.point(self.channel, ordinal), self._book.result(self.channel, ordinal)
+            if point is None or before is None:
+                raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
+            leaves, generation = self._store.leaves(ordinal), self._book.generation(self.channel, ordinal)
+            result = self._judged(point, generation, before.epoch, before.app_hash, leaves, before.legs)
+            self._book.judged(self.channel, ordinal, result)
 
     def _judged(
         self, point: Point, generation: int, epoch: int, app_hash: bytes, leaves: tuple[Leaf, ...],

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from traco.channels.seat.ports import Root, RootAnswer, RootReading, SeatKeys
+from traco.channels.seat.ports import Root, RootReading, SeatKeys
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import Instruction, KernelParameters
 from traco.kernel.parameters import Parameters
@@ -25,14 +25,21 @@ class Instructing:
         self._seats = seats
         self._draw = draw
 
-    async def submit(self, member: bytes, instruction: Instruction, root: RootReading) -> RootAnswer:
-        """Have one instruction of a member ordered, by its node's key. Raises ``RootUnavailable``.
+    def until(self, root: RootReading) -> int:
+        """Until when what is signed now is good: half the root's window."""
+        return root.time_ms + _LIMITS.get(root.state, KernelParameters).window_ms // 2
 
-        It is valid for half the root's window from the time of ``root`` on.
-        """
+    def signed(self, member: bytes, instruction: Instruction, until_ms: int) -> bytes:
+        """A transaction with one instruction of a member, by its node's key."""
         key = self._seats[member].node
-        until = root.time_ms + _LIMITS.get(root.state, KernelParameters).window_ms // 2
-        body = encode(Body(self._network, ROOT, until, self._draw(16), (instruction,)))
+        body = encode(Body(self._network, ROOT, until_ms, self._draw(16), (instruction,)))
         message = signing_message(transaction_id(body))
-        signature = Signature(key.public_key, key.sign(message))
-        return await self._root.submit(encode_transaction(body, (signature,)))
+        return encode_transaction(body, (Signature(key.public_key, key.sign(message)),))
+
+    async def submit(self, member: bytes, instruction: Instruction, until_ms: int) -> str:
+        """Have it ordered; the code of why it was refused, empty where it was not. Raises ``RootUnavailable``."""
+        return (await self._root.submit(self.signed(member, instruction, until_ms))).code
+
+    async def succeed(self, member: bytes, instruction: Instruction, until_ms: int) -> bool:
+        """As ``submit``: whether it was not refused."""
+        return not await self.submit(member, instruction, until_ms)

@@ -1,6 +1,5 @@
 """Payloads that a channel needs to go on and that are not here: fetched from custodians, or reported missing on the root."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -8,6 +7,7 @@ from traco.channels.custody.errors import PayloadUnavailable
 from traco.channels.custody.fetching import Fetcher, Sought
 from traco.channels.custody.store import CustodyStore, NewPayload
 from traco.channels.seat.book import Book
+from traco.channels.seat.errands import Errands
 from traco.channels.seat.hosting import Wanted
 from traco.channels.seat.instructing import Instructing
 from traco.channels.seat.ports import RootReading, SeatKeys
@@ -17,7 +17,11 @@ from traco.modules.channel.messages import ReportMissing
 from traco.modules.channel.state import Channel
 
 REPORT_AFTER: Final = 3
-"""Rounds in which every custodian was asked in vain before a payload is reported: a report names who signed for it."""
+REPORT_AFTER_MS: Final = 10_000
+"""Every custodian was asked in vain so often and for so long before a payload is reported: whoever answers shows the ciphertext
+to everybody for ever, and if nobody does, those who signed for it are named.
+"""
+LISTED: Final = 16  # entries of a channel that may be reported at once; the root takes no more of one member
 
 
 class Seeker:
@@ -25,7 +29,7 @@ class Seeker:
 
     def __init__(
         self, keeper: Keeper, book: Book, custody: CustodyStore, fetcher: Fetcher, instructing: Instructing,
-        seats: Mapping[bytes, SeatKeys],
+        seats: Mapping[bytes, SeatKeys], errands: Errands,
     ) -> None:  # fmt: skip
         self._keeper = keeper
         self._book = book
@@ -33,15 +37,52 @@ class Seeker:
         self._fetcher = fetcher
         self._instructing = instructing
         self._seats = seats
-        self._rounds: dict[tuple[bytes, int], int] = {}
+        self._errands = errands
+        self._failed: dict[tuple[bytes, int], int] = {}  # rounds in vain
+        self._since: dict[tuple[bytes, int], int] = {}
         self.unavailable: dict[bytes, PayloadUnavailable] = {}
 
-    async def seek(self, wanted: Sequence[Wanted], root: RootReading) -> bool:
-        """Fetch what is wanted; whether anything came. Raises ``RootUnavailable``, ``CustodyStopped``."""
-        return any(await asyncio.gather(*(self._fetch(each, root) for each in wanted)))
+    def seek(self, wanted: Sequence[Wanted], root: RootReading, time_ms: int) -> None:
+        """Begin to fetch what is wanted, and to report what cannot be had. What is wanted no more is forgotten."""
+        places = {(each.channel, each.number): each for each in wanted}
+        channels = {each.channel for each in wanted}
+        self._failed = {place: rounds for place, rounds in self._failed.items() if place in places}
+        self._since = {place: self._since.get(place, time_ms) for place in places}
+        self.unavailable = {
+            channel: error for channel, error in self.unavailable.items() if channel in channels
+        }
+        for place, each in places.items():
+            record = self._keeper.channel(root.state, each.channel)
+            if record is None:
+                continue
+            if not self._errands.is_running("fetch", *place):
+                asked = self._custodians(each, record, root)
+                self._errands.start(("fetch", *place), self._fetch(each, asked))
+            reporter = self._reporter(each, record, root, time_ms)
+            if reporter is not None and not self._errands.is_running("report", *place):
+                report = ReportMissing(reporter, *place)
+                until_ms = self._instructing.until(root)
+                self._errands.start(("report", *place), self._instructing.succeed(reporter, report, until_ms))
 
-    def keep(self, channel: bytes, number: int, content: bytes) -> None:
-        """Hold the payload of an entry, from now on. Its hash was checked."""
+    def _custodians(self, wanted: Wanted, record: Channel, root: RootReading) -> list[bytes]:
+        entry = self._keeper.entry(root.state, wanted.channel, wanted.number)
+        signers = () if entry is None else entry.signers
+        # whoever signed first: the others may have got it later
+        asked = dict.fromkeys((*signers, wanted.payload.submitter, *record.terms.custodians()))
+        return [member for member in asked if member not in self._seats]
+
+    async def _fetch(self, wanted: Wanted, asked: Sequence[bytes]) -> bool:
+        channel, number, payload = wanted
+        try:
+            fetched = await self._fetcher.fetch(Sought(channel, payload.hash, payload.size), asked)
+        except PayloadUnavailable as failed:
+            self.unavailable[channel] = failed
+            self._failed[channel, number] = self._failed.get((channel, number), 0) + 1
+            return False
+        self._keep(channel, number, fetched.content)
+        return True
+
+    def _keep(self, channel: bytes, number: int, content: bytes) -> None:
         point = self._book.point_with(channel, number)
         entry = None if point is None else point.entries[number - point.first]
         if isinstance(entry, Batch | Leg):
@@ -50,38 +91,19 @@ class Seeker:
                 [NewPayload(channel, payload.hash, entry.epoch, payload.submitter, 0, "own", content, number)]
             )
 
-    async def _fetch(self, wanted: Wanted, root: RootReading) -> bool:
-        channel, number, payload = wanted
-        record = self._keeper.channel(root.state, channel)
-        if record is None:
-            return False
-        entry = self._keeper.entry(root.state, channel, number)
-        signers = () if entry is None else entry.signers
-        # whoever signed first: the others may have got it later
-        asked = [
-            member
-            for member in dict.fromkeys((*signers, *record.terms.custodians()))
-            if member not in self._seats
-        ]
-        try:
-            fetched = await self._fetcher.fetch(Sought(channel, payload.hash, payload.size), asked)
-        except PayloadUnavailable as failed:
-            self.unavailable[channel] = failed
-            await self._report(wanted, record, root)
-            return False
-        self.keep(channel, number, fetched.content)
-        self._rounds.pop((channel, number), None)
-        self.unavailable.pop(channel, None)
-        return True
-
-    async def _report(self, wanted: Wanted, record: Channel, root: RootReading) -> None:
-        """After some rounds in vain, say so on the root: an answer there reaches everybody, and no answer ends the waiting."""
-        place = (wanted.channel, wanted.number)
-        rounds = self._rounds[place] = self._rounds.get(place, 0) + 1
-        entry = self._keeper.entry(root.state, wanted.channel, wanted.number)
-        if rounds % REPORT_AFTER or entry is None or entry.voided:
-            return
-        member = next((each for each in record.terms.members if each in self._seats), None)
-        if member is not None:
-            report = ReportMissing(member, wanted.channel, wanted.number)
-            await self._instructing.submit(member, report, root)
+    def _reporter(self, wanted: Wanted, record: Channel, root: RootReading, time_ms: int) -> bytes | None:
+        """Who of our members is to say on the root that the payload is missing, now: an answer there reaches everybody, and
+        no answer ends the waiting.
+        """
+        place = wanted.channel, wanted.number
+        if self._failed.get(place, 0) < REPORT_AFTER or time_ms < self._since[place] + REPORT_AFTER_MS:
+            return None
+        entry = self._keeper.entry(root.state, *place)
+        if entry is None or entry.voided or not entry.signers:
+            return None
+        missing = self._keeper.missing(root.state, *place)
+        if missing is not None and any(member in self._seats for member in missing.reporters):
+            return None
+        if missing is None and sum(1 for _ in self._keeper.all_missing(root.state, wanted.channel)) >= LISTED:
+            return None
+        return next((each for each in record.terms.members if each in self._seats), None)

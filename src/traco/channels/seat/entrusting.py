@@ -1,0 +1,68 @@
+"""Transactions become a sealed payload that custodians hold, or that can only be ordered with its bytes on the root."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from traco.channels.custody.collecting import PATIENCE, CustodianSeat, Patience, Wanted, collect_receipts
+from traco.channels.custody.errors import ReceiptsMissing
+from traco.channels.custody.messages import Transport
+from traco.channels.custody.store import CustodyStore, NewPayload
+from traco.channels.sealing.keys import Place
+from traco.channels.sealing.payloads import seal
+from traco.channels.seat.errors import NotReady
+from traco.channels.seat.ports import RootReading
+from traco.channels.seat.secrets import Secrets
+from traco.modules.channel.keeper import Keeper
+from traco.modules.channel.parts import Held, Shown
+from traco.modules.channel.signing import payload_hash
+from traco.modules.channel.state import Channel
+
+ORDER_MS: Final = 60_000  # for how long receipts are asked for
+
+
+class Entrusting:
+    """Seals for members of this node. ``draw`` gives numbers from 0 to 1."""
+
+    def __init__(
+        self, network: bytes, keeper: Keeper, custody: CustodyStore, secrets: Secrets, transport: Transport,
+        draw: Callable[[], float], patience: Patience = PATIENCE,
+    ) -> None:  # fmt: skip
+        self._network = network
+        self._keeper = keeper
+        self._custody = custody
+        self._secrets = secrets
+        self._transport = transport
+        self._draw = draw
+        self._patience = patience
+
+    def sealed(
+        self, channel: bytes, record: Channel, root: RootReading, sender: bytes, transactions: Sequence[bytes]
+    ) -> Wanted:
+        """A payload of the present epoch, held here. Raises ``NotReady``, ``PayloadRefused``, ``CustodyStopped``."""
+        secret = self._secrets.find(channel, record.epoch)
+        if secret is None:
+            raise NotReady(channel, f"this node has no key of epoch {record.epoch} yet")
+        place, order_by = Place(self._network, channel, record.epoch), root.time_ms + ORDER_MS
+        content = seal(transactions, secret, place, record.terms.limits.max_payload_bytes)
+        kept = NewPayload(channel, payload_hash(content), record.epoch, sender, order_by, "own", content)
+        refused = self._custody.keep([kept])[0]
+        if refused is not None:
+            raise NotReady(channel, f"the payload cannot be kept here ({refused})")
+        return Wanted(self._network, channel, record.epoch, order_by, sender, content, record.terms.custody)
+
+    def custodians(self, record: Channel, root: RootReading) -> tuple[CustodianSeat, ...]:
+        """Who may sign for payloads of the channel."""
+        found = list[CustodianSeat]()
+        for place, member in enumerate(record.terms.custodians()):
+            seat = self._keeper.seat(root.state, member)
+            if seat is not None:
+                found.append(CustodianSeat(place, member, seat.node))
+        return tuple(found)
+
+    async def held(self, wanted: Wanted, custodians: tuple[CustodianSeat, ...]) -> Held | Shown:
+        """Receipts of custodians, or the payload itself where too few of them answer."""
+        try:
+            receipts = await collect_receipts(wanted, custodians, self._transport, self._draw, self._patience)
+        except ReceiptsMissing:
+            return Shown(wanted.content)
+        return Held(payload_hash(wanted.content), len(wanted.content), wanted.order_by, receipts)
