@@ -7,6 +7,8 @@ import msgspec
 import pytest
 
 from support.stored_ledger import SealKey, StoredLedger
+from traco.channels.custody.store import CustodyStore
+from traco.channels.seat.book import Book
 from traco.node.backup import MANIFEST_FILE, FileEntry, back_up, read_manifest
 from traco.node.copies import CopyProgress, CopyRefused, digest_of
 from traco.node.directory import LEDGER_FILE, OUTBOX_FILE, NodeDirectoryError, require_complete
@@ -80,6 +82,30 @@ def test_a_backup_without_keys_has_none(stored: StoredLedger, tmp_path: Path) ->
     restore(tmp_path / "backup", tmp_path / "restored", "quick")
     assert not (tmp_path / "backup" / "node.keys").exists()
     assert not (tmp_path / "restored" / "node.keys").exists()
+
+
+def test_what_a_node_keeps_of_channels_is_in_a_backup_but_for_the_replicas(tmp_path: Path) -> None:
+    directory = tmp_path / "node"
+    (directory / "channels").mkdir(parents=True)
+    StoredLedger(directory).close()
+    with (
+        closing(Book(directory / "channels" / "channels.db")),
+        closing(CustodyStore(directory / "channels" / "custody.db")),
+    ):
+        for name in ("seats.keys", "channels/77.db"):
+            (directory / name).write_bytes(b"anything")
+        back_up(directory, tmp_path / "whole")
+        back_up(directory, tmp_path / "without", keys=False)
+    kept = ["channels/channels.db", "channels/custody.db", "genesis.json", "ledger.db", "seats.keys"]
+    assert sorted(read_manifest(tmp_path / "whole").files) == kept
+    assert sorted(read_manifest(tmp_path / "without").files) == [
+        "channels/custody.db",
+        "genesis.json",
+        "ledger.db",
+    ]
+    restore(tmp_path / "whole", tmp_path / "restored", "quick")
+    with closing(Book(tmp_path / "restored" / "channels" / "channels.db")) as book:
+        assert book.read_height() == 0
 
 
 def test_a_sealed_backup_proves_where_the_ledger_stood(stored: StoredLedger, tmp_path: Path) -> None:

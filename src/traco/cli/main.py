@@ -31,6 +31,7 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "doc": ("traco.cli.doc", "Register invoices and follow them."),
     "finance": ("traco.cli.finance", "Finance registered invoices."),
     "report": ("traco.cli.report", "Reports: statements, positions, financings, reconciliation."),
+    "channel": ("traco.cli.channel", "Confidential channels: business that only their members can read."),
     "tx": ("traco.cli.tx", "Transactions: send, submit, look up."),
     "receipt": ("traco.cli.receipt", "Finality receipts: proofs that outlive the network."),
     "verify": ("traco.cli.verify", "Check a finality receipt with nothing but the genesis document."),

@@ -4,6 +4,7 @@ The application is put together as a node does, without anything behind its rout
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from litestar import Litestar
@@ -13,6 +14,8 @@ from traco.kernel.instruction import KernelParameters
 from traco.modules.composition import compose
 from traco.node.api.admission import admitted
 from traco.node.api.app import make_app
+from traco.node.api.channel_reads import ChannelReads
+from traco.node.api.channels import channel_routes
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.operations import Operations, operations_routes
 from traco.node.api.reads import Reads
@@ -66,6 +69,7 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
         "The block is of before the snapshot that this node joined by; ask another node.",
     ),
     "receipt.no_transaction": (404, "What is at this place of the ledger is no transaction."),
+    "channel.query_unknown": (404, "No module that runs in the channel answers this query."),
     "projections.off": (404, "This node keeps no projections, and therefore has no reports."),
     "explorer.no_file": (404, "The explorer has no such file."),
     "request.timeout": (408, "The request did not arrive within 20 seconds."),
@@ -80,10 +84,21 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
         429,
         "All callers together asked for more fingerprints than the service makes at a time.",
     ),
+    "channel.not_hosted": (422, "The member has no seat on this node; ask its own."),
+    "channel.not_member": (422, "The member is not in the channel, or it is not open yet."),
+    "channel.outbox_full": (422, "Too much of the channel waits on this node."),
+    "channel.seat_missing": (422, "One of the members has no seat on the ledger yet."),
+    "channel.offer_open": (422, "The epoch is in force or on offer already; its key is not made again."),
     "request.headers_too_long": (431, "The headers are too long."),
     "node.fault": (500, "The node failed; its log says why, the answer does not."),
     "node.starting": (503, "The ledger is not founded or not followed yet; come back."),
     "node.stopping": (503, "The node is stopping; what was acknowledged is not lost."),
+    "channel.not_executed": (503, "Nothing of the channel was executed on this node yet."),
+    "channels.away": (
+        503,
+        "The channels' process does not answer: it starts, or failed, or is not meant to run.",
+    ),
+    "channels.stopped": (503, "The channels' process stops; come back when it was started again."),
     "receipt.not_yet": (503, "The block is not sealed yet; come back in a moment."),
     "projections.not_ready": (503, "The projector has not begun yet."),
     "projections.database_failed": (503, "The database of the projections does not answer."),
@@ -158,6 +173,7 @@ def _application() -> Litestar:
         fingerprint_route(behind),
         *operations_routes(Operations(behind, behind), has_metrics=True),
         *report_routes(reads, None),
+        *channel_routes(ChannelReads(Path(), reads, b"", KernelParameters(), ()), behind, 0),
     ]
     return make_app(
         behind, reads, reads.registry, b"", bytes(32), KernelParameters(), [], [], more,

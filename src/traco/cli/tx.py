@@ -73,7 +73,7 @@ def send(
     Every instruction of the reference can be sent: its fields by name, bytes in hex, and its name as type. A field
     that names a party, an account or another thing may be @name.
     """
-    instructions = _instructions(session, file)
+    instructions = read_instructions(session, file)
     party = session.actor("administer" if _all_administer(instructions) else "sign")
     others = [session.party_with_keys(text) for text in also]
     if write is None:
@@ -89,7 +89,8 @@ def _all_administer(instructions: list[Instruction]) -> bool:
     return all(instruction.policy_class == "administer" for instruction in instructions)
 
 
-def _instructions(session: Reading, file: Path) -> list[Instruction]:
+def read_instructions(session: Reading, file: Path) -> list[Instruction]:
+    """The instructions in a file of JSON, with ids for names. Raises ``CommandProblem``, ``FormInvalid``."""
     try:
         forms: Any = msgspec.json.decode(read_bounded(file, MAX_FILE_BYTES))
     except ValueError as error:

@@ -35,12 +35,14 @@ from traco.client.light import Head
 from traco.client.node_session import NodeSession, parsed, parsed_all
 from traco.client.pages import query_pages, route_pages
 from traco.client.results import (
+    ChannelResult,
     ClientClosed,
     ClientError,
     NodeProblem,
     NodeStatus,
     NodeUnreachable,
     NotFinalYet,
+    NotFound,
     OtherNetwork,
     OutcomesUnknown,
     OutcomeUnknown,
@@ -48,6 +50,7 @@ from traco.client.results import (
     TransactionRefused,
     TransactionRejected,
     TransactionResult,
+    channel_result_of,
 )
 from traco.client.signer import Signer
 from traco.client.streams import OUTAGE_SECONDS, EventStream
@@ -149,9 +152,11 @@ class AsyncLedgerClient:
 
     async def build(
         self, instructions: Iterable[Instruction], signers: Iterable[Signer], validity_ms: int = VALIDITY_MS, *,
-        timeout: float | None = None,
+        ledger: bytes = ROOT, timeout: float | None = None,
     ) -> bytes:  # fmt: skip
         """The bytes of a signed transaction, valid for ``validity_ms`` by the node's clock, with a salt of its own.
+
+        ``ledger``: the channel that it is for; by default it is for the root.
 
         Each call makes another transaction: whoever builds the same payment again, after a lost answer, may pay twice.
         What was built once is submitted again instead. A signer's own errors pass.
@@ -160,7 +165,7 @@ class AsyncLedgerClient:
         network = await self._node.network_id(deadline)
         now_ms, status = await self._node.now(deadline)
         valid_until = now_ms + min(validity_ms, status.window_ms // 2)
-        body = encode(Body(network, ROOT, valid_until, os.urandom(16), tuple(instructions)))
+        body = encode(Body(network, ledger, valid_until, os.urandom(16), tuple(instructions)))
         return await self._node.signed(lambda by: sign_body(body, by), tuple(signers))
 
     async def submit(
@@ -321,6 +326,38 @@ class AsyncLedgerClient:
         given = {name: to_form(value) for name, value in parameters.items() if value is not None}
         whole = f"{quote(path)}?{urlencode(given)}" if given else quote(path)
         return await self._node.get_form(whole, timeout)
+
+    async def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
+        """The answer of a POST route (``/v1/...``) to a form, as plain values; the form may hold bytes. It may be asked twice."""
+        deadline = self._node.transport.deadline(timeout)
+        await self._node.checked(deadline)
+        request = Request("POST", quote(path), msgspec.json.encode(to_form(form)), deadline=deadline)
+        return decoded((await self._node.transport.ask(request)).content)
+
+    async def submit_to_channel(
+        self, channel: bytes, transaction: bytes, *, timeout: float | None = None
+    ) -> ChannelResult:
+        """Hand a signed transaction of a channel to the node of its member; ``received``: it is durable there, and will be ordered.
+
+        Sent twice, it happens once. Raises ``NodeProblem`` where the node does no business in the channel for who asks.
+        """
+        deadline = self._node.transport.deadline(timeout)
+        await self._node.checked(deadline)
+        path = f"/v1/channels/{channel.hex()}/transactions"
+        request = Request("POST", path, transaction, kind=_OCTETS, accept=(422,), deadline=deadline)
+        return channel_result_of(decoded((await self._node.transport.ask(request)).content))
+
+    async def channel_result(
+        self, channel: bytes, identity: bytes, *, timeout: float | None = None
+    ) -> ChannelResult | None:
+        """How far a transaction of a channel has come; None where the node does not know it."""
+        try:
+            form = await self._node.get_form(
+                f"/v1/channels/{channel.hex()}/transactions/{identity.hex()}", timeout
+            )
+        except NotFound:
+            return None
+        return channel_result_of(form)
 
     async def pages(self, what: str, /, **fields: Any) -> AsyncIterator[list[Any]]:
         """The pages of a list: of a query (such as ``holding.by_account``), or of a GET route (``/v1/...``).

@@ -40,12 +40,13 @@ from traco.client.blocking_wire import BlockingWire, run
 from traco.client.credentials import Access
 from traco.client.gateways import GatewayState
 from traco.client.light import Head
-from traco.client.results import NodeStatus, TransactionResult
+from traco.client.results import ChannelResult, NodeStatus, TransactionResult
 from traco.client.signer import Signer
 from traco.client.streams import OUTAGE_SECONDS, EventStream, LedgerEvent
 from traco.client.transport import Patience
 from traco.client.trust import Trust
 from traco.client.wire import connection_options
+from traco.kernel.codec import ROOT
 from traco.kernel.instruction import Instruction
 
 T = TypeVar("T")
@@ -114,10 +115,10 @@ class LedgerClient:
 
     def build(
         self, instructions: Iterable[Instruction], signers: Iterable[Signer], validity_ms: int = VALIDITY_MS, *,
-        timeout: float | None = None,
+        ledger: bytes = ROOT, timeout: float | None = None,
     ) -> bytes:  # fmt: skip
-        """The bytes of a signed transaction; each call makes another one."""
-        return run(self._client.build(instructions, signers, validity_ms, timeout=timeout))
+        """The bytes of a signed transaction, for the root or a channel; each call makes another one."""
+        return run(self._client.build(instructions, signers, validity_ms, ledger=ledger, timeout=timeout))
 
     def submit(
         self, transaction: bytes, until: Until = "final", *, timeout: float | None = None
@@ -158,6 +159,22 @@ class LedgerClient:
     def get(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> Any:
         """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
         return run(self._client.get(path, timeout=timeout, **parameters))
+
+    def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
+        """The answer of a POST route (``/v1/...``) to a form, as plain values; the form may hold bytes."""
+        return run(self._client.post(path, form, timeout=timeout))
+
+    def submit_to_channel(
+        self, channel: bytes, transaction: bytes, *, timeout: float | None = None
+    ) -> ChannelResult:
+        """Hand a signed transaction of a channel to the node of its member, where it is durable when this returns."""
+        return run(self._client.submit_to_channel(channel, transaction, timeout=timeout))
+
+    def channel_result(
+        self, channel: bytes, identity: bytes, *, timeout: float | None = None
+    ) -> ChannelResult | None:
+        """How far a transaction of a channel has come; None where the node does not know it."""
+        return run(self._client.channel_result(channel, identity, timeout=timeout))
 
     def pages(self, what: str, /, **fields: Any) -> Iterator[list[Any]]:
         """The pages of a list: of a query (such as ``holding.by_account``), or of a GET route (``/v1/...``)."""

@@ -105,6 +105,44 @@ def result_of(answer: Mapping[str, Any]) -> TransactionResult:
     )  # fmt: skip
 
 
+class ChannelResult(NamedTuple):
+    """How far a transaction of a channel has come on one node.
+
+    ``status``: ``received`` (durable there), ``executed``, ``confirmed`` (by the channel's policy), ``disputed`` (confirmed, but
+    otherwise than this node found), or ``refused`` (it had no effect, and has no outcome). ``failure`` of an executed one says
+    that the rules rejected it. ``ordinal`` and ``leaf`` are -1 before it was executed.
+    """
+
+    identity: bytes
+    status: str
+    ordinal: int
+    leaf: int
+    failure: Failure | None
+
+    def form(self) -> dict[str, Any]:
+        """The result as plain JSON values."""
+        failure = (
+            None if self.failure is None else {**self.failure._asdict(), "fields": dict(self.failure.fields)}
+        )
+        return {
+            "id": self.identity.hex(), "status": self.status, "ordinal": self.ordinal, "leaf": self.leaf, "failure": failure,
+        }  # fmt: skip
+
+
+def channel_result_of(answer: Any) -> ChannelResult:
+    """The result in a node's answer. Raises ``StrangeAnswer``, and ``NodeProblem`` for a problem document."""
+    try:
+        if "code" in answer:
+            raise problem_of_status(answer["status"], answer["code"], answer["detail"], {}, None)
+        failure = answer["failure"]
+        return ChannelResult(
+            bytes.fromhex(answer["id"]), answer["status"], answer["ordinal"], answer["leaf"],
+            None if failure is None else Failure(failure["code"], failure["fields"], failure["text"]),
+        )  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise StrangeAnswer from None
+
+
 class ClientError(LedgerError):
     """What was asked of a node did not come about."""
 

@@ -1,6 +1,9 @@
 """The online backup of a node: a directory of copies that fit together, made while the node runs, by another process.
 
-    outbox.db   first: what was acknowledged and is not known to be in a block
+    channels/   first: channels.db, which follows the ledger and must not be ahead of it, then the payloads that it names
+                (custody.db); not the replicas, which are executed again. channels.db only with keys: what waits to be sealed
+                is in it as it was signed
+    outbox.db   then: what was acknowledged and is not known to be in a block
     ledger.db   then: one snapshot of the ledger, at one height
     the rest    genesis.json, node.json, key stores (still encrypted), fingerprints.log, a checkpoint if asked for;
                 of a cluster's node card.json, founding.json, evidence.db, and the engine's keys (in the clear)
@@ -34,6 +37,8 @@ from traco import __version__
 from traco.engine.embedded.checkpoint import CheckpointSigner, sign_checkpoint
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.seal import Checkpoint
+from traco.node.channels.keyring import SEATS_FILE
+from traco.node.channels.stores import BOOK_FILE, CUSTODY_FILE
 from traco.node.configuration import CONFIG_FILE
 from traco.node.copies import (
     CopyProgress,
@@ -69,9 +74,11 @@ from traco.storage.loading import read_head
 
 MANIFEST_FILE: Final = "manifest.json"
 CHECKPOINT_FILE: Final = "checkpoint.txt"
-KEY_FILES: Final = (KEYS_FILE, FINGERPRINT_KEYS_FILE, CONSENSUS_KEY_FILE, PEER_KEY_FILE)
+KEY_FILES: Final = (KEYS_FILE, FINGERPRINT_KEYS_FILE, SEATS_FILE, CONSENSUS_KEY_FILE, PEER_KEY_FILE)
 PLAIN_FILES: Final = (GENESIS_FILE, CONFIG_FILE, FINGERPRINT_LOG, CARD_FILE, FOUNDING_FILE)
-KNOWN_FILES: Final = (LEDGER_FILE, OUTBOX_FILE, EVIDENCE_FILE, *PLAIN_FILES, *KEY_FILES, CHECKPOINT_FILE)
+KNOWN_FILES: Final = (
+    LEDGER_FILE, OUTBOX_FILE, EVIDENCE_FILE, BOOK_FILE, CUSTODY_FILE, *PLAIN_FILES, *KEY_FILES, CHECKPOINT_FILE,
+)  # fmt: skip
 NEEDED_FILES: Final = (LEDGER_FILE, GENESIS_FILE)
 PAGES_AT_ONCE: Final = 2_048
 MAX_MANIFEST_BYTES: Final = 65_536
@@ -107,7 +114,7 @@ def back_up(
 ) -> Manifest:  # fmt: skip
     """Back up the node in ``directory``, running or not, into the new directory ``target``.
 
-    ``keys`` False leaves the key stores out. ``seal`` signs a checkpoint of the copied height. Raises ``CopyRefused``
+    ``keys`` False leaves the key stores out, and what waits to be sealed in channels. ``seal`` signs a checkpoint of the copied height. Raises ``CopyRefused``
     (``backup.exists``, ``backup.other_seal``), ``NodeDirectoryError`` and ``StorageHalt``; then there is no ``target``.
     """
     genesis = read_genesis(directory)
@@ -119,9 +126,11 @@ def back_up(
         )
     _settle(directory)
     with appearing_directory(target, "backup.exists") as made:
-        # the order of the next two is what keeps acknowledged work: see the head of this file
-        if (directory / OUTBOX_FILE).exists():
-            _copy_database(directory / OUTBOX_FILE, made / OUTBOX_FILE, None, report)
+        # the order is what keeps acknowledged work: see the head of this file
+        for name in (*((BOOK_FILE,) if keys else ()), CUSTODY_FILE, OUTBOX_FILE):
+            if (directory / name).exists():
+                make_folder_of(made, name)
+                _copy_database(directory / name, made / name, None, report)
         head = _copy_database(directory / LEDGER_FILE, made / LEDGER_FILE, network, report)
         if (directory / EVIDENCE_FILE).exists():
             _copy_database(directory / EVIDENCE_FILE, made / EVIDENCE_FILE, None, report)
@@ -147,7 +156,7 @@ def _settle(directory: Path) -> None:
     except StoreLocked:
         return
     with lock:
-        for name in (LEDGER_FILE, OUTBOX_FILE):
+        for name in (LEDGER_FILE, OUTBOX_FILE, BOOK_FILE, CUSTODY_FILE):
             path = str(directory / name)
             if (directory / name).exists():
                 with halting(path), closing(apsw.Connection(path, apsw.SQLITE_OPEN_READWRITE)) as connection:

@@ -17,6 +17,7 @@ import msgspec
 
 from traco.kernel.errors import LedgerError
 from traco.node.api.settings import ApiLimits
+from traco.node.channels.settings import ChannelsConfig, channel_problems
 from traco.node.setting_checks import CHECKS
 
 CONFIG_FILE: Final = "node.json"
@@ -190,6 +191,7 @@ class NodeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     tracing: TracingConfig = TracingConfig()
     health: HealthConfig = HealthConfig()
     engine: EngineConfig = EngineConfig()
+    channels: ChannelsConfig = ChannelsConfig()
 
     @property
     def is_loopback(self) -> bool:
@@ -471,6 +473,7 @@ def _assemble(chosen: Mapping[str, Chosen], problems: list[str]) -> NodeConfig |
         and document["engine"]["p2p_host"] == document["host"]
     ):
         problems.append("engine.p2p_port is the port of the REST interface; choose another one")
+    problems += channel_problems(document["channels"])
     return None if problems else msgspec.convert(document, NodeConfig)
 
 

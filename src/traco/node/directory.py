@@ -4,6 +4,9 @@ genesis.json   the founding document            node.keys    the node's keys, en
 node.json      the configuration                ledger.db    the ledger       outbox.db    what is on its way
 fingerprint.keys   the keys of the fingerprint service, in a file of their own: another process opens it
 fingerprints.log   what the fingerprint service was asked (never the fields)
+seats.keys     the keys of the seats that it has in channels, likewise (``channels.keyring``)
+channels/      what it keeps of channels: custody.db payloads, channels.db keys of epochs and what waits, <id>.db replicas
+channels.sock  where the channels' process answers the API
 concerns.db    whom objects concerned that have ended (``api.concerns``); made from the ledger again where it is missing
 node.log       what the node has to say
 restored.json  only in a restored copy: it does not start before ``traco node takeover``

@@ -48,6 +48,12 @@ def _check_address(value: str) -> None:
         raise ValueError("host:port is expected")
 
 
+def _check_addresses(value: tuple[str, ...]) -> None:
+    for address in value:
+        if not _is_address(address):
+            raise ValueError("each is host:port")
+
+
 def _is_address(text: str) -> bool:
     found = _ADDRESS.fullmatch(text)
     return found is not None and int(found[1]) <= 65_535
@@ -66,5 +72,7 @@ CHECKS: Final[Mapping[str, Callable[[Any], None]]] = {
     "engine.retain_blocks": _check_retained,
     "projections.url": _check_database,
     "tracing.endpoint": _check_endpoint,
+    "channels.listen": _check_addresses,
+    "channels.address": _check_addresses,
 }
 """By the dotted name of the setting; each raises ``ValueError`` with what is expected."""

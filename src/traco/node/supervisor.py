@@ -17,6 +17,7 @@ from traco.kernel.errors import Halt, LedgerError
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.node.api.process import ApiSettings, run_api
 from traco.node.api.tls import find_authorities, find_certificate
+from traco.node.channels.process import ChannelsSettings, keep_channels
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
@@ -187,12 +188,14 @@ async def _run(node: LedgerNode, given: Given, first: ApiProcess, on_ready: Call
     api = asyncio.create_task(_keep_api(node, given, first, on_ready), name="traco-api")
     settings = ProjectorSettings(given[0].directory, given[0].config)
     projector = asyncio.create_task(keep_projector(settings), name="traco-projector")
+    own = ChannelsSettings(given[0].directory, given[0].passphrase, given[0].config)
+    channels = asyncio.create_task(keep_channels(node, own), name="traco-channels")
     stopped = asyncio.create_task(stopping.wait(), name="traco-stopping")
     log.info("ledger at height %d, %d envelopes recovered", node.application.info().height, node.recovered)
-    await asyncio.wait((blocks, api, stopped), return_when=asyncio.FIRST_COMPLETED)
-    for task in (api, projector, blocks, stopped):
+    await asyncio.wait((blocks, api, channels, stopped), return_when=asyncio.FIRST_COMPLETED)
+    for task in (api, channels, projector, blocks, stopped):
         task.cancel()
-    failures = await asyncio.gather(blocks, api, projector, stopped, return_exceptions=True)
+    failures = await asyncio.gather(blocks, api, channels, projector, stopped, return_exceptions=True)
     await node.finish()
     for failure in failures:
         if isinstance(failure, BaseException) and not isinstance(failure, asyncio.CancelledError):

@@ -69,10 +69,11 @@ class MemoryRoot:
     def blocks(self, after: int, limit: int) -> Iterator[RootBlock]:
         for block in self.ledger.store.blocks[after + 1 : after + 1 + limit]:
             receipts = [self.ledger.registry.receipt.decode(leaf.receipt) for leaf in block.leaves]
-            events = tuple(
-                event for receipt in receipts if receipt.failure is None for event in receipt.events
-            )
-            yield RootBlock(block.height, block.time_ms, events)
+            found = [
+                (event, each.identity) for each in receipts if each.failure is None for event in each.events
+            ]
+            events, origins = tuple(event for event, _ in found), tuple(origin for _, origin in found)
+            yield RootBlock(block.height, block.time_ms, events, origins)
 
     async def submit(self, transaction: bytes) -> RootAnswer:
         answer: asyncio.Future[RootAnswer] = asyncio.get_running_loop().create_future()

@@ -103,6 +103,12 @@ class Route(NamedTuple):
     body: bytes | None = None
 
 
+# no member of this node has channel business: who sees what of channels, test_channels asks
+_CHANNEL = f"/v1/channels/{'77' * 32}"
+_KEY = (
+    f'{{"channel": "{"77" * 32}", "epoch": 1, "member": "{"66" * 16}", "members": ["{"66" * 16}"]}}'.encode()
+)
+
 ROUTES = {
     "/v1/status": Route("GET", "/v1/status", Admits.EVERYBODY),
     "/v1/genesis": Route("GET", "/v1/genesis", Admits.EVERYBODY),
@@ -158,6 +164,19 @@ ROUTES = {
         f"/v1/queries/{name}": Route("POST", f"/v1/queries/{name}", Admits.PRINCIPAL, "", b"[]")
         for name in REGISTRY.queries
     },
+    "/v1/channels": Route("GET", "/v1/channels", Admits.PRINCIPAL),
+    "/v1/channels/keys": Route("POST", "/v1/channels/keys", Admits.SUBMITTER, "", _KEY),
+    "/v1/channels/{channel}": Route("GET", _CHANNEL, Admits.PRINCIPAL, ""),
+    "/v1/channels/{channel}/missing": Route("GET", f"{_CHANNEL}/missing", Admits.PRINCIPAL, ""),
+    "/v1/channels/{channel}/queries/{name}": Route(
+        "POST", f"{_CHANNEL}/queries/holding.get", Admits.PRINCIPAL, "", b"{}"
+    ),
+    "/v1/channels/{channel}/transactions": Route(
+        "POST", f"{_CHANNEL}/transactions", Admits.SUBMITTER, "", b"nonsense"
+    ),
+    "/v1/channels/{channel}/transactions/{identity}": Route(
+        "GET", f"{_CHANNEL}/transactions/{'88' * 32}", Admits.PRINCIPAL, ""
+    ),
     "/v1/light/head": Route("GET", "/v1/light/head", Admits.EVERYBODY),
     "/v1/light/blocks/{height}": Route("GET", "/v1/light/blocks/3", Admits.EVERYBODY),
     "/v1/light/seal": Route("GET", "/v1/light/seal", Admits.EVERYBODY),
@@ -166,7 +185,9 @@ ROUTES = {
 }  # fmt: skip
 ANSWERED_WITH = {
     "/v1/transactions": 422, "/v1/events": 400, "/v1/fingerprints": 400, "/v1/light/blocks/{height}": 404,
-    "/v1/light/engine/{method}": 404,
+    "/v1/light/engine/{method}": 404, "/v1/channels/keys": 404, "/v1/channels/{channel}": 404,
+    "/v1/channels/{channel}/missing": 404, "/v1/channels/{channel}/queries/{name}": 404,
+    "/v1/channels/{channel}/transactions": 404, "/v1/channels/{channel}/transactions/{identity}": 404,
 }  # fmt: skip
 """What those who are admitted get for an example that is no good; nobody signs headers for the embedded engine."""
 

@@ -30,7 +30,7 @@ from traco.channels.seat.errors import (
     SubmissionRefused,
 )
 from traco.channels.seat.following import Follower
-from traco.channels.seat.hosting import Hosted, Outcome
+from traco.channels.seat.hosting import Hosted, Outcome, Proven
 from traco.channels.seat.instructing import Instructing
 from traco.channels.seat.messages import Calls, CustodyCalls
 from traco.channels.seat.offers import Offers
@@ -40,13 +40,14 @@ from traco.channels.seat.seeking import Seeker
 from traco.channels.seat.sending import Sender
 from traco.channels.seat.supplying import Supplier
 from traco.kernel.codec import Codec
-from traco.kernel.errors import Failure, LedgerError
+from traco.kernel.errors import Failure, LedgerError, TooManyEvents
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import network_id
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import Screened
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attest, Tick
+from traco.modules.channel.parts import Attested
 
 OPEN: Final = 128  # replicas that are kept open; those of idle channels are files
 TURN_MS: Final = 2_000  # until the next member ticks, if nobody before it did
@@ -140,8 +141,9 @@ class Seats:
                 self._tick(root, time_ms)
                 self._supply(root, time_ms)
             self._send(root, is_current=is_current)
-        if self._book.open_offers() and not self._errands.is_running("offers"):
+        if is_current and self._book.open_offers() and not self._errands.is_running("offers"):
             self._errands.start(("offers",), self._judge_offers())
+        self._recover_keys()
         return await self._errands.look() or moved
 
     def _read(self) -> bool:
@@ -249,11 +251,19 @@ class Seats:
         )
         for member, items in words.items():
             if not self._errands.is_running("attest", member):
-                saying = self._instructing.succeed(member, Attest(member, items), until_ms)
-                self._errands.start(("attest", member), saying)
+                self._errands.start(("attest", member), self._say(member, items, until_ms))
         if not words:
             left = [channel for channel in self._unconfirmed if not self._attester.is_done(root, channel)]
             self._unconfirmed = dict.fromkeys(left)
+
+    async def _say(self, member: bytes, items: tuple[Attested, ...], until_ms: int) -> bool:
+        """Attest; in halves where so many words at once decide more than one receipt has room for."""
+        code = await self._instructing.submit(member, Attest(member, items), until_ms)
+        if code == TooManyEvents.code and len(items) > 1:
+            half = len(items) // 2
+            first = await self._say(member, items[:half], until_ms)
+            return await self._say(member, items[half:], until_ms) or first
+        return not code
 
     def _tick(self, root: RootReading, time_ms: int) -> None:
         """Have a channel's time move on. Members take turns: one tick is enough, and the root refuses another in its block."""
@@ -285,6 +295,15 @@ class Seats:
             del self.problems[channel]
         for channel, error in self._sender.held_up.items():
             self.problems.setdefault(channel, error)
+
+    def _recover_keys(self) -> None:
+        for error in self.problems.values():
+            if isinstance(error, KeyMissing) and not self._errands.is_running("key", error.channel):
+                self._errands.start(("key", error.channel), self._recover_key(error.channel, error.epoch))
+
+    async def _recover_key(self, channel: bytes, epoch: int) -> bool:
+        with self._root.reading() as root:
+            return await self.offers.recover(channel, epoch, root)
 
     async def _judge_offers(self) -> bool:
         with self._root.reading() as root:
@@ -331,6 +350,13 @@ class Seats:
             return Standing("received")
         code = self._book.refusal(channel, identity)
         return None if code is None else Standing("refused", None, code)
+
+    def proof(self, channel: bytes, identity: bytes) -> Proven | None:
+        """What shows somebody outside what became of a transaction; None where it is not confirmed, or not here.
+
+        Raises ``NotHosted``, ``KeyMissing``.
+        """
+        return self.hosted(channel).proof(identity)
 
     def hosted(self, channel: bytes) -> Hosted:
         """A channel of this node, for reads at once: with other channels it may be closed. Raises ``NotHosted``,

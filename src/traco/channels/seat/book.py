@@ -72,11 +72,12 @@ class Regenerated(NamedTuple):
 
 
 class ConfirmedTo(NamedTuple):
-    """Everything up to a point stands for good."""
+    """Everything up to a point stands for good. ``origin``: the root transaction that says so."""
 
     channel: bytes
     ordinal: int
     digest: bytes
+    origin: bytes
 
 
 class Stood(NamedTuple):
@@ -95,6 +96,14 @@ _RESULT: Final[Codec[Result]] = Codec(Result)
 
 class Book(Outbox):
     """The file."""
+
+    def confirmation(self, channel: bytes, ordinal: int) -> tuple[int, bytes] | None:
+        """The first confirmed point at or behind an ordinal, and the root transaction that confirmed it; None if there is none."""
+        rows = self._all(
+            "SELECT ordinal, origin FROM confirmations WHERE channel = ? AND ordinal >= ? ORDER BY ordinal LIMIT 1",
+            (channel, ordinal),
+        )
+        return tuple(rows[0]) if rows else None
 
     # the root
 
@@ -129,6 +138,10 @@ class Book(Outbox):
             confirmed = execute("SELECT confirmed FROM streams WHERE channel = ?", (channel,)).get
             self._regenerate(channel, confirmed + 1, change.generation)
         elif isinstance(change, ConfirmedTo):
+            execute(
+                "INSERT OR REPLACE INTO confirmations VALUES (?, ?, ?)",
+                (channel, change.ordinal, change.origin),
+            )
             execute(
                 "UPDATE streams SET confirmed = ?, digest = ? WHERE channel = ?",
                 (change.ordinal, change.digest, channel),

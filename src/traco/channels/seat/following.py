@@ -102,12 +102,12 @@ class Follower:
         entered = [event for event in block.events if isinstance(event, Entered)]
         for channel in dict.fromkeys(event.channel for event in entered):
             self._append(channel, block, [event for event in entered if event.channel == channel], noted)
-        for event in block.events:
+        for event, origin in zip(block.events, block.origins, strict=True):
             if isinstance(event, Entered):
                 self._note_entry(event.channel, event.number, event.entry, noted)
             elif isinstance(event, Confirmed):
                 if self._standing(event.channel) is not None:
-                    noted.changes.append(ConfirmedTo(event.channel, event.ordinal, event.digest))
+                    noted.changes.append(ConfirmedTo(event.channel, event.ordinal, event.digest, origin))
             elif isinstance(event, Supplied):
                 noted.supplied.append(event)
             elif isinstance(event, MissingReported):

@@ -24,15 +24,18 @@ from traco.channels.seat.book import Book, Delivered, Result
 from traco.channels.seat.errors import KeyMissing
 from traco.channels.seat.ports import ChannelStore
 from traco.channels.seat.secrets import Secrets
+from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import Genesis
 from traco.kernel.receipt import Leaf
-from traco.modules.channel.digests import FIRST_DIGEST, PointSummary, point_digest
+from traco.kernel.transaction import RawTransaction, transaction_id
+from traco.modules.channel.digests import FIRST_DIGEST, OutcomeProof, PointSummary, point_digest
 from traco.modules.channel.entries import EpochBegun
 from traco.modules.channel.parts import LegResult, Payload
 
 AHEAD: Final = 16  # points whose payloads are fetched at once
+MAX_POINTS: Final = 1_024  # between an outcome and its confirmation, in a receipt
 NO_EFFECT: Final = "channel.no_effect"
 
 
@@ -42,6 +45,16 @@ class Wanted(NamedTuple):
     channel: bytes
     number: int
     payload: Payload
+
+
+class Proven(NamedTuple):
+    """The parts of a channel receipt (``client.channel_receipts``), but for the root's own about ``origin``."""
+
+    transaction: bytes
+    receipt: bytes
+    proof: OutcomeProof
+    points: tuple[PointSummary, ...]
+    origin: bytes
 
 
 class Outcome(NamedTuple):
@@ -172,13 +185,70 @@ class Hosted:
             raise KeyMissing(self.channel, epoch)
         blinding = Blinding(secret, generation, ordinal)
         before = self._book.result(self.channel, ordinal - 1)
-        digest = point_digest(
-            PointSummary(
-                self.channel, generation, ordinal, FIRST_DIGEST if before is None else before.digest, point.chain,
-                blinding.state_root(app_hash), blinding.outcomes_root(leaves), legs,
-            )
+        summary = self._summarised(point, generation, blinding, before, app_hash, leaves, legs)
+        return Result(generation, epoch, app_hash, legs, point_digest(summary))
+
+    def proof(self, identity: bytes) -> Proven | None:
+        """What shows somebody outside what became of a transaction; None where it was not executed, or is not confirmed.
+
+        Raises ``KeyMissing``.
+        """
+        place = self._store.find_transaction(identity)
+        confirmed = None if place is None else self._book.confirmation(self.channel, place[0])
+        if place is None or confirmed is None or self._book.is_disputed(self.channel):
+            return None
+        (ordinal, leaf), (last, origin) = place, confirmed
+        leaves, result, raw = self._store.leaves(ordinal), self._result(ordinal), self._raw(ordinal, identity)
+        if raw is None or last - ordinal >= MAX_POINTS:
+            return None
+        proof = self._blinding(ordinal, result).prove(leaves, leaf)
+        points = tuple(self._summary(each) for each in range(ordinal, last + 1))
+        return Proven(raw, leaves[leaf].receipt, proof, points, origin)
+
+    def _raw(self, ordinal: int, identity: bytes) -> bytes | None:
+        """A transaction as it was signed, from the payload that brought it; None for what nobody signed, or what is erased."""
+        point = self._book.point(self.channel, ordinal)
+        contents = None if point is None else self.contents(point)
+        for content in (contents or {}).values():
+            for raw in content if isinstance(content, tuple) else ():
+                if _identity(raw) == identity:
+                    return raw
+        return None
+
+    def _result(self, ordinal: int) -> Result:
+        found = self._book.result(self.channel, ordinal)
+        if found is None:
+            raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
+        return found
+
+    def _blinding(self, ordinal: int, result: Result) -> Blinding:
+        secret = self._secrets.find(self.channel, result.epoch)
+        if secret is None:
+            raise KeyMissing(self.channel, result.epoch)
+        return Blinding(secret, result.generation, ordinal)
+
+    def _summary(self, ordinal: int) -> PointSummary:
+        """What the digest of an executed point is of."""
+        point, result, before = (
+            self._book.point(self.channel, ordinal),
+            self._result(ordinal),
+            self._book.result(self.channel, ordinal - 1),
+        )
+        if point is None:
+            raise Halt(f"point {ordinal} of channel {self.channel.hex()} is not noted here")
+        return self._summarised(
+            point, result.generation, self._blinding(ordinal, result), before, result.app_hash, self._store.leaves(ordinal),
+            result.legs,
         )  # fmt: skip
-        return Result(generation, epoch, app_hash, legs, digest)
+
+    def _summarised(
+        self, point: Point, generation: int, blinding: Blinding, before: Result | None, app_hash: bytes,
+        leaves: tuple[Leaf, ...], legs: tuple[LegResult, ...],
+    ) -> PointSummary:  # fmt: skip
+        return PointSummary(
+            self.channel, generation, point.context.ordinal, FIRST_DIGEST if before is None else before.digest, point.chain,
+            blinding.state_root(app_hash), blinding.outcomes_root(leaves), legs,
+        )  # fmt: skip
 
     def _epoch_of(self, point: Point) -> int:
         """The epoch whose key hides the point: the one in force behind it."""
@@ -201,3 +271,14 @@ class Hosted:
     def close(self) -> None:
         """Close the replica's store."""
         self._store.close()
+
+
+_RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)
+
+
+def _identity(raw: bytes) -> bytes | None:
+    """The id of a transaction as it was signed; None for bytes that are none."""
+    try:
+        return transaction_id(bytes(_RAW.trusted(raw).body))
+    except ValueError:
+        return None

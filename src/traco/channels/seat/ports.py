@@ -13,11 +13,12 @@ from traco.kernel.store import Store
 
 
 class RootBlock(NamedTuple):
-    """A committed block of the root: its events, in the order of the block."""
+    """A committed block of the root: its events, in the order of the block, each with the id of its transaction or due item."""
 
     height: int
     time_ms: int
     events: tuple[Event, ...]
+    origins: tuple[bytes, ...]
 
 
 class RootAnswer(NamedTuple):

@@ -32,6 +32,10 @@ _TABLES: Final = (
     "CREATE INDEX numbers ON points (channel, first)",
     "CREATE INDEX waiting ON points (channel) WHERE result IS NULL",
     "CREATE INDEX outdated ON points (channel, ordinal) WHERE judged <> generation",
+    (
+        "CREATE TABLE confirmations (channel BLOB, ordinal INTEGER, origin BLOB NOT NULL, PRIMARY KEY (channel, ordinal))"
+        " WITHOUT ROWID"
+    ),
     "CREATE TABLE voided (channel BLOB, number INTEGER, PRIMARY KEY (channel, number)) WITHOUT ROWID",
     (
         "CREATE TABLE outbox (position INTEGER PRIMARY KEY, channel BLOB NOT NULL, id BLOB NOT NULL, member BLOB NOT NULL,"

@@ -121,7 +121,7 @@ class Attempts:
         edges.reserve(self._keeper, context, agreed.ledger, agreed.edges)
         payload, signers, until_ms = leg.vouched
         channel = leg.channel
-        entry = Leg(attempt, terms, agreed.commitment, channel.epoch, payload)
+        entry = Leg(attempt, terms, agreed.commitment, channel.epoch, payload, agreed.edges)
         place = self._keeper.enter_payload(context, agreed.ledger, entry, signers, until_ms)
         return LegState(
             agreed.ledger, place.number, place.ordinal, channel.generation, channel.terms.members,

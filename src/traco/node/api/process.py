@@ -5,14 +5,17 @@ import hashlib
 import logging
 import socket
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import uvicorn
 
 from traco.client.keystore import KeyStore
 from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.instruction import KernelParameters
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
+from traco.node.api.channel_reads import ChannelReads
+from traco.node.api.channels import channel_routes
 from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.guard import MAX_HEADER_BYTES
@@ -22,6 +25,8 @@ from traco.node.api.reads import Reads
 from traco.node.api.reports import report_routes
 from traco.node.api.settings import AccessSettings
 from traco.node.api.tls import find_certificate
+from traco.node.channels.link import ChannelsEnd
+from traco.node.channels.process import hosted_members
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     FINGERPRINT_KEY,
@@ -105,6 +110,7 @@ def _serve(
     )  # fmt: skip
     fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))
     projections = open_projections(directory, network, settings.config)
+    channels = _channel_routes(directory, settings.config, reads, network, founding.kernel_parameters())
 
     def end() -> None:
         server.should_exit = True
@@ -135,7 +141,7 @@ def _serve(
         founding.kernel_parameters(),
         [connect, inside.start],
         [inside.stop, link.close],
-        [fingerprints, *inside.routes, *report_routes(reads, projections)],
+        [fingerprints, *inside.routes, *report_routes(reads, projections), *channels],
         access=access,
     )
     inside.observe(app)
@@ -147,6 +153,13 @@ def _serve(
     )  # fmt: skip
     server = OwnServer(config)
     server.run(sockets=[listener])
+
+
+def _channel_routes(
+    directory: Path, config: NodeConfig, reads: Reads, network: bytes, limits: KernelParameters
+) -> list[Any]:
+    channels = ChannelReads(directory, reads, network, limits, hosted_members(directory, config))
+    return channel_routes(channels, ChannelsEnd(directory), limits.max_transaction_bytes)
 
 
 def _fingerprint_service(directory: Path, passphrase: str, network: bytes) -> FingerprintService:

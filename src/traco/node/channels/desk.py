@@ -1,0 +1,105 @@
+"""Answers what the API asks, from the seats of this node."""
+
+from collections.abc import Callable, Collection
+
+from traco.channels.seat.agent import Seats
+from traco.channels.seat.book import Book
+from traco.channels.seat.errors import SubmissionRefused
+from traco.kernel.errors import Halt
+from traco.modules.channel.keeper import Keeper
+from traco.node.channels.link import (
+    Answer,
+    Condition,
+    Conditions,
+    ConditionsOf,
+    Denied,
+    KeyMade,
+    MakeKey,
+    Offered,
+    OffersAre,
+    Post,
+    Posted,
+    Request,
+    StandingIs,
+    StandingOf,
+)
+from traco.node.channels.root import NodeRoot
+
+
+class Desk:
+    """Between the API and the seats. ``on_work`` is called when there is something to do for these, ``stop`` when nothing can
+    be done any more.
+    """
+
+    def __init__(
+        self, seats: Seats, book: Book, root: NodeRoot, members: Collection[bytes], on_work: Callable[[], None],
+        stop: Callable[[Halt], None],
+    ) -> None:  # fmt: skip
+        self._seats = seats
+        self._book = book
+        self._root = root
+        self._members = members
+        self._on_work = on_work
+        self._stop = stop
+        self._keeper = Keeper()
+
+    def answer(self, request: Request) -> Answer:
+        """The answer to one request."""
+        try:
+            return self._answer(request)
+        except SubmissionRefused as refused:
+            return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+        except Halt as error:
+            self._stop(error)
+            return Denied("channels.stopped", "the channels' process stops; node.log says why")
+
+    def _answer(self, request: Request) -> Answer:
+        if isinstance(request, Post):
+            return self._post(request)
+        if isinstance(request, StandingOf):
+            return self._standing(request)
+        if isinstance(request, ConditionsOf):
+            return Conditions(tuple(map(self._condition, request.channels)))
+        if isinstance(request, MakeKey):
+            return self._make_key(request)
+        with self._root.reading() as root:
+            found = self._seats.offers.open_offers(root)
+        return OffersAre(tuple(
+            Offered(each.channel, each.offer.epoch, each.member, each.status, each.code)
+            for each in found if each.member in request.members
+        ))  # fmt: skip
+
+    def _post(self, request: Post) -> Posted:
+        screened = self._seats.submit(request.channel, request.member, request.transactions)
+        self._on_work()
+        return Posted(tuple((each.identity, each.refusal) for each in screened))
+
+    def _standing(self, request: StandingOf) -> StandingIs:
+        found = self._seats.standing(request.channel, request.identity)
+        if found is None:
+            return StandingIs("", -1, -1, None, "")
+        if found.outcome is None:
+            return StandingIs(found.name, -1, -1, None, found.code)
+        return StandingIs(found.name, found.outcome.ordinal, found.outcome.leaf, found.outcome.failure, "")
+
+    def _condition(self, channel: bytes) -> Condition:
+        problem = self._seats.problems.get(channel)
+        code = "" if problem is None else str(getattr(problem, "code", ""))
+        text = "" if problem is None else str(problem).removeprefix(f"{code}: ")
+        return Condition(self._book.cursor(channel).ordinal, code, text)
+
+    def _make_key(self, request: MakeKey) -> KeyMade:
+        if request.member not in self._members or request.member not in request.members:
+            raise SubmissionRefused(
+                "channel.not_hosted", "only a member with a seat here has a key made for its own offer"
+            )
+        with self._root.reading() as root:
+            record = self._keeper.channel(root.state, request.channel)
+            offer = self._keeper.offer(root.state, request.channel)
+            # the copies of a key that stands on the root are never made anew: they could not be had again
+            if (record is not None and request.epoch <= record.epoch) or (
+                offer is not None and request.epoch <= offer.epoch
+            ):
+                raise SubmissionRefused("channel.offer_open", "that epoch is in force, or on offer already")
+            key = self._seats.offers.make(request.channel, request.epoch, request.members, root)
+        return KeyMade(key)

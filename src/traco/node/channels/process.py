@@ -1,0 +1,195 @@
+"""The channels' process ``traco-channels``: has the seats of a node do their business, beside the ledger.
+
+The supervisor starts it, again and again with growing pauses where it ends, and gives it a link to the ledger of its own; it ends
+when that closes. Without it the ledger goes on, and so does the root of every channel.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import ExitStack
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from traco.kernel.errors import LedgerError
+from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, read_seats
+from traco.node.channels.worker import LOOK_S, ChannelWorker
+from traco.node.configuration import NodeConfig
+from traco.node.directory import NodeDirectoryError
+from traco.node.founding.acceptance import own_member
+from traco.node.ledger import LedgerNode, wall_clock_ms
+from traco.node.link import ApiEnd, LedgerEnd, LedgerGone
+from traco.node.logs import log_to
+from traco.node.service import name_process
+from traco.node.verifiers import leave_signals_to_parent
+from traco.storage.snapshot import file_identity
+
+PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
+STEADY_SECONDS: Final = 60.0  # one that lived so long begins with the first pause again
+STOP_SECONDS: Final = 5.0
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+log = logging.getLogger("traco.channels")
+
+
+class ChannelsSettings(NamedTuple):
+    """What the process is given; it travels over a pipe, never on a command line."""
+
+    directory: str
+    passphrase: str
+    config: NodeConfig
+
+
+def hosted_members(directory: Path, config: NodeConfig) -> tuple[bytes, ...]:
+    """The members whose channel business a node does."""
+    if not config.channels.enabled:
+        return ()
+    return tuple(map(bytes.fromhex, config.channels.members)) or (own_member(directory),)
+
+
+def run_channels(connection: socket.socket, settings: ChannelsSettings) -> None:
+    """The life of the process: until the supervisor closes the connection, or its keys change."""
+    leave_signals_to_parent()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    name_process("traco-channels")
+    handler = log_to(Path(settings.directory), settings.config.log)
+    try:
+        asyncio.run(_live(connection, settings))
+    except LedgerGone:
+        return
+    except (LedgerError, OSError) as error:
+        log.error("the channels' process ends: %s", error)  # foreseen: its text says what to do
+        raise SystemExit(1) from None
+    except BaseException as error:
+        log.critical("the channels' process ends: %r", error, exc_info=error)
+        raise
+    finally:
+        handler.close()
+
+
+async def _live(connection: socket.socket, settings: ChannelsSettings) -> None:
+    directory = Path(settings.directory)
+    gone = asyncio.Event()
+    link = ApiEnd(gone.set)
+    await link.connect(connection)
+    try:
+        members = hosted_members(directory, settings.config)
+        ended = asyncio.create_task(gone.wait())
+        while not ended.done():
+            keys = _identity(directory)
+            seats = read_seats(directory / SEATS_FILE, settings.passphrase, members)
+            lacking = [member for member in members if member not in seats]
+            if not lacking:
+                await _work(directory, settings.config, seats, link, ended)
+                return
+            log.warning(
+                "no channel business is done before there are keys for %s: traco channel seat DIR",
+                ", ".join(member.hex() for member in lacking),
+            )
+            while not ended.done() and _identity(directory) == keys:
+                await asyncio.wait((ended,), timeout=LOOK_S)
+    finally:
+        await link.close()
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    return file_identity(str(directory / SEATS_FILE))
+
+
+async def _work(
+    directory: Path, config: NodeConfig, seats: Mapping[bytes, SeatSecrets], link: ApiEnd, ended: "asyncio.Task[bool]"
+) -> None:  # fmt: skip
+    """Do the seats' business until the ledger is gone or other keys are there."""
+    keys = _identity(directory)
+    with ExitStack() as closing:
+        listeners = dict[bytes, socket.socket]()
+        for member, address in zip(seats, config.channels.listen, strict=False):
+            listeners[member] = closing.enter_context(_listen(address))
+        worker = ChannelWorker(directory, seats, link, report_alarm, wall_clock_ms)
+        try:
+            await worker.start(listeners)
+            running = asyncio.create_task(worker.run(), name="traco-channels")
+            try:
+                while not (ended.done() or running.done()) and _identity(directory) == keys:
+                    await asyncio.wait((ended, running), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                if running.done():
+                    running.result()
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+        finally:
+            await worker.close()
+
+
+def _listen(address: str) -> socket.socket:
+    """Raises ``NodeDirectoryError`` (``node.port_in_use``)."""
+    host, _, port = address.rpartition(":")
+    try:
+        return socket.create_server(
+            (host.strip("[]"), int(port)), family=socket.AF_INET6 if "[" in host else socket.AF_INET
+        )
+    except OSError as error:
+        raise NodeDirectoryError(
+            "node.port_in_use",
+            f"the node cannot listen on {address} for other members' nodes ({error.strerror}); stop what uses the port, or "
+            "choose another one in channels.listen",
+        ) from None
+
+
+def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
+    """An alarm of the kernel inside a channel. What was executed stands; people must look."""
+    log.error("ALARM %s in %s of a channel: %r", kind, identity.hex(), error, exc_info=error)
+
+
+async def keep_channels(node: LedgerNode, settings: ChannelsSettings) -> None:
+    """Start the process, and start it again whenever it ends. Raises what makes the node stop, and nothing else."""
+    loop = asyncio.get_running_loop()
+    if not settings.config.channels.enabled:
+        await loop.create_future()  # for ever
+    failures = 0
+    while True:
+        begun = loop.time()
+        try:
+            code = await _one_process(node, settings)
+        except OSError as error:
+            log.error("the channels' process cannot be started: %s", error)
+            code = None
+        failures = 0 if code == 0 or loop.time() - begun >= STEADY_SECONDS else failures
+        pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
+        failures += 1
+        log.error("the channels' process ended with code %s; starting it again in %.0f s", code, pause)
+        await asyncio.sleep(pause)
+
+
+async def _one_process(node: LedgerNode, settings: ChannelsSettings) -> int | None:
+    """The life of one process; its exit code."""
+    near, far = socket.socketpair()
+    with near:
+        with far:
+            process = multiprocessing.get_context("spawn").Process(
+                target=run_channels, args=(far, settings), name="traco-channels", daemon=True
+            )
+            # a signal to all processes must not meet it before it has learnt to leave signals to the supervisor
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+            try:
+                process.start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        try:
+            await LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(near)
+        finally:
+            near.close()
+            await asyncio.to_thread(_end, process)
+    return process.exitcode
+
+
+def _end(process: BaseProcess) -> None:
+    """Wait for a process whose link is closed, which tells it to end; not for ever."""
+    process.join(STOP_SECONDS)
+    if process.is_alive():
+        process.kill()  # everything it acknowledged is on the disk
+        process.join()

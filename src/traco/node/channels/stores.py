@@ -1,0 +1,33 @@
+"""The replicas of channels, each in a SQLite file of its own: ``channels/<id>.db`` in the node's directory."""
+
+from pathlib import Path
+from typing import Final
+
+from traco.channels.seat.ports import ChannelStore
+from traco.storage import LedgerStore
+
+CHANNELS_FOLDER: Final = "channels"
+BOOK_FILE: Final = "channels/channels.db"
+CUSTODY_FILE: Final = "channels/custody.db"
+
+
+def replica_path(directory: Path, channel: bytes) -> Path:
+    """The file of a channel's replica."""
+    return directory / CHANNELS_FOLDER / f"{channel.hex()}.db"
+
+
+class ChannelStores:
+    """Opens and discards them."""
+
+    def __init__(self, directory: Path, network: bytes) -> None:
+        self._directory, self._network = directory, network
+
+    def open(self, channel: bytes) -> ChannelStore:
+        """The store of a channel, made where there was none. Raises ``StorageHalt``."""
+        return LedgerStore(replica_path(self._directory, channel), self._network, channel)
+
+    def discard(self, channel: bytes) -> None:
+        """Delete a store that was closed. Everything in it is executed again."""
+        path = replica_path(self._directory, channel)
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,235 @@
+"""A channel by the command line, on a node that does the channel business of three members, in real processes."""
+
+import os
+import signal
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from support.channel_town import MEMBERS, make_members, member_of
+from support.command_line import PASSPHRASE, CommandLine, Printed
+from support.ledger import Key
+from support.live_node import CHEAP, LiveNode, free_port
+from support.running import wait_until
+from support.town import salt
+from traco.cli.main import run
+from traco.cli.problems import ExitCode
+from traco.client.forms import to_form
+from traco.client.keystore import KeyStore
+from traco.kernel.crypto import Scheme
+from traco.kernel.instruction import Instruction
+from traco.modules.holding.messages import (
+    AccountKind,
+    CreateInstrument,
+    CreditControl,
+    DebitControl,
+    InstrumentKind,
+    Issue,
+    OpenAccount,
+    Transfer,
+    account_id,
+    instrument_id,
+)
+from traco.node.channels.settings import ChannelsConfig
+from traco.node.configuration import NodeConfig
+
+MARKER = b"planted marker of a payment"
+
+
+class Place:
+    """The node's directory, a home with the members' names and keys, and a channel of bank and broker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home, self.directory = folder, folder / "home", folder / "node"
+        self.ids = {name: member_of(name) for name in MEMBERS}
+        self.instrument = instrument_id(self.ids["bank"], "NOTE")
+        self.channel = ""
+
+    def account(self, name: str) -> bytes:
+        return account_id(self.ids[name], salt(name))
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    made = Place(tmp_path_factory.mktemp("channels"))
+    port = free_port()
+    hosted = ChannelsConfig(enabled=True, members=tuple(each.hex() for each in made.ids.values()))
+    config = NodeConfig(port=port, channels=hosted, auditors=(made.ids["outsider"].hex(),))
+    make_members(made.directory, config=config, passphrase=PASSPHRASE)
+    (made.home / "keys").mkdir(parents=True)
+    for name in MEMBERS:
+        with KeyStore.create(made.home / "keys" / f"{name}.keys", PASSPHRASE, CHEAP) as store:
+            store.add("main", Scheme.ED25519, Key(name).seed, ("sign", "administer", "read"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRACO_PASSPHRASE", PASSPHRASE)
+        patch.setenv("TRACO_URL", f"http://127.0.0.1:{port}")
+        node = LiveNode(made.directory, PASSPHRASE)
+        try:
+            for name in MEMBERS:
+                assert (
+                    run(["name", "add", name, "party", made.ids[name].hex(), "--home", str(made.home)]) == 0
+                )
+            yield made
+        finally:
+            node.kill()
+
+
+@pytest.fixture
+def traco(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
+    address = os.environ["TRACO_URL"]
+    line = CommandLine(place.home, monkeypatch, capfd)
+    monkeypatch.setenv("TRACO_URL", address)
+    return line
+
+
+def done(printed: Printed) -> Any:
+    assert printed.code == 0, printed.err
+    return printed.document
+
+
+def accepts(traco: CommandLine, place: Place, name: str) -> bool:
+    """Whether a member could accept what is on offer: its node may not have looked at the key yet."""
+    return traco("channel", "accept", place.channel, "--as", f"@{name}").code == 0
+
+
+def send(traco: CommandLine, place: Place, name: str, *instructions: Instruction) -> Any:
+    file = place.folder / "instructions.json"
+    file.write_bytes(msgspec.json.encode([to_form(each) for each in instructions]))
+    return done(traco("channel", "submit", place.channel, file, "--as", f"@{name}", "--json"))
+
+
+def test_members_take_their_seats_and_open_a_channel(traco: CommandLine, place: Place) -> None:
+    for name in MEMBERS:
+        seated = done(traco("channel", "seat", place.directory, "--as", f"@{name}", "--json"))
+        assert (seated["seat"], seated["status"]) == (place.ids[name].hex(), "final")
+    opening = ("channel", "open", "--member", "@bank", "--member", "@broker", "--as", "@bank", "--json")
+    printed: list[Printed] = []
+
+    def opened() -> bool:  # the node begins when the last keys are there
+        printed[:] = [traco(*opening)]
+        assert printed[0].code == 0 or printed[0].problem["code"] == "channels.away"
+        return printed[0].code == 0
+
+    wait_until(opened)
+    place.channel = done(printed[0])["channel"]
+    for name in ("bank", "broker"):
+        wait_until(partial(accepts, traco, place, name))
+    rows = done(traco("channel", "list", "--as", "@broker", "--json"))["items"]
+    assert [(row["id"], row["status"], row["role"]) for row in rows] == [(place.channel, "open", "member")]
+
+
+def test_a_payment_is_confirmed(traco: CommandLine, place: Place) -> None:
+    for name in ("bank", "broker"):
+        party = place.ids[name]
+        send(
+            traco,
+            place,
+            name,
+            OpenAccount(
+                party, party, AccountKind.OWN, DebitControl.OWNER, CreditControl.OPEN, None, salt(name)
+            ),
+        )
+    bank = place.ids["bank"]
+    send(
+        traco,
+        place,
+        "bank",
+        CreateInstrument(bank, "NOTE", InstrumentKind.SECURITY, None, 2, bytes(32), (bank,)),
+    )
+    send(traco, place, "bank", Issue(bank, place.instrument, place.account("bank"), 1_000, b""))
+    paid = send(
+        traco,
+        place,
+        "bank",
+        Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 300, MARKER),
+    )
+    assert paid["status"] == "confirmed"
+    asking = (place.channel, paid["transaction"], "--as", "@broker", "--json")
+    assert done(traco("channel", "status", *asking)) == {
+        "id": paid["transaction"], "status": "confirmed", "ordinal": paid["ordinal"], "leaf": paid["leaf"], "failure": None,
+    }  # fmt: skip
+    fields = (f"instrument={place.instrument.hex()}", f"account={place.account('broker').hex()}")
+    held = done(traco("channel", "query", place.channel, "holding.get", *fields, "--as", "@broker", "--json"))
+    assert held["answer"]["available"] == 300
+
+
+def test_a_rejected_payment_ends_with_the_ledgers_code(traco: CommandLine, place: Place) -> None:
+    bank = place.ids["bank"]
+    too_much = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 10**6, b"")
+    file = place.folder / "too_much.json"
+    file.write_bytes(msgspec.json.encode(to_form(too_much)))
+    printed = traco("channel", "submit", place.channel, file, "--as", "@bank", "--json")
+    assert (printed.code, printed.problem["code"]) == (ExitCode.REJECTED, "holding.insufficient")
+
+
+def test_a_member_outside_gets_hashes_only_even_as_an_auditor(traco: CommandLine, place: Place) -> None:
+    for command in (
+        ("show", place.channel), ("missing", place.channel),
+        ("query", place.channel, "holding.get", f"instrument={place.instrument.hex()}", f"account={place.account('broker').hex()}"),
+        ("status", place.channel, "12" * 32),
+    ):  # fmt: skip
+        printed = traco("channel", *command, "--as", "@outsider", "--json")
+        assert printed.code == ExitCode.NEGATIVE
+    assert done(traco("channel", "list", "--as", "@outsider", "--json")) == {"items": [], "offers": []}
+    everything = b"".join(path.read_bytes() for path in place.directory.iterdir() if path.is_file())
+    kept_for_others = b"".join(
+        path.read_bytes() for path in (place.directory / "channels").glob("custody.db*")
+    )
+    assert bytes.fromhex(place.channel) in everything
+    for secret in (MARKER, b"NOTE", place.instrument, place.account("bank")):
+        assert secret not in everything + kept_for_others
+    replica = b"".join(
+        path.read_bytes() for path in (place.directory / "channels").glob(f"{place.channel}.db*")
+    )
+    assert MARKER in replica
+
+
+def test_the_channels_process_comes_back_with_everything(traco: CommandLine, place: Place) -> None:
+    before = done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))
+    os.kill(_channels_process(place), signal.SIGKILL)
+    shown: list[Any] = []
+
+    def is_back() -> bool:
+        printed = traco("channel", "show", place.channel, "--as", "@bank", "--json")
+        shown[:] = [printed.document] if printed.code == 0 else []
+        return bool(shown)
+
+    wait_until(is_back)
+    assert shown[0]["executed"] >= before["executed"]
+    bank = place.ids["bank"]
+    again = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 1, b"again")
+    assert send(traco, place, "bank", again)["status"] == "confirmed"
+    assert "ended with code -9" in (place.directory / "node.log").read_text()
+
+
+def test_another_x25519_key_is_taken_into_use_without_a_restart(traco: CommandLine, place: Place) -> None:
+    done(traco("channel", "seat", place.directory, "--renew-box", "--as", "@bank", "--json"))
+    printed: list[Printed] = []
+
+    def offered() -> bool:
+        printed[:] = [traco("channel", "offer", place.channel, "--as", "@bank", "--json")]
+        return printed[0].code == 0
+
+    wait_until(offered)
+    for name in ("bank", "broker"):
+        wait_until(partial(accepts, traco, place, name))
+    bank = place.ids["bank"]
+    again = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 1, b"new key")
+    assert send(traco, place, "bank", again)["status"] == "confirmed"
+    assert done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))["channel"]["epoch"] == 2
+
+
+def _channels_process(place: Place) -> int:
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            if (path / "comm").read_text().strip() == "traco-channels":
+                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if str(place.directory) in Path(f"/proc/{parent}/cmdline").read_text():
+                    return int(path.name)
+        except OSError:
+            continue  # it ended while we looked
+    raise AssertionError("there is no such process")
