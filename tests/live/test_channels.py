@@ -157,6 +157,23 @@ def test_a_payment_is_confirmed(traco: CommandLine, place: Place) -> None:
     assert held["answer"]["available"] == 300
 
 
+def test_a_payment_is_proven_to_an_outsider_by_a_file_and_the_genesis(
+    traco: CommandLine, place: Place
+) -> None:
+    bank, genesis = place.ids["bank"], place.directory / "genesis.json"
+    one = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 1, b"")
+    paid = send(traco, place, "bank", one)["transaction"]
+    file = place.folder / "payment.receipt"
+    made = done(traco("channel", "receipt", place.channel, paid, "--output", file, "--as", "@bank", "--json"))
+    assert (made["channel"], made["transaction"], made["outcome"]) == (place.channel, paid, "success")
+    proven = done(traco("verify", file, "--genesis", genesis, "--json"))
+    assert (proven["channel"], proven["transaction"]) == (place.channel, paid)
+    altered = bytearray(file.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    file.write_bytes(altered)
+    assert traco("verify", file, "--genesis", genesis, "--json").code == ExitCode.NEGATIVE
+
+
 def test_a_rejected_payment_ends_with_the_ledgers_code(traco: CommandLine, place: Place) -> None:
     bank = place.ids["bank"]
     too_much = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 10**6, b"")

@@ -17,7 +17,7 @@ from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
 from traco.node.api.channel_reads import ChannelReads
-from traco.node.api.channels import channel_routes
+from traco.node.api.channels import channel_routes, confirmations
 from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.inside import Inside
@@ -149,7 +149,9 @@ def whole_node(
         [inside.stop, stop],
         [
             fingerprint_route(service), *inside.routes, *report_routes(reads, projections),
-            *channel_routes(channels, ChannelsEnd(directory), limits.max_transaction_bytes),
+            *channel_routes(
+                channels, ChannelsEnd(directory), limits.max_transaction_bytes, confirmations(link, reads)
+            ),
         ],
         access=settings,
     )  # fmt: skip

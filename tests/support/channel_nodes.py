@@ -138,7 +138,7 @@ class Nodes:
         for name in names:
             site = self.sites[name]
             await until(lambda site=site: _is_ready(site))  # type: ignore[misc]
-            await self.on_root(name, AcceptEpoch(site.member, channel, 1))
+            await self.on_root(name, AcceptEpoch(site.member, channel, 1, _offers(site)[0].offer))
         return channel
 
     async def send(self, name: str, channel: bytes, *messages: Instruction) -> bytes:
@@ -154,8 +154,11 @@ class Nodes:
 
 
 def _is_ready(site: Site) -> bool:
-    offers = site.ask(OffersTo((site.member,)), OffersAre).offers
-    return [each.status for each in offers] == ["ready"]
+    return [each.status for each in _offers(site)] == ["ready"]
+
+
+def _offers(site: Site) -> tuple[Offered, ...]:
+    return site.ask(OffersTo((site.member,)), OffersAre).offers
 
 
 async def until(holds: Callable[[], Any]) -> None:

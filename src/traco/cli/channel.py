@@ -2,19 +2,22 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from traco.cli.channel_seat import register as register_seat
 from traco.cli.command import command, group
+from traco.cli.files import write_file
 from traco.cli.names import as_id
 from traco.cli.problems import CommandProblem, ExitCode, absent, unusable
 from traco.cli.session import Acting, Reading
-from traco.cli.tx import File, read_instructions, transaction_identity
+from traco.cli.tx import File, TransactionArgument, read_instructions, transaction_identity
 from traco.client.forms import from_form
 from traco.client.results import ChannelResult
 from traco.client.sdk import Party
+from traco.client.verify import verify
 from traco.modules.channel.messages import AcceptEpoch, OfferEpoch, OpenChannel
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.signing import channel_id
@@ -134,7 +137,7 @@ def accept(session: Acting, channel: ChannelArgument) -> None:
             ExitCode.REFUSED, offered["code"],
             "The key on offer is wrong, so it must not be accepted. Tell the member that offers it.",
         )  # fmt: skip
-    result = party.transact(AcceptEpoch(party.id, identity, offered["epoch"]))
+    result = party.transact(AcceptEpoch(party.id, identity, offered["epoch"], bytes.fromhex(offered["offer"])))
     session.show_result(result, channel=identity, epoch=offered["epoch"])
 
 
@@ -232,6 +235,32 @@ def submit(
         result = _wait(session, identity, result, seconds)
     form = result.form()
     session.output.record({"channel": identity.hex(), "transaction": form.pop("id"), **form})
+
+
+@command(
+    app,
+    "receipt",
+    examples=["traco channel receipt 77ab...09 4a92...109f --output payment.receipt --as @bank"],
+)
+def receipt(
+    session: Acting,
+    channel: ChannelArgument,
+    transaction: TransactionArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.", show_default=False)],
+) -> None:
+    """Write the receipt of a confirmed transaction to a file, for somebody outside the channel (traco verify).
+
+    It discloses this transaction, and nothing of others but how many the members executed with it. It also shows the word
+    of the member that confirmed it, with the digests which that member attested of other channels in the same breath.
+    """
+    identity = _identity(channel)
+    content = session.client.channel_receipt(identity, transaction_identity(transaction))
+    proof = verify(content, session.client.genesis())
+    write_file(output, content)
+    session.output.record({
+        "file": str(output), "bytes": len(content), "channel": proof["channel"], "point": proof["point"],
+        "transaction": proof["transaction"], "outcome": proof["outcome"], "sealed_height": proof["sealed_height"],
+    })  # fmt: skip
 
 
 def _wait(session: Acting, channel: bytes, result: ChannelResult, seconds: float) -> ChannelResult:

@@ -86,6 +86,10 @@ PROBLEMS: Final[Mapping[str, tuple[int, str]]] = {
     ),
     "channel.not_hosted": (422, "The member has no seat on this node; ask its own."),
     "channel.not_member": (422, "The member is not in the channel, or it is not open yet."),
+    "channel.not_provable": (
+        422,
+        "The transaction is not confirmed yet, or its payload is not on this node any more.",
+    ),
     "channel.outbox_full": (422, "Too much of the channel waits on this node."),
     "channel.seat_missing": (422, "One of the members has no seat on the ledger yet."),
     "channel.offer_open": (422, "The epoch is in force or on offer already; its key is not made again."),
@@ -173,7 +177,7 @@ def _application() -> Litestar:
         fingerprint_route(behind),
         *operations_routes(Operations(behind, behind), has_metrics=True),
         *report_routes(reads, None),
-        *channel_routes(ChannelReads(Path(), reads, b"", KernelParameters(), ()), behind, 0),
+        *channel_routes(ChannelReads(Path(), reads, b"", KernelParameters(), ()), behind, 0, behind),
     ]
     return make_app(
         behind, reads, reads.registry, b"", bytes(32), KernelParameters(), [], [], more,

@@ -347,6 +347,14 @@ class AsyncLedgerClient:
         request = Request("POST", path, transaction, kind=_OCTETS, accept=(422,), deadline=deadline)
         return channel_result_of(decoded((await self._node.transport.ask(request)).content))
 
+    async def channel_receipt(
+        self, channel: bytes, identity: bytes, *, timeout: float | None = None
+    ) -> bytes:
+        """The receipt of a confirmed transaction of a channel: the file that ``traco verify`` takes, for somebody outside."""
+        return await self._node.get(
+            f"/v1/channels/{channel.hex()}/transactions/{identity.hex()}/receipt", timeout
+        )
+
     async def channel_result(
         self, channel: bytes, identity: bytes, *, timeout: float | None = None
     ) -> ChannelResult | None:

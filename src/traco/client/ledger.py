@@ -170,6 +170,10 @@ class LedgerClient:
         """Hand a signed transaction of a channel to the node of its member, where it is durable when this returns."""
         return run(self._client.submit_to_channel(channel, transaction, timeout=timeout))
 
+    def channel_receipt(self, channel: bytes, identity: bytes, *, timeout: float | None = None) -> bytes:
+        """The receipt of a confirmed transaction of a channel, for somebody outside it."""
+        return run(self._client.channel_receipt(channel, identity, timeout=timeout))
+
     def channel_result(
         self, channel: bytes, identity: bytes, *, timeout: float | None = None
     ) -> ChannelResult | None:

@@ -96,6 +96,10 @@ class Execution:
             raise TooManyEvents(self._limits.max_events)
         self.events.append(event)
 
+    def events_left(self) -> int:
+        """How many more events the receipt has room for."""
+        return self._limits.max_events - len(self.events)
+
     def parameters(self, kind: type[P]) -> P:
         """The parameters record of that type in force now."""
         return self._parameters.get(self.state, kind)

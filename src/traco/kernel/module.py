@@ -38,6 +38,9 @@ class Context(Protocol):
     def emit(self, event: Event) -> None:
         """Add an event to the receipt. Raises ``TooManyEvents``."""
 
+    def events_left(self) -> int:
+        """How many more events the receipt has room for."""
+
     def parameters(self, kind: type[P]) -> P:
         """The parameters record of that type in force now."""
 

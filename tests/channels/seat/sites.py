@@ -398,7 +398,7 @@ class Sites:
             with self.root.reading() as root:
                 (offer,) = self.sites[self.names[member]].running.offers.open_offers(root)
             assert (offer.channel, offer.status, offer.code) == (channel, "ready", "")
-            self.on_root(self.names[member], AcceptEpoch(member, channel, epoch))
+            self.on_root(self.names[member], AcceptEpoch(member, channel, epoch, offer.offer.id))
 
     async def opened(self, terms: Terms) -> bytes:
         """A channel that all members accepted; its id."""

@@ -466,7 +466,9 @@ def test_a_word_of_an_older_generation_counts_nowhere(street: Street) -> None:
         for one in street.deals.record(made).legs
     )
     stored.attempts.put(world.state, replace(street.deals.record(made), legs=legs), made.identity)
-    context: Any = SimpleNamespace(state=world.state, block=SimpleNamespace(time_ms=0, height=0))
+    context: Any = SimpleNamespace(
+        state=world.state, block=SimpleNamespace(time_ms=0, height=0), events_left=lambda: 1_024
+    )
     results = (LegResult(made.identity, True),)
     decisions = Decisions(world.keeper, None)
     decisions.attested(context, street.cash, leg.ordinal, 0, world.ids["b"], results)

@@ -24,7 +24,7 @@ def proposed(world: World, *names: str, **changes: object) -> bytes:
 
 
 def accept(world: World, name: str, channel: bytes, epoch: int = 1) -> AcceptEpoch:
-    return AcceptEpoch(world.ids[name], channel, epoch)
+    return world.acceptance(name, channel, epoch)
 
 
 def give(world: World, giver: str, channel: bytes, name: str, epoch: int = 1) -> GiveCopy:

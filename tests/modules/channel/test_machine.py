@@ -14,7 +14,7 @@ from traco.kernel import founding, protocol
 from traco.kernel.instruction import Instruction
 from traco.kernel.receipt import Receipt
 from traco.modules.channel.events import Dissented
-from traco.modules.channel.messages import AcceptEpoch, ReportMissing, Resume, Supply, VoteVoid
+from traco.modules.channel.messages import ReportMissing, Resume, Supply, VoteVoid
 from traco.modules.channel.parts import Limits, Terms
 
 BLOCK_MS = 1_000
@@ -340,13 +340,12 @@ class ChannelMachine(RuleBasedStateMachine):
             return
         self.epoch += 1
         terms = self.terms(shape)
-        steps: list[tuple[str, Instruction]] = [
-            (model.shape[0][0], world.offer(model.shape[0][0], self.channel, terms, self.epoch))
-        ]
-        steps += [(name, AcceptEpoch(world.ids[name], self.channel, self.epoch)) for name in shape[0]]
-        for name, step in steps:
-            height = self.next_block()
-            if step is steps[-1][1]:
+        proposer = model.shape[0][0]
+        self.next_block()
+        self.submit(proposer, world.offer(proposer, self.channel, terms, self.epoch), expected=True)
+        for name in shape[0]:
+            height, step = self.next_block(), world.acceptance(name, self.channel, self.epoch)
+            if name == shape[0][-1]:
                 model.shape = shape
                 model.enter(height)
                 model.spots[-1].shape = shape

@@ -135,7 +135,12 @@ class World:
 
     def accept_all(self, channel: bytes, terms: Terms, epoch: int) -> None:
         for member in terms.members:
-            self.do(self.names[member], AcceptEpoch(member, channel, epoch))
+            self.do(self.names[member], self.acceptance(self.names[member], channel, epoch))
+
+    def acceptance(self, name: str, channel: bytes, epoch: int = 1) -> AcceptEpoch:
+        """Of whatever is on offer now."""
+        open_offer = self.keeper.offer(self.state, channel)
+        return AcceptEpoch(self.ids[name], channel, epoch, bytes(32) if open_offer is None else open_offer.id)
 
     def offer(self, name: str, channel: bytes, terms: Terms, epoch: int) -> OfferEpoch:
         return OfferEpoch(self.ids[name], channel, epoch, terms, self.epoch_key(terms, epoch))

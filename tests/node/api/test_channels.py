@@ -7,6 +7,7 @@ import pytest
 
 from support.channel_town import CLIENT, ChannelTown, channel_town
 from support.town import salt
+from traco.client.verify import verify
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -134,6 +135,19 @@ def test_what_became_of_a_transaction_is_for_those_whom_it_concerns(business: Bu
     hidden, absent = town.get(CLIENT, path + among_themselves), town.get(CLIENT, path + "12" * 32)
     assert (hidden.status_code, hidden.json()["code"]) == (404, "transaction.unknown")
     assert hidden.text.replace(among_themselves, "") == absent.text.replace("12" * 32, "")
+
+
+def test_those_whom_it_concerns_can_prove_it_to_anybody(business: Business) -> None:
+    town, path = business.town, f"/v1/channels/{business.channel.hex()}/transactions/{business.paid}/receipt"
+    genesis = town.node.client.get("/v1/genesis").content
+    for name in ("bank", "broker", CLIENT):
+        file = town.get(name, path)
+        assert file.status_code == 200, file.text
+        proof = verify(file.content, genesis)
+        assert (proof["channel"], proof["transaction"]) == (business.channel.hex(), business.paid)
+        assert proof["outcome"] == "success"
+    outside = town.get("outsider", path)
+    assert (outside.status_code, outside.json()["code"]) == (404, "object.unknown")
 
 
 def test_a_rejected_transaction_says_why(business: Business) -> None:

@@ -177,6 +177,9 @@ ROUTES = {
     "/v1/channels/{channel}/transactions/{identity}": Route(
         "GET", f"{_CHANNEL}/transactions/{'88' * 32}", Admits.PRINCIPAL, ""
     ),
+    "/v1/channels/{channel}/transactions/{identity}/receipt": Route(
+        "GET", f"{_CHANNEL}/transactions/{'88' * 32}/receipt", Admits.PRINCIPAL, ""
+    ),
     "/v1/light/head": Route("GET", "/v1/light/head", Admits.EVERYBODY),
     "/v1/light/blocks/{height}": Route("GET", "/v1/light/blocks/3", Admits.EVERYBODY),
     "/v1/light/seal": Route("GET", "/v1/light/seal", Admits.EVERYBODY),
@@ -188,6 +191,7 @@ ANSWERED_WITH = {
     "/v1/light/engine/{method}": 404, "/v1/channels/keys": 404, "/v1/channels/{channel}": 404,
     "/v1/channels/{channel}/missing": 404, "/v1/channels/{channel}/queries/{name}": 404,
     "/v1/channels/{channel}/transactions": 404, "/v1/channels/{channel}/transactions/{identity}": 404,
+    "/v1/channels/{channel}/transactions/{identity}/receipt": 404,
 }  # fmt: skip
 """What those who are admitted get for an example that is no good; nobody signs headers for the embedded engine."""
 

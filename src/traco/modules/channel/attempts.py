@@ -85,7 +85,9 @@ class Attempts:
             raise LegsWrong("leg on the root")
         channel = require_business(self._keeper, context, agreed.ledger, given.epoch)
         self._check_room(context, agreed.ledger)
-        vouched = vouch(self._keeper, context, agreed.ledger, channel, given.submitter, given.payload)
+        vouched = vouch(
+            self._keeper, self._members, context, agreed.ledger, channel, given.submitter, given.payload
+        )
         self._check_seat(context, terms, agreed.ledger, given, vouched.payload.hash)
         if not is_ascending(agreed.attesters) or any(
             attester not in channel.terms.members for attester in agreed.attesters

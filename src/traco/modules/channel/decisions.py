@@ -21,7 +21,7 @@ from traco.modules.channel import edges
 from traco.modules.channel.entries import Decided
 from traco.modules.channel.events import AttemptDecided
 from traco.modules.channel.keeper import Keeper
-from traco.modules.channel.parts import LegResult
+from traco.modules.channel.parts import RESERVED_EVENTS, LegResult
 from traco.modules.channel.ports import LegEnds
 from traco.modules.channel.state import AttemptRecord, LegState
 
@@ -32,7 +32,9 @@ TOO_LATE: Final = "deadline"
 # Events of decisions that one word, or one confirmation, brings at once: a transaction has room for so many only, and that
 # of a vote must not fail because of the legs that it is about. What is more is decided at the start of the next block.
 EVENTS_AT_ONCE: Final = 480
-_EVENTS_ON_ROOT: Final = 200  # of a leg there, at most
+_EVENTS_ON_ROOT: Final = (
+    450  # of a leg there, at most: two of each movement and export, three of each import, and its end
+)
 
 
 class Decisions:
@@ -57,7 +59,7 @@ class Decisions:
         nothing counts and nothing is refused.
         """
         self._take_back(context, channel, ordinal, member, legs)
-        room = EVENTS_AT_ONCE
+        room = _room(context)
         for result in legs:
             record = self._keeper.attempt(context.state, result.attempt)
             if record is not None:
@@ -70,7 +72,7 @@ class Decisions:
 
         To be told after ``Keeper.confirm``.
         """
-        room = EVENTS_AT_ONCE
+        room = _room(context)
         for attempt in self._keeper.attempts_between(context.state, channel, after, through):
             record = self._keeper.attempt(context.state, attempt)
             reason = None if record is None else self._verdict(context, record)
@@ -192,6 +194,11 @@ class Decisions:
                 (self._root.execute if committed else self._root.release)(context, attempt)
         silent = _silent(record) if reason == TOO_LATE else ()
         context.emit(AttemptDecided(attempt, record.terms, committed, reason, silent))
+
+
+def _room(context: Context) -> int:
+    """How many events decisions may bring now: others of the same transaction need some too."""
+    return min(EVENTS_AT_ONCE, context.events_left() - RESERVED_EVENTS)
 
 
 def _place_of(record: AttemptRecord, channel: bytes) -> int | None:

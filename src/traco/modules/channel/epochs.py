@@ -2,7 +2,7 @@
 
 An offer starts when enough members of the present epoch who stay have accepted (the consent of the channel), and all
 members of the new one have; or, at its deadline, when enough of the new ones have and the copies of the rest stand on
-the root for them to fetch. Otherwise it lapses.
+the root for them to fetch. Otherwise it lapses, and whoever offered it waits while others may.
 """
 
 from typing import Final
@@ -16,7 +16,9 @@ from traco.modules.channel.errors import (
     AcceptedBefore,
     CopyWrong,
     NotMember,
+    OfferLapsedBefore,
     OfferOpen,
+    OfferOther,
     SeatMissing,
     TermsInvalid,
     TooManyChannels,
@@ -27,10 +29,12 @@ from traco.modules.channel.messages import AcceptEpoch, GiveCopy
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.ports import Members
-from traco.modules.channel.state import Channel, Offer
+from traco.modules.channel.signing import offer_id
+from traco.modules.channel.state import LAPSED, Channel, Offer
 from traco.modules.channel.validity import check_payload_limit, check_successor, check_terms
 
 OFFER_ENDS: Final = "channel.offer_ends"  # due: the time to accept an offer is over
+OFFER_TURN: Final = "channel.offer_turn"  # due: whose offers lapsed may offer again
 
 
 class Epochs:
@@ -47,6 +51,8 @@ class Epochs:
         state = context.state
         if (open_offer := self._keeper.offer(state, channel)) is not None:
             raise OfferOpen(channel, open_offer.epoch)
+        if self._keeper.has_lapsed(state, channel, proposer):
+            raise OfferLapsedBefore(channel, proposer)
         check_terms(terms, key)
         check_payload_limit(terms, context.kernel_parameters().max_transaction_bytes)
         if record.epoch:
@@ -55,22 +61,28 @@ class Epochs:
             raise NotMember(proposer, channel)
         self._check_custodians(context, terms)
         boxes = tuple(self._keeper.require_seat(state, member).box for member in terms.members)
-        deadline_ms = context.block.time_ms + terms.limits.accept_ms
+        accept_ms = terms.limits.accept_ms
+        if record.epoch:  # as long as the members agreed that an offer may stand, whatever this one says
+            accept_ms = min(accept_ms, record.terms.limits.accept_ms)
+        deadline_ms = context.block.time_ms + accept_ms
         epoch = record.epoch + 1
+        identity = offer_id(context.block.network, channel, epoch, terms, key, boxes)
         self._keeper.put_offer(
-            context, channel, Offer(proposer, epoch, terms, key, boxes, (), (), deadline_ms)
+            context, channel, Offer(identity, proposer, epoch, terms, key, boxes, (), (), deadline_ms)
         )
         context.schedule(deadline_ms, OFFER_ENDS, channel)
         context.emit(EpochOffered(channel, proposer, epoch, terms, key, deadline_ms))
 
     def accept(self, context: Context, message: AcceptEpoch) -> None:
         """Count an acceptance; begin the epoch when nothing is wanting. Raises ``OfferUnknown``, ``NotMember``,
-        ``AcceptedBefore``.
+        ``OfferOther``, ``AcceptedBefore``.
         """
         channel, party = message.channel, message.party
         offer = self._keeper.require_offer(context.state, channel, message.epoch)
         if party not in offer.terms.members:
             raise NotMember(party, channel)
+        if message.offer != offer.id:
+            raise OfferOther(channel, offer.id)
         if party in offer.accepted:
             raise AcceptedBefore(party, offer.epoch)
         offer = replace(offer, accepted=tuple(sorted((*offer.accepted, party))))
@@ -105,9 +117,19 @@ class Epochs:
             self._begin(context, channel, offer)
             return
         self.withdraw(context, channel)
-        if not self._keeper.require(context.state, channel).epoch:
+        record = self._keeper.require(context.state, channel)
+        if not record.epoch:
             self._keeper.remove(context, channel)
+        elif len(record.terms.members) > 1:
+            # others come first for a while: else one member could stop every change, its own removal too, by offers
+            self._keeper.note_lapse(context, channel, offer.proposer)
+            context.schedule(context.block.time_ms + record.terms.limits.accept_ms, OFFER_TURN, channel)
         context.emit(OfferLapsed(channel, offer.epoch, silent))
+
+    def turn(self, context: Context, channel: bytes) -> None:
+        """The others had their time; where one of them has an offer open, it goes on until that lapses."""
+        if self._keeper.offer(context.state, channel) is None:
+            self._keeper.drop_ballots(context, channel, LAPSED)
 
     def withdraw(self, context: Context, channel: bytes) -> None:
         """End the open offer, if there is one, without beginning its epoch."""

@@ -6,7 +6,7 @@ Rejected
 ├── who takes part
 │       NotMember, NotAdjudicator, SeatMissing, SeatInvalid, TermsInvalid
 ├── epochs
-│       OfferUnknown, OfferOpen, EpochWrong, AcceptedBefore, CopyWrong
+│       OfferUnknown, OfferOpen, OfferLapsedBefore, OfferOther, EpochWrong, AcceptedBefore, CopyWrong
 ├── payloads and receipts
 │       PayloadTooLarge, PayloadRepeated, ReceiptsExpired, ReceiptInvalid, ReceiptsTooFew, TooFarBehind,
 │       TickRepeated
@@ -147,6 +147,32 @@ class OfferOpen(Rejected):
     advice: ClassVar[str] = "Accept it, or wait until it lapses."
     channel: bytes
     epoch: int
+
+
+@dataclass(eq=False)
+class OfferLapsedBefore(Rejected):
+    """The last offer of this member lapsed: others come first."""
+
+    code: ClassVar[str] = "channel.offer_lapsed_before"
+    says: ClassVar[str] = (
+        "An offer of {member} in the channel {channel} lapsed: it is for others to offer now."
+    )
+    advice: ClassVar[str] = (
+        "Have another member offer it, or wait as long as an offer may stand in this channel."
+    )
+    channel: bytes
+    member: bytes
+
+
+@dataclass(eq=False)
+class OfferOther(Rejected):
+    """Another offer was accepted than the one that is open."""
+
+    code: ClassVar[str] = "channel.offer_other"
+    says: ClassVar[str] = "What is on offer in the channel {channel} is {offer}, not what was accepted."
+    advice: ClassVar[str] = "Look at the offer that is open now, and accept that if it is right."
+    channel: bytes
+    offer: bytes
 
 
 @dataclass(eq=False)
@@ -442,6 +468,8 @@ ERRORS: Final[tuple[type[Rejected], ...]] = (
     TooManyChannels,
     OfferUnknown,
     OfferOpen,
+    OfferLapsedBefore,
+    OfferOther,
     EpochWrong,
     AcceptedBefore,
     CopyWrong,

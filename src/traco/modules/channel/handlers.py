@@ -96,7 +96,9 @@ class Handlers:
         # authorise
         record = require_business(self._keeper, context, message.channel, message.epoch)
         # check
-        vouched = vouch(self._keeper, context, message.channel, record, message.party, message.payload)
+        vouched = vouch(
+            self._keeper, self._members, context, message.channel, record, message.party, message.payload
+        )
         # change
         entry = Batch(message.epoch, vouched.payload)
         self._keeper.enter_payload(context, message.channel, entry, vouched.signers, vouched.until_ms)

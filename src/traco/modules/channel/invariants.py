@@ -18,6 +18,7 @@ from traco.modules.channel.points import agreed_word
 from traco.modules.channel.state import (
     CLOSE,
     ERASE,
+    LAPSED,
     VOID,
     Ballot,
     Channel,
@@ -141,7 +142,7 @@ def ballot_consistent(state: State, place: bytes, ballot: Ballot) -> bool:
         return entry is not None and not entry.voided and entry.ordinal == stream.confirmed + 1
     if kind == ERASE:
         return int.from_bytes(rest, "big") <= stream.confirmed
-    return kind == CLOSE and rest == number_part(0) and record.status != "closed"
+    return kind in (CLOSE, LAPSED) and rest == number_part(0) and record.status != "closed"
 
 
 def membership_consistent(state: State, place: bytes, presence: Presence) -> bool:

@@ -28,6 +28,7 @@ from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import MAX_MEMBERS, Terms
 from traco.modules.channel.state import (
     CLOSE,
+    LAPSED,
     VOID,
     Attempted,
     AttemptRecord,
@@ -147,6 +148,11 @@ class Keeper:
         """The ballots of a kind with the number each is about: at most as many as there are members."""
         found = stored.ballots.scan(state, channel, kind, limit=MAX_MEMBERS)
         return [(int.from_bytes(rest, "big"), ballot) for rest, ballot in found]
+
+    def has_lapsed(self, state: State, channel: bytes, member: bytes) -> bool:
+        """Whether an offer of the member lapsed, and others come first now."""
+        found = self.ballot(state, channel, LAPSED, 0)
+        return found is not None and member in found.members
 
     def ordered(self, state: State, channel: bytes, payload: bytes) -> int | None:
         """Which entry has the payload (hash), as long as its receipts could be used again; else None."""
@@ -318,11 +324,18 @@ class Keeper:
             if number <= through:
                 self._put_ballot(context.state, channel, kind, number, ())
 
+    def note_lapse(self, context: Context, channel: bytes, member: bytes) -> None:
+        """Write that an offer of the member lapsed."""
+        found = self.ballot(context.state, channel, LAPSED, 0)
+        waiting = dict.fromkeys((*(() if found is None else found.members), member))
+        self._put_ballot(context.state, channel, LAPSED, 0, tuple(sorted(waiting)))
+
     def close(self, context: Context, channel: bytes) -> None:
         """Close a channel for good; it counts for its members' limit no more. Enters ``Closed``."""
         record = self.require(context.state, channel)
         self.write(context, channel, replace(record, status="closed", suspended_ms=0))
         self.drop_ballots(context, channel, CLOSE)
+        self.drop_ballots(context, channel, LAPSED)
         for custodian in record.terms.custodians():
             self._count(context.state, custodian, -1)
         self.enter(context, channel, Closed())
@@ -397,6 +410,7 @@ class Keeper:
         )  # fmt: skip
         self._index(context.state, channel, before, offer.terms)
         self.end_offer(context, channel)
+        self.drop_ballots(context, channel, LAPSED)
         self.enter(context, channel, EpochBegun(offer.epoch, offer.terms))
 
     def _has_leg(self, state: State, channel: bytes, ordinal: int) -> bool:

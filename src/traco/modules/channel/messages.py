@@ -77,12 +77,17 @@ class OfferEpoch(PartyInstruction, frozen=True, tag="channel.offer_epoch/1"):
 
 
 class AcceptEpoch(PartyInstruction, frozen=True, tag="channel.accept/1"):
-    """A member says that it has the key of the offered epoch, that every copy is right, and that it agrees to the terms."""
+    """A member says that it has the key of the offered epoch, that every copy is right, and that it agrees to the terms.
+
+    ``offer`` is the id of what it accepts (``signing.offer_id``): an offer of the same epoch that comes after another one
+    lapsed is not meant.
+    """
 
     since_protocol: ClassVar[int] = 3
 
     channel: ChannelId
     epoch: Epoch
+    offer: Hash
 
 
 class GiveCopy(PartyInstruction, frozen=True, tag="channel.give_copy/1"):

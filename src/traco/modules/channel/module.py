@@ -5,7 +5,7 @@ from traco.modules.channel import attempt_invariants, events, invariants, messag
 from traco.modules.channel.attempts import Attempts
 from traco.modules.channel.ballots import Ballots
 from traco.modules.channel.decisions import Decisions
-from traco.modules.channel.epochs import OFFER_ENDS, Epochs
+from traco.modules.channel.epochs import OFFER_ENDS, OFFER_TURN, Epochs
 from traco.modules.channel.errors import ERRORS
 from traco.modules.channel.generations import Generations
 from traco.modules.channel.handlers import Handlers
@@ -71,6 +71,7 @@ class ChannelModule(Module):
         self.errors = ERRORS
         self.due = {
             OFFER_ENDS: epochs.deadline,
+            OFFER_TURN: epochs.turn,
             FORGET: handlers.forget,
             DEADLINE: decisions.deadline,
             UNANSWERED: missing.unanswered,

@@ -22,6 +22,7 @@ from traco.modules.channel.errors import (
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import Held, Payload, Shown
+from traco.modules.channel.ports import Members
 from traco.modules.channel.signing import custody_message, payload_hash
 from traco.modules.channel.state import Channel
 
@@ -60,8 +61,9 @@ def require_member(record: Channel, channel: bytes, party: bytes) -> None:
 
 
 def vouch(
-    keeper: Keeper, context: Context, channel: bytes, record: Channel, submitter: bytes, payload: Held | Shown
-) -> Vouched:
+    keeper: Keeper, members: Members, context: Context, channel: bytes, record: Channel, submitter: bytes,
+    payload: Held | Shown,
+) -> Vouched:  # fmt: skip
     """Judge what a submitter wants ordered. Raises ``NotMember``, ``PayloadTooLarge``, ``PayloadRepeated`` and what is
     wrong with receipts.
     """
@@ -71,7 +73,7 @@ def vouch(
         until_ms = context.block.time_ms + context.parameters(ChannelParameters).max_order_ahead_ms
         vouched = Vouched(found, (), until_ms)
     else:
-        signers = _signers(keeper, context, channel, record, submitter, payload)
+        signers = _signers(keeper, members, context, channel, record, submitter, payload)
         vouched = Vouched(Payload(payload.hash, payload.size, submitter, None), signers, payload.order_by)
     limit = record.terms.limits.max_payload_bytes
     if vouched.payload.size > limit:
@@ -83,9 +85,13 @@ def vouch(
 
 
 def _signers(
-    keeper: Keeper, context: Context, channel: bytes, record: Channel, submitter: bytes, payload: Held
-) -> tuple[bytes, ...]:
-    """The organisations whose receipts hold, in the order of their places; enough of them, the sender's not counted."""
+    keeper: Keeper, members: Members, context: Context, channel: bytes, record: Channel, submitter: bytes,
+    payload: Held,
+) -> tuple[bytes, ...]:  # fmt: skip
+    """The organisations whose receipts hold, in the order of their places; enough of them, the sender's not counted.
+
+    A seat whose node is not registered any more signs for nobody: its key may be lost, or stolen.
+    """
     block, ahead_ms = context.block, context.parameters(ChannelParameters).max_order_ahead_ms
     if not block.time_ms < payload.order_by <= block.time_ms + ahead_ms:
         raise ReceiptsExpired(payload.order_by, block.time_ms, ahead_ms)
@@ -99,9 +105,10 @@ def _signers(
         message = custody_message(
             block.network, channel, custodian, record.epoch, payload.order_by, payload.size, payload.hash
         )
-        if not crypto.is_valid(
-            keeper.require_seat(context.state, custodian).node, message, receipt.signature
-        ):
+        node = keeper.require_seat(context.state, custodian).node
+        if members.member_of_node(context.state, node) != custodian:
+            raise ReceiptInvalid(receipt.place, "node")
+        if not crypto.is_valid(node, message, receipt.signature):
             raise ReceiptInvalid(receipt.place, "signature")
         signers.append(custodian)
     if len(signers) < record.terms.custody:

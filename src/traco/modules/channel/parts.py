@@ -17,6 +17,9 @@ MAX_VAULTS: Final = 16
 MAX_LEGS: Final = 16
 MAX_RESULTS: Final = 256  # of legs in one point: what one vote has room for
 MAX_MOVEMENTS: Final = 64
+# Events that a list of words leaves room for at each point: each of its items may suspend a channel in the end. Words that
+# there is no room for are not counted, and their member says them again: a list must not fail because it brings much about.
+RESERVED_EVENTS: Final = 256
 MAX_PAYLOAD_BYTES: Final = 262_144
 MAX_COPY_BYTES: Final = 256
 MAX_ROOT_LEG_BYTES: Final = 32_768

@@ -20,7 +20,7 @@ from traco.modules.channel.errors import NotMember
 from traco.modules.channel.events import Confirmed, Dissented
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attest
-from traco.modules.channel.parts import Attested, LegResult, Terms
+from traco.modules.channel.parts import RESERVED_EVENTS, Attested, LegResult, Terms
 from traco.modules.channel.state import Point, Vote
 
 RESULTS_TAG: Final = b"traco/leg-results/1"
@@ -59,9 +59,13 @@ class Attestations:
         self._legs = legs
 
     def attest(self, context: Context, message: Attest) -> None:
-        """Count what is of use in a member's list; the rest changes nothing. Raises ``NotMember``."""
+        """Count what is of use in a member's list, as long as there is room for events; the rest changes nothing.
+
+        Raises ``NotMember``.
+        """
         counted: dict[tuple[bytes, int], None] = {}
-        for item in message.items:
+        last = {(item.channel, item.ordinal): item for item in message.items}  # of two words, the later one
+        for item in last.values():
             point = self._keeper.point(context.state, item.channel, item.ordinal)
             record = self._keeper.channel(context.state, item.channel)
             if point is None or record is None:
@@ -73,6 +77,9 @@ class Attestations:
                     raise NotMember(message.party, item.channel)
                 continue  # joined later: whoever was a member then decides
             # check, change, emit
+            named = 2 * len(then.terms.members)
+            if counted and context.events_left() < RESERVED_EVENTS + named:
+                break  # what is left is not said yet, and can be said in another transaction
             if self._count(context, message.party, item, point, then.terms):
                 counted[item.channel, item.ordinal] = None
         # behind all of them: a member that corrects itself does so for several points at once
@@ -127,8 +134,9 @@ class Attestations:
             return
         suspended = replace(record, status="suspended", suspended_ms=context.block.time_ms)
         self._keeper.write(context, channel, suspended)
-        self._name(context, channel, ordinal, point, _favoured(point))
         self._keeper.enter(context, channel, Suspended(ordinal))
+        if context.events_left() >= RESERVED_EVENTS // 2:
+            self._name(context, channel, ordinal, point, _favoured(point))
 
     def _name(self, context: Context, channel: bytes, ordinal: int, point: Point, word: Word | None) -> None:
         """Say who attested otherwise."""

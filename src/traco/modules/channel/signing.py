@@ -3,7 +3,7 @@
 from typing import Final
 
 from traco.kernel.codec import digest, encode
-from traco.modules.channel.parts import SettlementTerms
+from traco.modules.channel.parts import EpochKey, SettlementTerms, Terms
 
 CHANNEL_TAG: Final = b"traco/channel/1"
 CUSTODY_TAG: Final = b"traco/custody/1"
@@ -12,11 +12,19 @@ ROOT_LEG_TAG: Final = b"traco/root-leg/1"
 TERMS_TAG: Final = b"traco/terms/1"
 PAYLOAD_TAG: Final = b"traco/payload/1"
 ATTEMPT_TAG: Final = b"traco/attempt/1"
+OFFER_TAG: Final = b"traco/offer/1"
 
 
 def channel_id(network: bytes, creator: bytes, salt: bytes) -> bytes:
     """The id (32 bytes) of the channel that ``creator`` opens with this salt (16 bytes)."""
     return digest(CHANNEL_TAG, network, creator, salt)
+
+
+def offer_id(
+    network: bytes, channel: bytes, epoch: int, terms: Terms, key: EpochKey, boxes: tuple[bytes, ...]
+) -> bytes:
+    """The id (32 bytes) of an offered epoch: all that a member accepts, and the keys that copies are wrapped for."""
+    return digest(OFFER_TAG, network, encode((channel, epoch, terms, key, boxes)))
 
 
 def payload_hash(content: bytes) -> bytes:

@@ -101,8 +101,9 @@ class Stream(Record, frozen=True, tag=1):
 
 
 class Offer(Record, frozen=True, tag=1):
-    """An epoch that was offered. ``accepted`` and ``given`` hold members in ascending order."""
+    """An epoch that was offered. ``accepted`` and ``given`` hold members in ascending order; ``id`` is what they accept."""
 
+    id: Hash
     proposer: Id
     epoch: Epoch
     terms: Terms
@@ -257,6 +258,7 @@ edges: Final[Table[Edge]] = Table(PREFIX, EDGES, Edge)
 VOID: Final = b"\x01"  # an entry, by its number
 CLOSE: Final = b"\x02"
 ERASE: Final = b"\x03"  # up to a point, by its ordinal
+LAPSED: Final = b"\x04"  # no vote: whose offers lapsed, and who waits until others had their turn
 
 
 def number_part(number: int) -> bytes:

@@ -1,12 +1,14 @@
 """The routes of channels: which there are, what is in them, transactions for them, keys of epochs on offer."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import JSONBody, PathParameter
 
+from traco.client.channel_receipts import make_channel_receipt
 from traco.client.forms import to_form
 from traco.kernel.errors import Failure
 from traco.node.api.admission import Admits, admits
@@ -14,7 +16,8 @@ from traco.node.api.channel_reads import ChannelReads
 from traco.node.api.parameters import TransactionId
 from traco.node.api.principals import principal_of
 from traco.node.api.problems import Problem
-from traco.node.api.transactions import require_exact
+from traco.node.api.reads import Reads
+from traco.node.api.transactions import OCTETS, require_exact
 from traco.node.api.visibility import hidden
 from traco.node.channels.link import (
     Answer,
@@ -29,14 +32,19 @@ from traco.node.channels.link import (
     OffersTo,
     Post,
     Posted,
+    ProofIs,
+    ProofOf,
     StandingIs,
     StandingOf,
 )
 from traco.node.channels.link import (
     Request as Asked,
 )
+from traco.node.link import ApiEnd
 
 A = TypeVar("A")
+Confirmation = Callable[[bytes], Awaitable[bytes]]
+"""The finality receipt of a transaction of the root, by its id, whomever it concerns."""
 
 PathChannel = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{64}$(?!\n)", description="a channel's id in hex")
@@ -60,6 +68,16 @@ class QueryWanted(msgspec.Struct, frozen=True):
     """The fields of the query's request, as for ``/v1/queries``."""
 
 
+def confirmations(link: ApiEnd, reads: Reads) -> Confirmation:
+    """The root's receipts, from this node."""
+
+    async def receipt(identity: bytes) -> bytes:
+        # of a member's attestation, which says nothing of content: whoever may see the channel's transaction may show it
+        return reads.finality(identity, await link.seal(reads.height_of(identity)))
+
+    return receipt
+
+
 async def _ask(end: ChannelsEnd, request: Asked, wanted: type[A]) -> A:
     """The answer of the channels' process. Raises ``Problem``."""
     try:
@@ -75,11 +93,13 @@ async def _ask(end: ChannelsEnd, request: Asked, wanted: type[A]) -> A:
     return answer
 
 
-def channel_routes(channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int) -> list[Any]:
-    """All of them. Without members on this node, nobody finds a channel here."""
+def channel_routes(
+    channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int, confirmation: Confirmation
+) -> list[Any]:  # fmt: skip
+    """All of them. Without members on this node, nobody finds a channel here. ``confirmation``: the root's own receipts."""
     return [
         *_list_routes(channels, end),
-        *_transaction_routes(channels, end, max_transaction_bytes),
+        *_transaction_routes(channels, end, max_transaction_bytes, confirmation),
         _query_route(channels),
         _key_route(channels, end),
     ]
@@ -125,7 +145,9 @@ def _list_routes(channels: ChannelReads, end: ChannelsEnd) -> list[Any]:
     return [listed, shown, missing]
 
 
-def _transaction_routes(channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int) -> list[Any]:
+def _transaction_routes(
+    channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int, confirmation: Confirmation
+) -> list[Any]:  # fmt: skip
     @post(
         "/v1/channels/{channel:str}/transactions", status_code=202, opt=admits(Admits.SUBMITTER),
         operation_id="submitChannelTransaction", request_max_body_size=2 * max_transaction_bytes,
@@ -153,16 +175,36 @@ def _transaction_routes(channels: ChannelReads, end: ChannelsEnd, max_transactio
         await asyncio.to_thread(channels.admitted, principal, ledger)
         found = await _ask(end, StandingOf(ledger, raw), StandingIs)
         if not found.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
-            raise Problem(
-                404, "transaction.unknown", f"no transaction {identity} of the channel is known; check the id"
-            )
+            raise _unknown(identity)
         failure = Failure(found.code, ()) if found.code else found.failure
         return {
             "id": identity, "status": found.name, "ordinal": found.ordinal, "leaf": found.leaf,
             "failure": await asyncio.to_thread(channels.failure, principal, ledger, failure),
         }  # fmt: skip
 
-    return [submit, transaction]
+    @get(
+        "/v1/channels/{channel:str}/transactions/{identity:str}/receipt", opt=admits(Admits.PRINCIPAL), media_type=OCTETS,
+        operation_id="getChannelReceipt",
+        summary="The receipt of a confirmed transaction of a channel, for anybody outside to verify offline",
+    )  # fmt: skip
+    async def receipt(
+        request: Request[Any, Any, Any], channel: PathChannel, identity: TransactionId
+    ) -> bytes:
+        principal, ledger, raw = principal_of(request), bytes.fromhex(channel), bytes.fromhex(identity)
+        await asyncio.to_thread(channels.admitted, principal, ledger)
+        if not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
+            raise _unknown(identity)
+        found = await _ask(end, ProofOf(ledger, raw), ProofIs)
+        said = await confirmation(found.origin)
+        return make_channel_receipt(found.transaction, found.receipt, found.proof, found.points, said)
+
+    return [submit, transaction, receipt]
+
+
+def _unknown(identity: str) -> Problem:
+    return Problem(
+        404, "transaction.unknown", f"no transaction {identity} of the channel is known; check the id"
+    )
 
 
 def _query_route(channels: ChannelReads) -> Any:

@@ -15,7 +15,7 @@ from traco.kernel.instruction import KernelParameters
 from traco.modules.composition import compose
 from traco.node.api.app import make_app
 from traco.node.api.channel_reads import ChannelReads
-from traco.node.api.channels import channel_routes
+from traco.node.api.channels import channel_routes, confirmations
 from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.guard import MAX_HEADER_BYTES
@@ -110,13 +110,13 @@ def _serve(
     )  # fmt: skip
     fingerprints = fingerprint_route(_fingerprint_service(directory, settings.passphrase, network))
     projections = open_projections(directory, network, settings.config)
-    channels = _channel_routes(directory, settings.config, reads, network, founding.kernel_parameters())
 
     def end() -> None:
         server.should_exit = True
         app.state.following.heads.stop()
 
     link = ApiEnd(on_gone=end)
+    channels = _channel_routes(directory, settings.config, link, reads, network, founding.kernel_parameters())
 
     def height() -> int:
         with reads.snapshot() as snapshot:
@@ -156,10 +156,11 @@ def _serve(
 
 
 def _channel_routes(
-    directory: Path, config: NodeConfig, reads: Reads, network: bytes, limits: KernelParameters
+    directory: Path, config: NodeConfig, link: ApiEnd, reads: Reads, network: bytes, limits: KernelParameters
 ) -> list[Any]:
     channels = ChannelReads(directory, reads, network, limits, hosted_members(directory, config))
-    return channel_routes(channels, ChannelsEnd(directory), limits.max_transaction_bytes)
+    end, largest = ChannelsEnd(directory), limits.max_transaction_bytes
+    return channel_routes(channels, end, largest, confirmations(link, reads))
 
 
 def _fingerprint_service(directory: Path, passphrase: str, network: bytes) -> FingerprintService:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
-from traco.channels.seat.errors import SubmissionRefused
+from traco.channels.seat.errors import KeyMissing, NotHosted, SubmissionRefused
 from traco.kernel.errors import Halt
 from traco.modules.channel.keeper import Keeper
 from traco.node.channels.link import (
@@ -19,6 +19,8 @@ from traco.node.channels.link import (
     OffersAre,
     Post,
     Posted,
+    ProofIs,
+    ProofOf,
     Request,
     StandingIs,
     StandingOf,
@@ -47,7 +49,7 @@ class Desk:
         """The answer to one request."""
         try:
             return self._answer(request)
-        except SubmissionRefused as refused:
+        except (KeyMissing, NotHosted, SubmissionRefused) as refused:
             return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
         except Halt as error:
             self._stop(error)
@@ -58,6 +60,8 @@ class Desk:
             return self._post(request)
         if isinstance(request, StandingOf):
             return self._standing(request)
+        if isinstance(request, ProofOf):
+            return self._proof(request)
         if isinstance(request, ConditionsOf):
             return Conditions(tuple(map(self._condition, request.channels)))
         if isinstance(request, MakeKey):
@@ -65,7 +69,7 @@ class Desk:
         with self._root.reading() as root:
             found = self._seats.offers.open_offers(root)
         return OffersAre(tuple(
-            Offered(each.channel, each.offer.epoch, each.member, each.status, each.code)
+            Offered(each.channel, each.offer.epoch, each.member, each.status, each.code, each.offer.id)
             for each in found if each.member in request.members
         ))  # fmt: skip
 
@@ -81,6 +85,12 @@ class Desk:
         if found.outcome is None:
             return StandingIs(found.name, -1, -1, None, found.code)
         return StandingIs(found.name, found.outcome.ordinal, found.outcome.leaf, found.outcome.failure, "")
+
+    def _proof(self, request: ProofOf) -> ProofIs | Denied:
+        found = self._seats.proof(request.channel, request.identity)
+        if found is None:
+            return Denied("channel.not_provable", "it is not confirmed, or its payload is not here any more")
+        return ProofIs(*found)
 
     def _condition(self, channel: bytes) -> Condition:
         problem = self._seats.problems.get(channel)

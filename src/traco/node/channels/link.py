@@ -16,6 +16,7 @@ import msgspec
 
 from traco.kernel.codec import Codec, Count, Hash, Id, Record, encode
 from traco.kernel.errors import Failure, LedgerError
+from traco.modules.channel.digests import OutcomeProof, PointSummary
 from traco.modules.channel.parts import ChannelId, Epoch, EpochKey
 
 SOCKET_FILE: Final = "channels.sock"
@@ -53,6 +54,23 @@ class StandingIs(Record, frozen=True, tag="standing"):
     leaf: int
     failure: Failure | None
     code: str
+
+
+class ProofOf(Record, frozen=True, tag="proof_of"):
+    """What shows somebody outside what became of a transaction of a channel."""
+
+    channel: ChannelId
+    identity: Hash
+
+
+class ProofIs(Record, frozen=True, tag="proof"):
+    """The answer: as ``seat.hosting.Proven``; ``origin`` is the root's transaction that confirmed the last of the points."""
+
+    transaction: bytes
+    receipt: bytes
+    proof: OutcomeProof
+    points: tuple[PointSummary, ...]
+    origin: Hash
 
 
 class ConditionsOf(Record, frozen=True, tag="conditions_of"):
@@ -104,6 +122,7 @@ class Offered(Record, frozen=True):
     member: Id
     status: str
     code: str
+    offer: Hash
 
 
 class OffersAre(Record, frozen=True, tag="offers"):
@@ -119,8 +138,8 @@ class Denied(Record, frozen=True, tag="denied"):
     text: str
 
 
-Request = Post | StandingOf | ConditionsOf | MakeKey | OffersTo
-Answer = Posted | StandingIs | Conditions | KeyMade | OffersAre | Denied
+Request = Post | StandingOf | ProofOf | ConditionsOf | MakeKey | OffersTo
+Answer = Posted | StandingIs | ProofIs | Conditions | KeyMade | OffersAre | Denied
 
 _REQUEST: Final[Codec[Request]] = Codec(Request)
 _ANSWER: Final[Codec[Answer]] = Codec(Answer)
