@@ -29,6 +29,7 @@ from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, make_seat
 from traco.node.channels.link import (
     KeyMade,
     MakeKey,
+    Offered,
     OffersAre,
     OffersTo,
     Post,

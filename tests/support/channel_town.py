@@ -187,12 +187,17 @@ class ChannelTown:
         )
         for name in names:
             self.until(partial(self._is_ready, name, channel))
-            self.on_root(name, AcceptEpoch(self.ids[name], channel, 1))
+            self.on_root(name, AcceptEpoch(self.ids[name], channel, 1, self._offered(name, channel)))
         self.until(lambda: self.get(names[0], f"/v1/channels/{channel.hex()}").json()["executed"])
         return channel
 
     def _is_ready(self, name: str, channel: bytes) -> bool:
         return self.offers(name).get(channel.hex()) == "ready"
+
+    def _offered(self, name: str, channel: bytes) -> bytes:
+        """The id of what is on offer to a member."""
+        offers = self.get(name, "/v1/channels").json()["offers"]
+        return bytes.fromhex(next(each["offer"] for each in offers if each["channel"] == channel.hex()))
 
     def offers(self, name: str) -> dict[str, str]:
         """The offers to a member, by channel."""

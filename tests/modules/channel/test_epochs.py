@@ -131,7 +131,6 @@ def test_a_member_is_removed_without_its_vote(world: World) -> None:
     assert world.deny("c", accept(world, "c", channel, 2)) == "channel.not_member"
     world.accept_all(channel, fewer, 2)
     assert world.channel(channel).terms == fewer
-    assert world.keeper.count_of(world.state, world.ids["c"]) == 0
 
 
 def test_a_member_is_not_removed_by_fewer_than_the_policy(world: World) -> None:
@@ -210,9 +209,15 @@ def test_an_organisation_without_a_seat_is_in_no_channel() -> None:
     assert world.deny("a", message) == "channel.seat_missing"
 
 
-def test_the_number_of_channels_of_an_organisation_is_limited() -> None:
+def test_the_number_of_channels_that_an_organisation_proposes_is_limited() -> None:
     world = World({"max_channels_of_member": 1})
-    world.opened(world.terms("a", "b"))
-    terms = world.terms("b", "c")
-    message = OpenChannel(world.ids["c"], world.ledger.salt(), terms, world.epoch_key(terms))
-    assert world.deny("c", message) == "channel.too_many"
+    proposed(world, "a", "b")
+    terms = world.terms("a", "c")
+    message = OpenChannel(world.ids["a"], world.ledger.salt(), terms, world.epoch_key(terms))
+    assert world.deny("a", message) == "channel.too_many"
+
+
+def test_channels_that_others_propose_leave_an_organisation_its_own() -> None:
+    world = World({"max_channels_of_member": 1})
+    world.opened(world.terms("a", "d", policy=2, vaults=world.parties("b")), "a")
+    world.opened(world.terms("b", "c"), "b")

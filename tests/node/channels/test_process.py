@@ -11,7 +11,7 @@ from support.api import CHEAP, PASSPHRASE
 from support.channel_town import make_members, member_of
 from traco.client.keystore import KeyStore
 from traco.node.channels import process
-from traco.node.channels.keyring import SEATS_FILE, make_seat
+from traco.node.channels.keyring import SEATS_FILE, make_seat, read_seats
 from traco.node.channels.process import (
     PAUSES_SECONDS,
     ChannelsSettings,
@@ -105,6 +105,34 @@ def test_it_waits_for_keys_and_ends_with_the_ledger(
     monkeypatch.setattr(process, "LOOK_S", 0.01)
     asyncio.run(scene())
     assert begun == [[BANK]]
+
+
+def test_keys_that_come_while_the_old_ones_are_read_are_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_members(tmp_path / "node")
+    file, noticed = tmp_path / "node" / SEATS_FILE, list[bool]()
+    with KeyStore.create(file, PASSPHRASE, CHEAP) as store:
+        make_seat(store, BANK)
+
+    def slowly(*given: Any) -> Any:
+        found = read_seats(*given)
+        with KeyStore.open(file, PASSPHRASE) as store:
+            make_seat(store, BANK, renew_box=True)
+        return found
+
+    async def work(directory: Path, config: NodeConfig, seats: Any, keys: Any, *_: Any) -> None:
+        noticed.append(process._identity(directory) != keys)
+
+    async def scene() -> None:
+        near, far = socket.socketpair()
+        await _live(far, settings(tmp_path / "node"))
+        near.close()
+
+    monkeypatch.setattr(process, "read_seats", slowly)
+    monkeypatch.setattr(process, "_work", work)
+    asyncio.run(scene())
+    assert noticed == [True]
 
 
 def test_it_ends_where_the_ledger_is_gone_before_there_are_keys(tmp_path: Path) -> None:

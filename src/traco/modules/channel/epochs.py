@@ -21,12 +21,10 @@ from traco.modules.channel.errors import (
     OfferOther,
     SeatMissing,
     TermsInvalid,
-    TooManyChannels,
 )
 from traco.modules.channel.events import CopyGiven, EpochAccepted, EpochOffered, OfferLapsed
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import AcceptEpoch, GiveCopy
-from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.ports import Members
 from traco.modules.channel.signing import offer_id
@@ -47,7 +45,7 @@ class Epochs:
     def offer(
         self, context: Context, proposer: bytes, channel: bytes, record: Channel, terms: Terms, key: EpochKey
     ) -> None:
-        """Put an epoch on offer. Raises ``OfferOpen``, ``TermsInvalid``, ``SeatMissing``, ``TooManyChannels``."""
+        """Put an epoch on offer. Raises ``OfferOpen``, ``OfferLapsedBefore``, ``TermsInvalid``, ``SeatMissing``."""
         state = context.state
         if (open_offer := self._keeper.offer(state, channel)) is not None:
             raise OfferOpen(channel, open_offer.epoch)
@@ -151,12 +149,9 @@ class Epochs:
         return consenting >= record.terms.policy
 
     def _check_custodians(self, context: Context, terms: Terms) -> None:
-        limit = context.parameters(ChannelParameters).max_channels_of_member
         for member in terms.custodians():
             if not self._members.is_member(context.state, member):
                 raise SeatMissing(member)
             self._keeper.require_seat(context.state, member)
-            if self._keeper.count_of(context.state, member) >= limit:
-                raise TooManyChannels(member, limit)
         if terms.adjudicator is not None and not self._members.is_member(context.state, terms.adjudicator):
             raise TermsInvalid("adjudicator")

@@ -118,10 +118,10 @@ class SeatInvalid(Rejected):
 
 @dataclass(eq=False)
 class TooManyChannels(Rejected):
-    """The member is in as many channels as there may be."""
+    """The member proposed as many channels as it may."""
 
     code: ClassVar[str] = "channel.too_many"
-    says: ClassVar[str] = "{member} is in {limit} channels already."
+    says: ClassVar[str] = "{member} has {limit} channels already that it proposed."
     advice: ClassVar[str] = "Close channels that are no longer used."
     member: bytes
     limit: int

@@ -12,6 +12,7 @@ from traco.modules.channel.errors import (
     NotMember,
     SeatInvalid,
     TickRepeated,
+    TooManyChannels,
 )
 from traco.modules.channel.events import Disclosed, SeatSet
 from traco.modules.channel.keeper import Keeper
@@ -26,6 +27,7 @@ from traco.modules.channel.messages import (
 )
 from traco.modules.channel.messages import Tick as TickChannel
 from traco.modules.channel.ordering import require_business, require_member, vouch
+from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import ChannelId
 from traco.modules.channel.ports import Members
 from traco.modules.channel.signing import channel_id
@@ -65,9 +67,12 @@ class Handlers:
         # check
         if self._keeper.channel(context.state, channel) is not None:
             raise ChannelExists(channel)
+        limit = context.parameters(ChannelParameters).max_channels_of_member
+        if self._keeper.count_of(context.state, message.party) >= limit:
+            raise TooManyChannels(message.party, limit)
         # change
         record = Channel(message.party, "opening", 0, message.terms, (), _NO_COMMITMENT, 0, 0)
-        self._keeper.write(context, channel, record)
+        self._keeper.begin(context, channel, record)
         self._epochs.offer(context, message.party, channel, record, message.terms, message.key)
 
     def offer_epoch(self, context: Context, message: OfferEpoch) -> None:

@@ -287,13 +287,12 @@ def _keys(state: State, table: int) -> Iterator[bytes]:
 
 
 def _wrong_counts(state: State) -> list[str]:
-    """Organisations that are counted in more or fewer channels than they are in; closed ones do not count."""
+    """Organisations that are counted with more or fewer channels than they proposed; closed ones do not count."""
     counted: dict[bytes, int] = {}
-    for key in _keys(state, stored.MEMBERSHIPS):
-        party, channel = key[_PREFIX_BYTES : _PREFIX_BYTES + _ID_BYTES], key[_PREFIX_BYTES + _ID_BYTES :]
-        record = stored.channels.get(state, channel)
+    for key in _keys(state, stored.CHANNELS):
+        record = stored.channels.get(state, key[_PREFIX_BYTES:])
         if record is not None and record.status != "closed":
-            counted[party] = counted.get(party, 0) + 1
+            counted[record.creator] = counted.get(record.creator, 0) + 1
     for key in _keys(state, stored.COUNTS):
         found = stored.counts.get(state, key[_PREFIX_BYTES:])
         if found is not None and counted.pop(key[_PREFIX_BYTES:], 0) != found.channels:

@@ -193,7 +193,7 @@ class Keeper:
         return stored.edges.get(state, instrument, channel) or _NO_EDGE
 
     def count_of(self, state: State, member: bytes) -> int:
-        """In how many channels a member or vault is."""
+        """How many channels a member proposed that are not closed, and did not lapse."""
         found = stored.counts.get(state, member)
         return 0 if found is None else found.channels
 
@@ -213,8 +213,14 @@ class Keeper:
         """Write a channel; what it was stays readable as of earlier heights."""
         stored.channels.put(context.state, context.block.height, self._horizon(context), record, channel)
 
+    def begin(self, context: Context, channel: bytes, record: Channel) -> None:
+        """Write a channel that is proposed; it counts for who proposed it, and for nobody whom that names in it."""
+        self.write(context, channel, record)
+        self._count(context.state, record.creator, 1)
+
     def remove(self, context: Context, channel: bytes) -> None:
         """Forget a channel that never opened."""
+        self._count(context.state, self.require(context.state, channel).creator, -1)
         stored.channels.delete(context.state, context.block.height, self._horizon(context), channel)
 
     def enter(self, context: Context, channel: bytes, entry: Entry) -> Place:
@@ -331,13 +337,12 @@ class Keeper:
         self._put_ballot(context.state, channel, LAPSED, 0, tuple(sorted(waiting)))
 
     def close(self, context: Context, channel: bytes) -> None:
-        """Close a channel for good; it counts for its members' limit no more. Enters ``Closed``."""
+        """Close a channel for good; it counts for its creator's limit no more. Enters ``Closed``."""
         record = self.require(context.state, channel)
         self.write(context, channel, replace(record, status="closed", suspended_ms=0))
         self.drop_ballots(context, channel, CLOSE)
         self.drop_ballots(context, channel, LAPSED)
-        for custodian in record.terms.custodians():
-            self._count(context.state, custodian, -1)
+        self._count(context.state, record.creator, -1)
         self.enter(context, channel, Closed())
 
     def erase(self, context: Context, channel: bytes, through: int) -> None:
@@ -422,12 +427,9 @@ class Keeper:
         for gone in old:
             if gone not in new:
                 stored.memberships.delete(state, gone, channel)
-                self._count(state, gone, -1)
         for place, member in enumerate(new):
             role: Role = "member" if place < len(after.members) else "vault"
             stored.memberships.put(state, Presence(role), member, channel)
-            if member not in old:
-                self._count(state, member, 1)
 
     def _put_ballot(
         self, state: State, channel: bytes, kind: bytes, number: int, voters: tuple[bytes, ...]

@@ -8,7 +8,9 @@ from traco.kernel.codec import Record
 
 
 class ChannelParameters(Record, frozen=True, tag=1):
-    """How many channels a member may open and be in, and how much of each the root keeps.
+    """How many channels a member may propose, and how much of each the root keeps.
+
+    ``max_channels_of_member``: proposed by it, and not closed. What others name it in does not count: they could use it up.
 
     ``max_points``: points of a channel that are not confirmed; beyond it batches are refused until members attest.
     ``kept_points``: confirmed points whose votes are kept, to tell dissent. ``max_order_ahead_ms``: how far ahead receipts

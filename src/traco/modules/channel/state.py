@@ -12,7 +12,7 @@ settlements              terms id -> ``Settlement``, while an attempt is undecid
 attempts                 attempt id -> ``AttemptRecord``, while undecided
 ballots                  channel, kind, number -> ``Ballot``, until decided or pointless
 memberships              member, channel -> ``Presence``: the channels of a member
-counts                   member -> ``ChannelCount``: in how many channels it is, where there are any
+counts                   member -> ``ChannelCount``: how many channels it proposed that are not closed, where there are any
 attempted                channel, ordinal, number -> ``Attempted``: the entry is a leg of an undecided attempt
 edges                    instrument, channel -> ``Edge``: what a channel has net taken in of it
 """
@@ -221,7 +221,7 @@ class Presence(Record, frozen=True, tag=1):
 
 
 class ChannelCount(Record, frozen=True, tag=1):
-    """In how many channels an organisation is, as member or vault."""
+    """How many channels an organisation proposed that are not closed."""
 
     channels: Count
 

@@ -84,7 +84,7 @@ async def _live(connection: socket.socket, settings: ChannelsSettings) -> None:
             seats = read_seats(directory / SEATS_FILE, settings.passphrase, members)
             lacking = [member for member in members if member not in seats]
             if not lacking:
-                await _work(directory, settings.config, seats, link, ended)
+                await _work(directory, settings.config, seats, keys, link, ended)
                 return
             log.warning(
                 "no channel business is done before there are keys for %s: traco channel seat DIR",
@@ -101,10 +101,10 @@ def _identity(directory: Path) -> tuple[int, int] | None:
 
 
 async def _work(
-    directory: Path, config: NodeConfig, seats: Mapping[bytes, SeatSecrets], link: ApiEnd, ended: "asyncio.Task[bool]"
+    directory: Path, config: NodeConfig, seats: Mapping[bytes, SeatSecrets], keys: tuple[int, int] | None, link: ApiEnd,
+    ended: "asyncio.Task[bool]",
 ) -> None:  # fmt: skip
-    """Do the seats' business until the ledger is gone or other keys are there."""
-    keys = _identity(directory)
+    """Do the seats' business until the ledger is gone or other keys are there than in the file ``keys``, which was read."""
     with ExitStack() as closing:
         listeners = dict[bytes, socket.socket]()
         for member, address in zip(seats, config.channels.listen, strict=False):
