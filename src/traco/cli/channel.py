@@ -137,7 +137,9 @@ def accept(session: Acting, channel: ChannelArgument) -> None:
             ExitCode.REFUSED, offered["code"],
             "The key on offer is wrong, so it must not be accepted. Tell the member that offers it.",
         )  # fmt: skip
-    result = party.transact(AcceptEpoch(party.id, identity, offered["epoch"], bytes.fromhex(offered["offer"])))
+    result = party.transact(
+        AcceptEpoch(party.id, identity, offered["epoch"], bytes.fromhex(offered["offer"]))
+    )
     session.show_result(result, channel=identity, epoch=offered["epoch"])
 
 

@@ -3,6 +3,7 @@
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.registry import Registry
 from traco.modules.channel import ChannelModule
+from traco.modules.channel import Keeper as ChannelKeeper
 from traco.modules.channel.root_legs import RootLegs
 from traco.modules.document import DocumentModule
 from traco.modules.financing import FinancingModule
@@ -16,7 +17,7 @@ from traco.modules.settlement import SettlementModule
 def compose() -> Registry:
     """The modules of this release. Their order is the order of hooks, genesis and migrations: a consensus value."""
     party = PartyModule()
-    holding = HoldingModule(party.keeper)
+    holding = HoldingModule(party.keeper, channels=ChannelKeeper())
     settlement = SettlementModule(party.keeper, holding.keeper)
     document = DocumentModule(party.keeper)
     financing = FinancingModule(party.keeper, holding.keeper, settlement.keeper, document.keeper)
