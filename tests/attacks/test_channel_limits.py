@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from modules.channel.deals import Deals
 from modules.channel.root_world import RootWorld
 from modules.channel.world import World, entries_of
 from support.ledger import Key
@@ -11,6 +12,7 @@ from traco.kernel.codec import encode
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.operations import SetParameters
 from traco.modules.channel.entries import Leg
+from traco.modules.channel.messages import VoteVoid
 from traco.modules.channel.parts import EdgeMovement
 from traco.modules.party.messages import RegisterNode, RetireNode
 
@@ -44,6 +46,44 @@ def test_the_members_of_a_channel_are_told_what_crosses_its_edge() -> None:
     (entered,) = entries_of(made.receipt)
     assert isinstance(entered, Leg)
     assert entered.edges == (EdgeMovement(world.bond, 300),)
+
+
+def test_a_decision_that_has_no_room_for_its_events_is_made_when_there_is() -> None:
+    world = RootWorld()
+    channel = world.opened(world.terms("a", "b"))
+    content = world.move(300)
+    terms = world.deals.terms(world.root_terms(content), world.deals.leg(channel))
+    legs = (world.root_leg(terms, content, "a"), world.deals.sealed("b", terms, channel))
+    made = world.deals.order(world.deals.attempt(terms, *legs, by="b"))
+    for events in (3, 1_024):
+        limit = SetParameters(world.parties("a", "b"), "kernel", encode(KernelParameters(max_events=events)))
+        world.ledger.succeed(limit, keys=[world.keys["a"], world.keys["b"]])
+        for _ in range(8):
+            world.ledger.run_block(after_ms=10_000)
+        assert world.deals.is_undecided(made) == (events == 3)
+    assert world.owns("a").available == 1_000
+    world.check()
+
+
+def test_no_attempt_ends_in_the_transaction_that_ordered_it(world: World) -> None:
+    """Else the same transaction could order it again, under the same id: what was said of one would count for the other."""
+    deals = Deals(world)
+    alone = world.opened(world.terms("a", policy=1, vaults=world.parties("e")), "a")
+    other = world.opened(world.terms("b", "c"))
+    world.do("a", world.attest("a", world.word(alone, 1)))
+    terms = deals.terms(deals.leg(alone), deals.leg(other))
+    first, second = (
+        deals.attempt(
+            terms,
+            deals.sealed("a", terms, alone, payload=world.held(alone, content, "e")),
+            deals.sealed("b", terms, other),
+            by="a",
+        )
+        for content in (b"one", b"two")
+    )
+    void = VoteVoid(world.ids["a"], alone, world.stream(alone).entries + 1, 0)
+    keys = [world.keys["a"], Key("a node")]
+    assert world.ledger.reject(first, void, second, keys=keys) == "channel.entry_unknown"
 
 
 def test_a_list_of_words_that_brings_much_about_counts_as_far_as_there_is_room(world: World) -> None:

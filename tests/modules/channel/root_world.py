@@ -11,6 +11,7 @@ from traco.kernel.batch_hold import Movement
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import Instruction
 from traco.modules.channel import ChannelModule
+from traco.modules.channel import Keeper as ChannelKeeper
 from traco.modules.channel.parts import EdgeMovement, LegTerms, RootLeg, SettlementTerms
 from traco.modules.channel.root_legs import RootLegs
 from traco.modules.channel.signing import root_leg_message, terms_id
@@ -40,7 +41,7 @@ class RootWorld(World):
 
     def __init__(self) -> None:
         party = PartyModule()
-        self.holding = HoldingModule(party.keeper)
+        self.holding = HoldingModule(party.keeper, channels=ChannelKeeper())
         root_legs = RootLegs(party.authority)
         self.leg = LegModule(self.holding.keeper, root_legs)
         self.module = ChannelModule(party.keeper, root_legs, self.leg.keeper)

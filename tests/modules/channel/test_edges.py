@@ -8,6 +8,7 @@ from modules.channel.deals import Made, decision
 from modules.channel.root_world import RootWorld
 from traco.kernel.codec import MAX_AMOUNT
 from traco.modules.channel.parts import SettlementTerms
+from traco.modules.holding.messages import CloseInstrument
 
 
 @pytest.fixture
@@ -117,6 +118,13 @@ def test_what_is_promised_to_a_channel_cannot_leave_it_yet(
     assert (
         world.deals.refuse(world.deals.attempt(between(world, first, second, 1))) == "channel.edge_exceeded"
     )
+
+
+def test_an_instrument_does_not_close_while_a_channel_has_some_of_it(world: RootWorld, first: bytes) -> None:
+    brought(world, first, 1_000)
+    close = CloseInstrument(world.ids["a"], world.bond)
+    assert world.owns("a").owned == 0
+    assert world.deny("a", close) == "holding.instrument_abroad"
 
 
 def test_what_comes_back_to_the_root_is_issued_there_again(world: RootWorld, first: bytes) -> None:

@@ -278,9 +278,7 @@ def test_an_event_with_a_field_that_nothing_is_known_of_concerns_nobody(
 ) -> None:
     path = f"/v1/transactions/{place.placed['issue'].hex()}"
     assert place.get("alice", path).status_code == 200
-    monkeypatch.setattr(
-        sight, "FIELDS", {name: kind for name, kind in FIELDS.items() if name != "amount"}
-    )
+    monkeypatch.setattr(sight, "FIELDS", {name: kind for name, kind in FIELDS.items() if name != "amount"})
     assert place.get("alice", path).status_code == 404
     assert place.get("operator", path).status_code == 200
 

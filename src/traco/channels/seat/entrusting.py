@@ -16,6 +16,7 @@ from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parts import Held, Shown
 from traco.modules.channel.signing import payload_hash
 from traco.modules.channel.state import Channel
+from traco.modules.party.keeper import Keeper as Parties
 
 ORDER_MS: Final = 60_000  # for how long receipts are asked for
 
@@ -34,6 +35,7 @@ class Entrusting:
         self._transport = transport
         self._draw = draw
         self._patience = patience
+        self._parties = Parties()
 
     def sealed(
         self, channel: bytes, record: Channel, root: RootReading, sender: bytes, transactions: Sequence[bytes]
@@ -51,11 +53,11 @@ class Entrusting:
         return Wanted(self._network, channel, record.epoch, order_by, sender, content, record.terms.custody)
 
     def custodians(self, record: Channel, root: RootReading) -> tuple[CustodianSeat, ...]:
-        """Who may sign for payloads of the channel."""
+        """Who may sign for payloads of the channel: the root counts no receipt of a seat whose node key was retired."""
         found = list[CustodianSeat]()
         for place, member in enumerate(record.terms.custodians()):
             seat = self._keeper.seat(root.state, member)
-            if seat is not None:
+            if seat is not None and self._parties.member_of_node(root.state, seat.node) == member:
                 found.append(CustodianSeat(place, member, seat.node))
         return tuple(found)
 

@@ -47,7 +47,12 @@ class Ballots:
             raise GenerationOld(channel, record.generation)
         entry = self._keeper.entry(context.state, channel, number)
         first = self._keeper.stream(context.state, channel).confirmed + 1
-        if entry is None or entry.voided or entry.ordinal != first:
+        point = self._keeper.point(context.state, channel, first)
+        if entry is None or point is None or entry.voided or entry.ordinal != first:
+            raise EntryUnknown(channel, number)
+        if (
+            point.height == context.block.height
+        ):  # nobody has executed it yet; and an attempt would end where it began
             raise EntryUnknown(channel, number)
         # change, emit
         if self._vote(context, channel, record, VOID, number, message.party):

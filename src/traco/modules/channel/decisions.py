@@ -114,9 +114,9 @@ class Decisions:
         reason = self._outcome(context.state, record)  # complete before this block, see ``EVENTS_AT_ONCE``
         if reason is None and _is_over(context, record):
             reason = TOO_LATE
-        if reason is not None:
+        if reason is not None and _events_of(record) <= context.events_left():
             self._decide(context, attempt, record, reason)
-        else:
+        else:  # also where the council left no room for its events: a decision that failed would never be made again
             self._keeper.postpone(context, attempt, record, max(record.deadline_ms, context.block.time_ms))
 
     def _take_back(
@@ -175,7 +175,7 @@ class Decisions:
         self, context: Context, attempt: bytes, record: AttemptRecord, reason: str, room: int
     ) -> int:
         """Decide now if there is room for the events, else at the start of the next block; the room that is left."""
-        needed = 1 + sum(1 if leg.ledger else _EVENTS_ON_ROOT for leg in record.legs)
+        needed = _events_of(record)
         if needed > room:
             self._keeper.postpone(context, attempt, record, context.block.time_ms)
             return room
@@ -199,6 +199,11 @@ class Decisions:
 def _room(context: Context) -> int:
     """How many events decisions may bring now: others of the same transaction need some too."""
     return min(EVENTS_AT_ONCE, context.events_left() - RESERVED_EVENTS)
+
+
+def _events_of(record: AttemptRecord) -> int:
+    """How many events its decision brings, at most."""
+    return 1 + sum(1 if leg.ledger else _EVENTS_ON_ROOT for leg in record.legs)
 
 
 def _place_of(record: AttemptRecord, channel: bytes) -> int | None:

@@ -192,6 +192,10 @@ class Keeper:
         """What the channel has taken in of an instrument with a public edge."""
         return stored.edges.get(state, instrument, channel) or _NO_EDGE
 
+    def is_abroad(self, state: State, instrument: bytes) -> bool:
+        """Whether some channel has some of an instrument with a public edge, or is to get some."""
+        return bool(stored.edges.scan(state, instrument, limit=1))
+
     def count_of(self, state: State, member: bytes) -> int:
         """How many channels a member proposed that are not closed, and did not lapse."""
         found = stored.counts.get(state, member)

@@ -1,8 +1,8 @@
 """Why this module refuses, for reasons of instruments, accounts and movements; the rest is in ``encumbrance_errors.py``.
 
 Rejected
-├── InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentMismatch, KindNotAllowed,
-│   CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer, NotOperator, SupplyExceeded
+├── InstrumentUnknown, InstrumentExists, InstrumentClosed, InstrumentInUse, InstrumentAbroad, InstrumentMismatch,
+│   KindNotAllowed, CurrencyMissing, OperatorRepeated, TransferCheckUnknown, NotIssuer, NotOperator, SupplyExceeded
 ├── AccountUnknown, AccountExists, AccountClosed, AccountInUse, NotAccountParty, ClientIsServicer, ChildKindRefused,
 │   ParentKindRefused, ParentNotOwned, AccountTooDeep, DebitNotControlled, CreditNotControlled
 └── InsufficientHolding, HoldingAttached, SameAccount, TransferRefused                    movements
@@ -53,6 +53,16 @@ class InstrumentInUse(Rejected):
     advice: ClassVar[str] = "Redeem them first."
     instrument: bytes
     outstanding: int
+
+
+@dataclass(eq=False)
+class InstrumentAbroad(Rejected):
+    """An instrument closes only when no channel has any of it over its public edge."""
+
+    code: ClassVar[str] = "holding.instrument_abroad"
+    says: ClassVar[str] = "Channels hold some of the instrument {instrument}."
+    advice: ClassVar[str] = "Close it when all of it has come back and is redeemed."
+    instrument: bytes
 
 
 @dataclass(eq=False)

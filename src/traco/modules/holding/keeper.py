@@ -20,6 +20,7 @@ from traco.modules.holding.errors import (
     ChildKindRefused,
     ClientIsServicer,
     CurrencyMissing,
+    InstrumentAbroad,
     InstrumentExists,
     InstrumentInUse,
     OperatorRepeated,
@@ -49,7 +50,7 @@ from traco.modules.holding.messages import (
     instrument_id,
 )
 from traco.modules.holding.parameters import HoldingParameters
-from traco.modules.holding.ports import Parties, TransferCheck
+from traco.modules.holding.ports import Channels, Parties, TransferCheck
 from traco.modules.holding.state import ACCOUNTS, INSTRUMENTS, SUPPLIES, Account, Instrument, OpenHold, Supply
 from traco.modules.holding.supply import add_issue, add_redemption, pending_of, require_room
 
@@ -63,8 +64,11 @@ class Keeper(Book):
     Implements ``traco.kernel.batch_hold.Buckets``. ``encumbrances`` has pledges and attachments.
     """
 
-    def __init__(self, parties: Parties, transfer_checks: Mapping[str, TransferCheck]) -> None:
+    def __init__(
+        self, parties: Parties, transfer_checks: Mapping[str, TransferCheck], channels: Channels | None = None
+    ) -> None:
         super().__init__(transfer_checks)
+        self._channels = channels
         self._parties = parties
         self.encumbrances = Encumbrances(self)
         self._edges = Edges(self)
@@ -101,11 +105,13 @@ class Keeper(Book):
         return instrument
 
     def close_instrument(self, context: Context, instrument: bytes) -> None:
-        """Close an instrument of which nothing is outstanding. Raises ``InstrumentInUse`` and unknown or closed."""
+        """Close an instrument of which nothing is outstanding. Raises ``InstrumentInUse``, ``InstrumentAbroad``, unknown or closed."""
         record = self.require_open_instrument(context.state, instrument)
         outstanding = self.outstanding(context.state, instrument) + pending_of(context.state, instrument)
         if outstanding:
             raise InstrumentInUse(instrument, outstanding)
+        if self._channels is not None and self._channels.is_abroad(context.state, instrument):
+            raise InstrumentAbroad(instrument)  # it could never come back
         INSTRUMENTS.put(context.state, replace(record, closed=True), instrument)
         context.emit(InstrumentEnded(instrument))
 

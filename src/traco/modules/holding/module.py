@@ -11,7 +11,7 @@ from traco.modules.holding.encumbrances import HOLD_EXPIRY
 from traco.modules.holding.handlers import Handlers
 from traco.modules.holding.keeper import Keeper
 from traco.modules.holding.parameters import HoldingParameters
-from traco.modules.holding.ports import Parties, TransferCheck
+from traco.modules.holding.ports import Channels, Parties, TransferCheck
 from traco.modules.holding.queries import Queries
 from traco.modules.holding.state import PREFIX
 
@@ -27,9 +27,12 @@ class HoldingModule(Module):
     prefix = PREFIX
     watches = (KERNEL_PREFIX,)  # batch holds, which encumber holdings
 
-    def __init__(self, parties: Parties, transfer_checks: Mapping[str, TransferCheck] | None = None) -> None:
+    def __init__(
+        self, parties: Parties, transfer_checks: Mapping[str, TransferCheck] | None = None,
+        channels: Channels | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.keeper = Keeper(parties, {} if transfer_checks is None else transfer_checks)
+        self.keeper = Keeper(parties, {} if transfer_checks is None else transfer_checks, channels)
         handlers = Handlers(self.keeper, parties)
         self.instructions = {
             messages.CreateInstrument: handlers.create_instrument,
@@ -52,7 +55,7 @@ class HoldingModule(Module):
         self.events = events.EVENTS
         self.errors = (
             errors.InstrumentUnknown, errors.InstrumentExists, errors.InstrumentClosed,
-            errors.InstrumentInUse, errors.InstrumentMismatch, errors.KindNotAllowed,
+            errors.InstrumentInUse, errors.InstrumentAbroad, errors.InstrumentMismatch, errors.KindNotAllowed,
             errors.CurrencyMissing, errors.OperatorRepeated, errors.TransferCheckUnknown,
             errors.NotIssuer, errors.NotOperator, errors.SupplyExceeded, errors.AccountUnknown,
             errors.AccountExists, errors.AccountClosed, errors.AccountInUse,

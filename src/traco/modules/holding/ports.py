@@ -22,6 +22,13 @@ class Parties(Protocol):
         """Raise the party module's ``Rejected`` unless the party is active. What it returns is not looked at."""
 
 
+class Channels(Protocol):
+    """Who counts what channels took in of instruments."""
+
+    def is_abroad(self, state: State, instrument: bytes) -> bool:
+        """Whether some channel has some of the instrument, or is to get some, over its public edge."""
+
+
 class TransferCheck(Protocol):
     """A rule on who may pass an instrument to whom. Modules declare checks by name; instruments name one."""
 

@@ -41,8 +41,12 @@ from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.ports import Members
 from traco.modules.network.state import NodeRecord
 
-REPORTED_WITHIN: Final = 1_000  # blocks: a report of readiness speaks of one of the last; a busy network makes 20 a second
-READY_WITHIN: Final = 10_000  # blocks that a report is good for: the council's members have to sign one after the other
+REPORTED_WITHIN: Final = (
+    1_000  # blocks: a report of readiness speaks of one of the last; a busy network makes 20 a second
+)
+READY_WITHIN: Final = (
+    10_000  # blocks that a report is good for: the council's members have to sign one after the other
+)
 # Blocks that a validator keeps its keys for: each change of its consensus key is a handover in every later receipt, for
 # which there is limited room, and a member alone must not be able to fill it before the council can act.
 KEY_STANDS: Final = 10_000
