@@ -128,7 +128,12 @@ def test_what_the_keeper_is_told_the_ledger_process_is_told(keep: Make, number: 
 
 
 def test_a_key_pressed_in_the_terminal_reaches_the_ledger_process_once(keep: Make) -> None:
-    kept = keep("signal.signal(2, lambda *_: print('told', flush=True)); " + WAIT + "; sys.exit(0)")
+    # waited for while blocked: a handler could run right before `pause`, which then waits for ever
+    kept = keep(
+        "signal.signal(2, lambda *_: None); signal.pthread_sigmask(signal.SIG_BLOCK, {2}); print('up', flush=True); "
+        "signal.sigwait({2}); print('told', flush=True); "
+        "signal.sigtimedwait({2}, 0.3) and print('told', flush=True); sys.exit(0)"
+    )
     assert kept.line() == "up\n"
     os.killpg(kept.process.pid, signal.SIGINT)  # the terminal tells the whole group of the keeper
     kept.end()
