@@ -148,6 +148,8 @@ def test_those_whom_it_concerns_can_prove_it_to_anybody(business: Business) -> N
         assert proof["outcome"] == "success"
     outside = town.get("outsider", path)
     assert (outside.status_code, outside.json()["code"]) == (404, "object.unknown")
+    absent = town.get(CLIENT, path.replace(business.paid, "12" * 32))
+    assert (absent.status_code, absent.json()["code"]) == (404, "transaction.unknown")
 
 
 def test_a_rejected_transaction_says_why(business: Business) -> None:

@@ -93,3 +93,8 @@ def test_a_ledger_process_that_is_gone_leaves_the_outcome_open(directory: Path) 
     for root in opened(directory, Link(LedgerGone())):
         with pytest.raises(RootUnavailable):
             asyncio.run(root.submit(b"one"))
+
+
+def test_after_a_start_what_was_read_before_it_is_no_block_to_wait_for(root: NodeRoot) -> None:
+    assert list(root.blocks(7, 64)) == []
+    assert root.read_height == 7

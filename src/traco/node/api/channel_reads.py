@@ -29,7 +29,7 @@ from traco.node.api.principals import LOCAL, Principal, Role
 from traco.node.api.problems import REFUSALS, Problem, failure_text
 from traco.node.api.reads import Reads
 from traco.node.api.visibility import View, hidden
-from traco.node.channels.stores import replica_path
+from traco.node.channels.stores import concerns_path, replica_path
 from traco.storage import ReadSnapshot, SnapshotReader
 from traco.storage.committed import CommittedLeaf, LeafKind
 from traco.storage.rows import StoredBlock
@@ -244,7 +244,7 @@ class ChannelReads:
 
     def _concerns(self, replica: _Replica, registry: Registry, snapshot: ReadSnapshot) -> Concerns:
         if replica.concerns is None:
-            replica.concerns = Concerns(replica.path.with_suffix(".concerns.db"), registry)
+            replica.concerns = Concerns(concerns_path(replica.path), registry)
         while replica.concerns.follow(snapshot):
             continue
         return replica.concerns

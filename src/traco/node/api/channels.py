@@ -192,7 +192,9 @@ def _transaction_routes(
     ) -> bytes:
         principal, ledger, raw = principal_of(request), bytes.fromhex(channel), bytes.fromhex(identity)
         await asyncio.to_thread(channels.admitted, principal, ledger)
-        if not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
+        # one that is hidden, and one that is not there, are answered alike
+        standing = await _ask(end, StandingOf(ledger, raw), StandingIs)
+        if not standing.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
             raise _unknown(identity)
         found = await _ask(end, ProofOf(ledger, raw), ProofIs)
         said = await confirmation(found.origin)

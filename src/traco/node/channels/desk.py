@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 
+from traco.channels.executing.errors import ExecutingError
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
 from traco.channels.seat.errors import KeyMissing, NotHosted, SubmissionRefused
@@ -49,11 +50,11 @@ class Desk:
         """The answer to one request."""
         try:
             return self._answer(request)
-        except (KeyMissing, NotHosted, SubmissionRefused) as refused:
-            return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
         except Halt as error:
             self._stop(error)
             return Denied("channels.stopped", "the channels' process stops; node.log says why")
+        except (ExecutingError, KeyMissing, NotHosted, SubmissionRefused) as refused:
+            return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
 
     def _answer(self, request: Request) -> Answer:
         if isinstance(request, Post):

@@ -76,6 +76,8 @@ class NodeRoot:
 
     def blocks(self, after: int, limit: int) -> Iterator[RootBlock]:
         """Up to ``limit`` committed blocks behind a height. Raises ``BeforeSnapshot`` where this node begins later."""
+        # after a start that is what was read before it: else nobody would wait for a block that is new
+        self.read_height = max(self.read_height, after)
         snapshot = self._reader.snapshot()
         if snapshot is None:
             return

@@ -16,6 +16,11 @@ def replica_path(directory: Path, channel: bytes) -> Path:
     return directory / CHANNELS_FOLDER / f"{channel.hex()}.db"
 
 
+def concerns_path(replica: Path) -> Path:
+    """The file in which the API keeps whom a replica's objects concern."""
+    return replica.with_suffix(".concerns.db")
+
+
 class ChannelStores:
     """Opens and discards them."""
 
@@ -29,5 +34,7 @@ class ChannelStores:
     def discard(self, channel: bytes) -> None:
         """Delete a store that was closed. Everything in it is executed again."""
         path = replica_path(self._directory, channel)
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        # whom it concerned goes with it: executed anew, the same place may be about somebody else
+        for file in (path, concerns_path(path)):
+            for suffix in ("", "-wal", "-shm"):
+                file.with_name(file.name + suffix).unlink(missing_ok=True)
