@@ -11,8 +11,9 @@ import pytest
 from support.api import make_directory
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.node import projector
+from traco.node.child import PAUSES_SECONDS
 from traco.node.configuration import NodeConfig, ProjectionsConfig, read_config
-from traco.node.projector import PAUSES_SECONDS, ProjectorSettings, follow, keep_projector, open_projections
+from traco.node.projector import ProjectorSettings, follow, keep_projector, open_projections
 from traco.projections.database import SQLITE_FILE
 from traco.projections.errors import OtherLedger
 

@@ -7,11 +7,8 @@ again with growing pauses where it ends; it ends when its connection to the supe
 import asyncio
 import gc
 import logging
-import multiprocessing
 import select
-import signal
 import socket
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -20,12 +17,12 @@ import apsw
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
+from traco.node.child import child, heed_parent_only, keep
 from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, read_genesis
 from traco.node.ledger import COLLECTOR
 from traco.node.logs import log_to
 from traco.node.service import name_process
-from traco.node.verifiers import leave_signals_to_parent
 from traco.projections.database import ProjectionDatabase, address
 from traco.projections.errors import NotSinceFounding
 from traco.projections.projection import Projection
@@ -37,13 +34,7 @@ from traco.storage.snapshot import file_identity
 POLL_SECONDS: Final = 0.2
 """How often the ledger's file is asked whether it changed: one look into shared memory."""
 
-PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
-"""Pauses before a projector that ended is started again; the last one from then on."""
-
-STEADY_SECONDS: Final = 60.0  # a projector that lived so long begins with the first pause again
-STOP_SECONDS: Final = 5.0
 FOREVER_SECONDS: Final = 3_600.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger("traco.projector")
 
@@ -70,8 +61,7 @@ def open_projections(directory: Path, network: bytes, config: NodeConfig) -> Pro
 
 def run_projector(connection: socket.socket, settings: ProjectorSettings) -> None:
     """The life of the projector's process: until the supervisor closes the connection. Ends with an error where it fails."""
-    leave_signals_to_parent()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    heed_parent_only()
     name_process("traco-projector")
     gc.set_threshold(
         *COLLECTOR
@@ -147,49 +137,14 @@ def _has_ended(connection: socket.socket, seconds: float) -> bool:
 
 async def keep_projector(settings: ProjectorSettings) -> None:
     """Start the projector, and start it again whenever it ends. Never raises: without it the ledger goes on."""
-    loop = asyncio.get_running_loop()
-    failures = 0
-    while settings.config.projections.enabled:
-        begun = loop.time()
-        try:
-            code = await _one_projector(settings)
-        except OSError as error:
-            log.error("the projector cannot be started: %s", error)
-            code = None
-        failures = 0 if loop.time() - begun >= STEADY_SECONDS else failures
-        pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
-        failures += 1
-        log.error("the projector ended with code %s; starting it again in %.0f s", code, pause)
-        await asyncio.sleep(pause)
+    if settings.config.projections.enabled:
+        await keep(lambda: _one_projector(settings), "the projector", log)
 
 
 async def _one_projector(settings: ProjectorSettings) -> int | None:
     """The life of one projector; its exit code."""
-    near, far = socket.socketpair()
-    with near:
-        with far:
-            process = multiprocessing.get_context("spawn").Process(
-                target=run_projector, args=(far, settings), name="traco-projector", daemon=True
-            )
-            # a signal to all processes must not meet it before it has learnt to leave signals to the supervisor
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-            try:
-                process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        near.setblocking(False)
-        try:
-            # the other side sends nothing: this returns when it is gone
-            await asyncio.get_running_loop().sock_recv(near, 1)
-        finally:
-            near.close()
-            await asyncio.to_thread(_end, process)
+    async with child(run_projector, settings, "traco-projector") as (connection, process):
+        connection.setblocking(False)
+        # the other side sends nothing: this returns when it is gone
+        await asyncio.get_running_loop().sock_recv(connection, 1)
     return process.exitcode
-
-
-def _end(process: BaseProcess) -> None:
-    """Wait for a process whose connection is closed, which tells it to end; not for ever."""
-    process.join(STOP_SECONDS)
-    if process.is_alive():
-        process.kill()  # what it had not committed is done again
-        process.join()

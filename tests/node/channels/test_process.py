@@ -13,13 +13,13 @@ from traco.client.keystore import KeyStore
 from traco.node.channels import process
 from traco.node.channels.keyring import SEATS_FILE, make_seat, read_seats
 from traco.node.channels.process import (
-    PAUSES_SECONDS,
     ChannelsSettings,
     _live,
     hosted_members,
     keep_channels,
 )
 from traco.node.channels.settings import ChannelsConfig
+from traco.node.child import PAUSES_SECONDS
 from traco.node.configuration import NodeConfig
 from traco.node.directory import NodeDirectoryError
 

@@ -6,18 +6,16 @@ when that closes. Without it the ledger goes on, and so does the root of every c
 
 import asyncio
 import logging
-import multiprocessing
-import signal
 import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
-from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from traco.kernel.errors import LedgerError
 from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, read_seats
 from traco.node.channels.worker import LOOK_S, ChannelWorker
+from traco.node.child import child, heed_parent_only, keep
 from traco.node.configuration import NodeConfig
 from traco.node.directory import NodeDirectoryError
 from traco.node.founding.acceptance import own_member
@@ -25,13 +23,7 @@ from traco.node.ledger import LedgerNode, wall_clock_ms
 from traco.node.link import ApiEnd, LedgerEnd, LedgerGone
 from traco.node.logs import log_to
 from traco.node.service import name_process
-from traco.node.verifiers import leave_signals_to_parent
 from traco.storage.snapshot import file_identity
-
-PAUSES_SECONDS: Final = (1.0, 2.0, 5.0, 15.0, 60.0)
-STEADY_SECONDS: Final = 60.0  # one that lived so long begins with the first pause again
-STOP_SECONDS: Final = 5.0
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 log = logging.getLogger("traco.channels")
 
@@ -53,8 +45,7 @@ def hosted_members(directory: Path, config: NodeConfig) -> tuple[bytes, ...]:
 
 def run_channels(connection: socket.socket, settings: ChannelsSettings) -> None:
     """The life of the process: until the supervisor closes the connection, or its keys change."""
-    leave_signals_to_parent()
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    heed_parent_only()
     name_process("traco-channels")
     handler = log_to(Path(settings.directory), settings.config.log)
     try:
@@ -147,49 +138,13 @@ def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
 
 async def keep_channels(node: LedgerNode, settings: ChannelsSettings) -> None:
     """Start the process, and start it again whenever it ends. Raises what makes the node stop, and nothing else."""
-    loop = asyncio.get_running_loop()
     if not settings.config.channels.enabled:
-        await loop.create_future()  # for ever
-    failures = 0
-    while True:
-        begun = loop.time()
-        try:
-            code = await _one_process(node, settings)
-        except OSError as error:
-            log.error("the channels' process cannot be started: %s", error)
-            code = None
-        failures = 0 if code == 0 or loop.time() - begun >= STEADY_SECONDS else failures
-        pause = PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS) - 1)]
-        failures += 1
-        log.error("the channels' process ended with code %s; starting it again in %.0f s", code, pause)
-        await asyncio.sleep(pause)
+        await asyncio.get_running_loop().create_future()  # for ever
+    await keep(lambda: _one_process(node, settings), "the channels' process", log)
 
 
 async def _one_process(node: LedgerNode, settings: ChannelsSettings) -> int | None:
     """The life of one process; its exit code."""
-    near, far = socket.socketpair()
-    with near:
-        with far:
-            process = multiprocessing.get_context("spawn").Process(
-                target=run_channels, args=(far, settings), name="traco-channels", daemon=True
-            )
-            # a signal to all processes must not meet it before it has learnt to leave signals to the supervisor
-            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-            try:
-                process.start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        try:
-            await LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(near)
-        finally:
-            near.close()
-            await asyncio.to_thread(_end, process)
+    async with child(run_channels, settings, "traco-channels") as (connection, process):
+        await LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(connection)
     return process.exitcode
-
-
-def _end(process: BaseProcess) -> None:
-    """Wait for a process whose link is closed, which tells it to end; not for ever."""
-    process.join(STOP_SECONDS)
-    if process.is_alive():
-        process.kill()  # everything it acknowledged is on the disk
-        process.join()
