@@ -15,22 +15,25 @@ _STREAMS: Final = (
 )
 """How compressed streams begin, and what zlib calls their kinds."""
 
+_LEAST: Final = 8  # bytes of a form: ten megabytes of ciphertext have it with a chance of 1 in 10^12
 _UNPACKED: Final = 4_000_000  # bytes that are looked at of one stream
 
 
 def forms(text: str, amounts: Iterable[int]) -> dict[str, bytes]:
-    """A name and amounts, as they might be written."""
+    """A name and amounts, as they might be written. None is so short that random bytes have it by chance."""
     raw = text.encode()
     found = {"text": raw, "utf-16": text.encode("utf-16-le"), "backwards": raw[::-1]}
     for amount in amounts:
         found[f"{amount} in digits"] = str(amount).encode()
         found[f"{amount} big-endian"] = amount.to_bytes((amount.bit_length() + 7) // 8, "big")
         found[f"{amount} little-endian"] = amount.to_bytes((amount.bit_length() + 7) // 8, "little")
-    return found | {
+    found |= {
         f"{name} as {form}": written
         for name, plain in list(found.items())
         for form, written in _written(plain)
     }
+    assert min(map(len, found.values())) >= _LEAST, "plant something longer"
+    return found
 
 
 def _written(plain: bytes) -> Iterator[tuple[str, bytes]]:

@@ -24,7 +24,7 @@ NAME: Final = "PLANTEDXQZ"
 KINDS: Final = (
     "die", "die", "cut", "mend", "stop or start", "stop or start", "isolate", "forget", "collude", "root", "slow",
 )  # fmt: skip
-AMOUNTS: Final = (918_273_645_546, 827_364_554_637)
+AMOUNTS: Final = (91_827_364_554_637_281, 82_736_455_463_728_193)  # eight bytes each
 
 
 class Play:

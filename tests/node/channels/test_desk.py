@@ -1,5 +1,6 @@
 """What the API is answered where a channel cannot be asked: a code and a text, and the process goes on."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from traco.channels.executing.errors import StreamWrong
 from traco.channels.seat.errors import BookStopped, KeyMissing, NotHosted
 from traco.kernel.errors import Halt
 from traco.node.channels.desk import Desk
-from traco.node.channels.link import Denied, ProofOf, StandingOf
+from traco.node.channels.requests import Denied, ProofOf, StandingOf
 
 CHANNEL, IDENTITY = b"\x07" * 32, b"\x09" * 32
 
@@ -42,7 +43,7 @@ def desk(error: Exception, halted: list[Halt]) -> Desk:
 @pytest.mark.parametrize("request_", [StandingOf(CHANNEL, IDENTITY), ProofOf(CHANNEL, IDENTITY)])
 def test_a_channel_that_cannot_be_asked_is_an_answer(error: Exception, code: str, request_: Any) -> None:
     halted: list[Halt] = []
-    answer = desk(error, halted).answer(request_)
+    answer = asyncio.run(desk(error, halted).answer(request_))
     assert isinstance(answer, Denied)
     assert (answer.code, halted) == (code, [])
     assert answer.text
@@ -51,7 +52,7 @@ def test_a_channel_that_cannot_be_asked_is_an_answer(error: Exception, code: str
 
 def test_what_stops_the_process_is_told_to_it() -> None:
     halted: list[Halt] = []
-    answer = desk(BookStopped("the disk is full"), halted).answer(StandingOf(CHANNEL, IDENTITY))
+    answer = asyncio.run(desk(BookStopped("the disk is full"), halted).answer(StandingOf(CHANNEL, IDENTITY)))
     assert (answer, len(halted)) == (
         Denied("channels.stopped", "the channels' process stops; node.log says why"),
         1,

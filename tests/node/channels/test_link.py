@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 
 from traco.node.channels import link
-from traco.node.channels.link import (
+from traco.node.channels.link import ChannelsAway, ChannelsEnd, serve_requests
+from traco.node.channels.requests import (
     Answer,
-    ChannelsAway,
-    ChannelsEnd,
     Condition,
     Conditions,
     ConditionsOf,
@@ -17,7 +16,6 @@ from traco.node.channels.link import (
     Request,
     StandingIs,
     StandingOf,
-    serve_requests,
 )
 
 
@@ -28,7 +26,7 @@ class Desk:
         self._answer = answer
         self.asked: list[Request] = []
 
-    def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         self.asked.append(request)
         return self._answer
 

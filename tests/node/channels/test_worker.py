@@ -12,7 +12,8 @@ from traco.modules.channel.keeper import Keeper
 from traco.modules.holding.messages import AccountKind, CreditControl, DebitControl, OpenAccount
 from traco.modules.party.messages import RetireNode
 from traco.node.channels import worker
-from traco.node.channels.link import SOCKET_FILE, Condition, Conditions, ConditionsOf, Denied, MakeKey, Post
+from traco.node.channels.link import SOCKET_FILE
+from traco.node.channels.requests import Condition, Conditions, ConditionsOf, Denied, MakeKey, Post
 
 
 def account(place: Nodes, name: str, which: str = "") -> OpenAccount:

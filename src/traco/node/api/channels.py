@@ -19,10 +19,9 @@ from traco.node.api.problems import Problem
 from traco.node.api.reads import Reads
 from traco.node.api.transactions import OCTETS, require_exact
 from traco.node.api.visibility import hidden
-from traco.node.channels.link import (
+from traco.node.channels.link import ChannelsAway, ChannelsEnd
+from traco.node.channels.requests import (
     Answer,
-    ChannelsAway,
-    ChannelsEnd,
     Conditions,
     ConditionsOf,
     Denied,
@@ -37,7 +36,7 @@ from traco.node.channels.link import (
     StandingIs,
     StandingOf,
 )
-from traco.node.channels.link import (
+from traco.node.channels.requests import (
     Request as Asked,
 )
 from traco.node.link import ApiEnd

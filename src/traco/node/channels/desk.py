@@ -1,6 +1,7 @@
 """Answers what the API asks, from the seats of this node."""
 
 from collections.abc import Callable, Collection
+from typing import Any
 
 from traco.channels.executing.errors import ExecutingError
 from traco.channels.seat.agent import Seats
@@ -8,7 +9,7 @@ from traco.channels.seat.book import Book
 from traco.channels.seat.errors import KeyMissing, NotHosted, SubmissionRefused
 from traco.kernel.errors import Halt
 from traco.modules.channel.keeper import Keeper
-from traco.node.channels.link import (
+from traco.node.channels.requests import (
     Answer,
     Condition,
     Conditions,
@@ -18,6 +19,7 @@ from traco.node.channels.link import (
     MakeKey,
     Offered,
     OffersAre,
+    OffersTo,
     Post,
     Posted,
     ProofIs,
@@ -45,34 +47,24 @@ class Desk:
         self._on_work = on_work
         self._stop = stop
         self._keeper = Keeper()
+        self._answers: dict[type[Request], Callable[[Any], Answer]] = {
+            Post: self._post,
+            StandingOf: self._standing,
+            ProofOf: self._proof,
+            ConditionsOf: lambda request: Conditions(tuple(map(self._condition, request.channels))),
+            MakeKey: self._make_key,
+            OffersTo: self._offers,
+        }
 
-    def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request) -> Answer:
         """The answer to one request."""
         try:
-            return self._answer(request)
+            return self._answers[type(request)](request)
         except Halt as error:
             self._stop(error)
             return Denied("channels.stopped", "the channels' process stops; node.log says why")
         except (ExecutingError, KeyMissing, NotHosted, SubmissionRefused) as refused:
             return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
-
-    def _answer(self, request: Request) -> Answer:
-        if isinstance(request, Post):
-            return self._post(request)
-        if isinstance(request, StandingOf):
-            return self._standing(request)
-        if isinstance(request, ProofOf):
-            return self._proof(request)
-        if isinstance(request, ConditionsOf):
-            return Conditions(tuple(map(self._condition, request.channels)))
-        if isinstance(request, MakeKey):
-            return self._make_key(request)
-        with self._root.reading() as root:
-            found = self._seats.offers.open_offers(root)
-        return OffersAre(tuple(
-            Offered(each.channel, each.offer.epoch, each.member, each.status, each.code, each.offer.id)
-            for each in found if each.member in request.members
-        ))  # fmt: skip
 
     def _post(self, request: Post) -> Posted:
         screened = self._seats.submit(request.channel, request.member, request.transactions)
@@ -114,3 +106,11 @@ class Desk:
                 raise SubmissionRefused("channel.offer_open", "that epoch is in force, or on offer already")
             key = self._seats.offers.make(request.channel, request.epoch, request.members, root)
         return KeyMade(key)
+
+    def _offers(self, request: OffersTo) -> OffersAre:
+        with self._root.reading() as root:
+            found = self._seats.offers.open_offers(root)
+        return OffersAre(tuple(
+            Offered(each.channel, each.offer.epoch, each.member, each.status, each.code, each.offer.id)
+            for each in found if each.member in request.members
+        ))  # fmt: skip
