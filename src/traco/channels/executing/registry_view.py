@@ -16,7 +16,7 @@ from traco.kernel.codec import Record
 from traco.kernel.instruction import KernelParameters
 from traco.kernel.parameters import Parameters
 from traco.kernel.state import State
-from traco.modules.party.errors import PartyClosed, PartyNotFound, PartySuspended
+from traco.modules.party.judged import Judged
 from traco.modules.party.state import Council, Party, councils, parties
 
 P = TypeVar("P", bound=Record)
@@ -68,7 +68,7 @@ class RegistryView:
         return self._root.state
 
 
-class RegistryParties:
+class RegistryParties(Judged):
     """The root's parties. What it is asked with is the channel's state, which it does not look at."""
 
     def __init__(self, view: RegistryView) -> None:
@@ -83,32 +83,6 @@ class RegistryParties:
         if party not in self._found:
             self._found[party] = parties.as_of(self._view.state, self._view.height, party)
         return self._found[party]
-
-    def require(self, state: State, party: bytes) -> Party:
-        """The party with this id. Raises ``PartyNotFound``."""
-        found = self.get(state, party)
-        if found is None:
-            raise PartyNotFound(party)
-        return found
-
-    def require_active(self, state: State, party: bytes) -> Party:
-        """The party, if it is active. Raises ``PartyNotFound``, ``PartySuspended``, ``PartyClosed``."""
-        found = self.require(state, party)
-        if found.status == "suspended":
-            raise PartySuspended(party, found.reason)
-        if found.status == "closed":
-            raise PartyClosed(party, found.reason)
-        return found
-
-    def is_active(self, state: State, party: bytes) -> bool:
-        """Whether there is such a party and it is active."""
-        found = self.get(state, party)
-        return found is not None and found.status == "active"
-
-    def has_role(self, state: State, party: bytes, role: str) -> bool:
-        """Whether the party is active and was given this capability on the root."""
-        found = self.get(state, party)
-        return found is not None and found.status == "active" and role in found.roles
 
     def member_of_node(self, state: State, key: bytes) -> bytes | None:
         """Nobody: which member has a node is an index of the root, which cannot be read as of a height."""

@@ -8,15 +8,8 @@ from msgspec.structs import replace
 from traco.kernel.module import Context
 from traco.kernel.operations import CouncilNeeded
 from traco.kernel.state import State
-from traco.modules.party.errors import (
-    KeyTaken,
-    LeiTaken,
-    NodeTaken,
-    PartyClosed,
-    PartyExists,
-    PartyNotFound,
-    PartySuspended,
-)
+from traco.modules.party.errors import KeyTaken, LeiTaken, NodeTaken, PartyExists
+from traco.modules.party.judged import Judged
 from traco.modules.party.state import (
     Council,
     Identifier,
@@ -43,7 +36,7 @@ from traco.modules.party.state import (
 _NODES_PER_PAGE: Final = 64
 
 
-class Keeper:
+class Keeper(Judged):
     """The parties of one ledger. Without state of its own: what it reads and writes is in the given state."""
 
     # reads
@@ -52,36 +45,10 @@ class Keeper:
         """The party with this id, or None."""
         return parties.get(state, party)
 
-    def require(self, state: State, party: bytes) -> Party:
-        """The party with this id. Raises ``PartyNotFound``."""
-        found = parties.get(state, party)
-        if found is None:
-            raise PartyNotFound(party)
-        return found
-
-    def require_active(self, state: State, party: bytes) -> Party:
-        """The party, if it is active. Raises ``PartyNotFound``, ``PartySuspended``, ``PartyClosed``."""
-        found = self.require(state, party)
-        if found.status == "suspended":
-            raise PartySuspended(party, found.reason)
-        if found.status == "closed":
-            raise PartyClosed(party, found.reason)
-        return found
-
-    def is_active(self, state: State, party: bytes) -> bool:
-        """Whether there is such a party and it is active."""
-        found = parties.get(state, party)
-        return found is not None and found.status == "active"
-
     def is_member(self, state: State, party: bytes) -> bool:
         """Whether the party is an active member."""
         found = parties.get(state, party)
         return found is not None and found.status == "active" and found.membership is not None
-
-    def has_role(self, state: State, party: bytes, role: str) -> bool:
-        """Whether the party is active and was given this capability; by default nobody was."""
-        found = parties.get(state, party)
-        return found is not None and found.status == "active" and role in found.roles
 
     def party_of_key(self, state: State, key: bytes) -> bytes | None:
         """The id of the party that has this public key now, or None. It may be suspended."""
