@@ -66,6 +66,11 @@ demo-cluster: engine ## Four organisations found a network, trade across it, adm
 	@mkdir -p build
 	$(BIN)/traco demo-cluster --dir build/demo-cluster
 
+.PHONY: demo-channels
+demo-channels: engine ## Five organisations trade in confidential channels, settle across two, lose a disk, lie, are audited
+	@mkdir -p build
+	$(BIN)/traco demo-channels --dir build/demo-channels
+
 .PHONY: demo-node
 demo-node: venv ## Show a node's daily life: explorer, reports, backup, destruction, restore
 	@mkdir -p build
@@ -84,7 +89,7 @@ check: venv-dev ## Format, lint, types, import rules, style tests (seconds)
 test: check ## All tests with branch coverage, at least 95 % of kernel, modules and storage
 	@tools/run_tests.sh $(PY)
 
-.PHONY: mutants torture torture-cluster torture-selftest fuzz bench
+.PHONY: mutants torture torture-cluster torture-channels torture-selftest fuzz bench
 mutants: venv-dev ## Plant faults in keepers, trees and codec; tests must find 85 %; ONLY='traco.kernel.codec*'
 	@mkdir -p build
 	echo "Running mutants of $(ONLY); this takes long, progress is in build/mutants.log ..."
@@ -97,8 +102,12 @@ torture: venv-dev ## Crashes, power cuts and a simulation compared with a model;
 torture-cluster: venv-dev ## A real network of four nodes under load and faults of every kind; SECONDS=n SEED=n ONLY='delay members'
 	@PYTHONPATH=src:tests $(PY) -m torture_cluster --seconds "$(SECONDS)" --seed "$(SEED)" --only $(filter-out traco.*,$(ONLY))
 
-torture-selftest: venv-dev ## Plant known faults, in the ledger and in a network, and see that torture finds every one
+torture-channels: venv-dev ## Confidential channels, their nodes, custodians, disks and wires failing; SECONDS=n SEED=n
+	@PYTHONPATH=src:tests $(PY) -m torture_channels --seconds "$(SECONDS)" --seed "$(SEED)"
+
+torture-selftest: venv-dev ## Plant known faults, in the ledger, in channels and in a network, and see that torture finds every one
 	@PYTHONPATH=tests $(PY) -m torture --selftest --seed "$(SEED)"
+	PYTHONPATH=src:tests $(PY) -m torture_channels --selftest --seed "$(SEED)"
 	PYTHONPATH=src:tests $(PY) -m torture_cluster --selftest --seed "$(SEED)"
 
 fuzz: venv-dev ## Fuzz everything that reads bytes from outside; SECONDS=n in all, SEED=n, ONLY='invoice token'
@@ -117,6 +126,11 @@ bench-node: venv-dev ## Measure a whole node: REST, projections, statements, res
 bench-cluster: venv-dev engine ## Measure four validators on this machine: rate, latency, catching up; build/bench-cluster.json
 	@mkdir -p build
 	$(PY) -m bench.cluster --output build/bench-cluster.json
+
+.PHONY: bench-channels
+bench-channels: venv-dev engine ## Measure channels on four validators: rates, latency, bytes, rebuild, idle ones; build/bench-channels.json
+	@mkdir -p build
+	$(PY) -m bench.channels --output build/bench-channels.json
 
 ## Others
 

@@ -33,17 +33,18 @@ FINAL: Final = b'"status":"final"'
 
 def market_of(nodes: ClusterNodes, accounts: int, keys: ExitStack) -> Market:
     """The market whose operator is the member of the first node. ``keys`` keeps its key store open."""
-    member_signer = _member_signer(nodes, nodes.network.nodes[0].name, keys)
-    member = founding_member_id(member_signer.public_key)
+    operator = member_signer(nodes, nodes.network.nodes[0].name, keys)
+    member = founding_member_id(operator.public_key)
     owners = tuple(party_id(member, number.to_bytes(16, "big")) for number in range(OWNERS))
     return Market(
         b"", bytes.fromhex(nodes.network.network), member, instrument_id(member, "BENCH-CASH"),
         instrument_id(member, "BENCH-SECURITY"), owners, tuple(signer(f"owner {number}") for number in range(OWNERS)),
-        member_signer, member_signer, member_signer, accounts,
+        operator, operator, operator, accounts,
     )  # fmt: skip
 
 
-def _member_signer(nodes: ClusterNodes, name: str, keys: ExitStack) -> Signer:
+def member_signer(nodes: ClusterNodes, name: str, keys: ExitStack) -> Signer:
+    """The key of the member that a node belongs to. ``keys`` keeps its key store open."""
     store = keys.enter_context(KeyStore.open(nodes.directory / name / KEYS_FILE, nodes.passphrase))
     return store.signer(MEMBER_KEY)
 
@@ -53,7 +54,7 @@ async def fill(nodes: ClusterNodes, market: Market, keys: ExitStack) -> None:
     first = nodes.network.nodes[0].name
     connection = await nodes.connection(first)
     founders = [
-        _member_signer(nodes, node.name, keys) for node in nodes.network.nodes if node.role == "validator"
+        member_signer(nodes, node.name, keys) for node in nodes.network.nodes if node.role == "validator"
     ]
     council = founders[: 2 * len(founders) // 3 + 1]
     parties = tuple(sorted(founding_member_id(each.public_key) for each in council))

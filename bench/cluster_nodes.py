@@ -106,6 +106,16 @@ class ClusterNodes:
             process.wait(STOP_SECONDS)
         self._processes.clear()
 
+    def stop_one(self, name: str) -> None:
+        """Stop one, and wait until it has."""
+        process = self._processes.pop(name)
+        process.terminate()
+        process.wait(STOP_SECONDS)
+
+    def process(self, name: str) -> int:
+        """The process of a node, which has others below it."""
+        return self._processes[name].pid
+
     async def connection(self, name: str) -> Connection:
         """A connection to a node; networks for development answer without tokens on this machine."""
         return await Connection.open(self.port(name))

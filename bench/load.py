@@ -11,16 +11,9 @@ from typing import Final, NamedTuple
 
 from bench.machine import memory_mib, percentile, verify_per_second
 from bench.market import Market, describe, opened, signed
+from bench.settlements import Place, Side, delivery
+from traco.kernel.codec import ROOT
 from traco.modules.holding.messages import Transfer
-from traco.modules.settlement.messages import (
-    Affirm,
-    CreateBatch,
-    IntoAccount,
-    OwnHolding,
-    SettlementInstruction,
-    batch_id,
-    terms_hash,
-)
 from traco.node.directory import LEDGER_FILE
 from traco.node.gateway import Gateway, Status
 from traco.node.ledger import LedgerNode, wall_clock_ms
@@ -88,25 +81,13 @@ class Bench:
 
     def _settlement(self, buyer: int, seller: int, amount: int, now: int) -> bytes:
         market = self.market
-        b, s = buyer % len(market.owners), seller % len(market.owners)
-        paying, delivering, salt = market.owners[b], market.owners[s], os.urandom(16)
-        legs = (
-            SettlementInstruction(delivering, paying, market.security, amount),
-            SettlementInstruction(paying, delivering, market.cash, amount * 3),
-        )
-        batch, deadline = batch_id(paying, salt), now + VALID_MS
-        terms = terms_hash(legs, (), True, deadline)
-        from_buyer, from_seller = market.account(buyer), market.account(seller)
-        instructions = (
-            CreateBatch(paying, legs, (), True, deadline, salt),
-            Affirm(paying, batch, terms, ((1, OwnHolding(from_buyer)),), ((0, IntoAccount(from_buyer)),)),
-            Affirm(
-                delivering, batch, terms, ((0, OwnHolding(from_seller)),), ((1, IntoAccount(from_seller)),)
-            ),
-        )
-        return signed(
-            market.network, instructions, (market.signers[b], market.signers[s]), now + VALID_MS, salt
-        )
+
+        def side(number: int) -> Side:
+            owner = number % len(market.owners)
+            return Side(market.owners[owner], market.account(number), market.signers[owner])
+
+        place = Place(market.network, ROOT, market.cash, market.security)
+        return delivery(place, side(buyer), side(seller), amount, now + VALID_MS)
 
     async def run(self, transactions: Sequence[bytes], chunks_ahead: int = 24, pause_s: float = 0.0) -> Load:
         """Submit everything, keeping some chunks in flight (or one chunk per ``pause_s``), and wait for the last."""

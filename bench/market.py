@@ -123,10 +123,11 @@ def instructions_of(market: Market) -> Iterator[Instruction]:
 
 
 def signed(
-    network: bytes, instructions: Sequence[Instruction], signers: Sequence[Signer], valid_until: int, salt: bytes
+    network: bytes, instructions: Sequence[Instruction], signers: Sequence[Signer], valid_until: int, salt: bytes,
+    ledger: bytes = ROOT,
 ) -> bytes:  # fmt: skip
     """The wire form of a signed transaction."""
-    body = encode(Body(network, ROOT, valid_until, salt, tuple(instructions)))
+    body = encode(Body(network, ledger, valid_until, salt, tuple(instructions)))
     message = signing_message(transaction_id(body))
     return encode_transaction(body, tuple(Signature(one.public_key, one.sign(message)) for one in signers))
 

@@ -9,8 +9,8 @@ import pytest
 from uvicorn import Config
 
 from support.certificates import make_certificate, trusting
-from traco.node.api.inside import OwnServer
 from traco.node.api.patience import PatientProtocol
+from traco.node.api.serving import OwnServer
 from traco.node.api.tls import Certificate
 from traco.node.supervisor import listening_socket
 

@@ -15,7 +15,9 @@ from traco.node.channels.settings import ChannelsConfig
 from traco.node.configuration import NodeConfig
 
 
-@pytest.mark.parametrize("arguments", [("show", "77"), ("missing", "zz" * 32), ("status", "77", "88" * 32)])
+@pytest.mark.parametrize(
+    "arguments", [("show", "77"), ("rebuild", "77"), ("missing", "zz" * 32), ("status", "77", "88" * 32)]
+)
 def test_what_is_no_id_of_a_channel_is_said(traco: CommandLine, arguments: tuple[str, ...]) -> None:
     printed = traco("channel", *arguments, "--json")
     assert (printed.code, printed.problem["code"]) == (ExitCode.INPUT, "channel.id")

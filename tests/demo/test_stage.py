@@ -1,6 +1,6 @@
 import pytest
 
-from traco.demo.stage import DemoFailed, Stage, expect, money, shown
+from traco.demo.stage import DemoFailed, Stage, expect, money, shown, until
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,14 @@ def test_a_long_line_goes_on_below_itself(capsys: pytest.CaptureFixture[str]) ->
 def test_a_claim_that_does_not_hold_fails_the_demonstration() -> None:
     with pytest.raises(DemoFailed, match="water flows up"):
         expect(False, "water flows up")
+
+
+def test_what_is_waited_for_is_given_as_soon_as_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("traco.demo.stage.LOOK_SECONDS", 0.0)
+    answers = iter([None, "", "there", "later"])
+    assert until(lambda: next(answers), 60.0, "something comes") == "there"
+
+
+def test_what_does_not_come_in_time_fails_the_demonstration() -> None:
+    with pytest.raises(DemoFailed, match="rain comes"):
+        until(lambda: None, 0.0, "rain comes")

@@ -7,7 +7,18 @@ from typing import Any, Final
 import msgspec
 
 from fuzz.campaign import CORPUS, SUFFIX
-from fuzz.targets import custody, evidence, export, founding, keystore, payload, snapshot, snapshot_head
+from fuzz.targets import (
+    channel_receipt,
+    custody,
+    deal,
+    evidence,
+    export,
+    founding,
+    keystore,
+    payload,
+    snapshot,
+    snapshot_head,
+)
 from independent.examples import GENESIS, KEY, NETWORK, START_MS, examples
 from support import abci_samples
 from traco.kernel.codec import Codec, encode
@@ -47,6 +58,9 @@ def samples() -> Iterator[tuple[str, str, bytes]]:
     for name in ("transaction", "outcome", "rejection", "block-record", "receipt"):
         yield "codec", name, known[name]
     yield "receipt", "genuine", known["receipt"]
+    yield "channel_receipt", "two-points", channel_receipt.sample()
+    for name, content in deal.samples().items():
+        yield "deal", name, content
     yield "checkpoint", "genuine", known["seal"]
     yield "evidence", "three-handovers", evidence.sample(32)
     yield "evidence", "no-handover", evidence.sample(4)

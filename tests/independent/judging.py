@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from independent.forging import as_base64
+from traco.client.channel_receipts import is_channel_receipt, verify_channel_receipt
 from traco.kernel.finality import ReceiptInvalid, verify_receipt
 
 ROOT: Final = Path(__file__).parents[2]
 EXPLORER: Final = ROOT / "src" / "traco" / "node" / "explorer"
 VERIFIER: Final = (
-    "verify.js", "messagepack.js", "genesis.js", "light.js", "seal.js", "signature.js", "cofactored.js",
+    "channel.js", "verify.js", "outcome.js", "merkle.js", "reading.js", "messagepack.js", "genesis.js", "light.js", "seal.js",
+    "signature.js", "cofactored.js",
 )  # fmt: skip
 NODE: Final = shutil.which("node")
 WITHOUT_NODE: Final = "Node.js (node) is not installed: the JavaScript is not tried here"
@@ -61,7 +63,7 @@ def in_javascript(folder: Path, cases: Sequence[Case], documents: Mapping[str, b
 def code_in_python(receipt: bytes, genesis: bytes) -> str | None:
     """The code by which the Python verifier refuses a receipt, or None."""
     try:
-        verify_receipt(receipt, genesis)
+        (verify_channel_receipt if is_channel_receipt(receipt) else verify_receipt)(receipt, genesis)
     except ReceiptInvalid as invalid:
         return invalid.code
     return None

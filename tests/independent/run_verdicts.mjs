@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 
 import { verdicts } from "./verdicts.mjs";
 
-const { verifyReceipt } = await import(pathToFileURL(`${process.argv[2]}/verify.js`));
+const { verifyAny } = await import(pathToFileURL(`${process.argv[2]}/channel.js`));
 const { cases, documents } = JSON.parse(await text(process.stdin));
-const judged = await verdicts(verifyReceipt, cases, documents);
+const judged = await verdicts(verifyAny, cases, documents);
 process.stdout.write(JSON.stringify(judged, (_, value) => (typeof value === "bigint" ? `${value}` : value)));

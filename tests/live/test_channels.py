@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -35,7 +36,7 @@ from traco.modules.holding.messages import (
     instrument_id,
 )
 from traco.node.channels.settings import ChannelsConfig
-from traco.node.configuration import NodeConfig
+from traco.node.configuration import HealthConfig, MetricsConfig, NodeConfig
 
 MARKER = b"planted marker of a payment"
 
@@ -48,6 +49,7 @@ class Place:
         self.ids = {name: member_of(name) for name in MEMBERS}
         self.instrument = instrument_id(self.ids["bank"], "NOTE")
         self.channel = ""
+        self.scrape = free_port()
 
     def account(self, name: str) -> bytes:
         return account_id(self.ids[name], salt(name))
@@ -58,7 +60,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = Place(tmp_path_factory.mktemp("channels"))
     port = free_port()
     hosted = ChannelsConfig(enabled=True, members=tuple(each.hex() for each in made.ids.values()))
-    config = NodeConfig(port=port, channels=hosted, auditors=(made.ids["outsider"].hex(),))
+    config = NodeConfig(
+        port=port, channels=hosted, auditors=(made.ids["outsider"].hex(),), metrics=MetricsConfig(port=made.scrape),
+        health=HealthConfig(stall_seconds=2),
+    )  # fmt: skip
     make_members(made.directory, config=config, passphrase=PASSPHRASE)
     (made.home / "keys").mkdir(parents=True)
     for name in MEMBERS:
@@ -223,6 +228,70 @@ def test_the_channels_process_comes_back_with_everything(traco: CommandLine, pla
     assert "ended with code -9" in (place.directory / "node.log").read_text()
 
 
+def test_a_rebuild_executes_the_channel_again_and_reports_that_it_is_complete(
+    traco: CommandLine, place: Place
+) -> None:
+    report = done(traco("channel", "rebuild", place.channel, "--as", "@bank", "--json"))
+    shown = done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))
+    assert (report["status"], report["agrees"], report["missing"], report["wrong"]) == (
+        "complete",
+        True,
+        [],
+        [],
+    )
+    assert (report["entries"], report["executed"]) == (shown["stream"]["entries"], shown["executed"])
+    assert report["own_digest"] == shown["stream"]["digest"]
+
+
+def test_a_disclosed_period_is_audited_by_whoever_has_a_node_and_no_key(
+    traco: CommandLine, place: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "period.disclosure"
+    disclosing = ("channel", "disclose", place.channel, "--output", file, "--as", "@bank", "--json")
+    made = done(traco(*disclosing, "--first-point", "3"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    auditing = (
+        "channel",
+        "audit",
+        file,
+        "--dir",
+        place.directory,
+        "--genesis",
+        place.directory / "genesis.json",
+        "--json",
+    )
+    report = done(traco(*auditing))
+    assert (report["agrees"], report["difference"]) == (True, None)
+    assert (report["first_point"], report["last_point"]) == (3, made["last_point"])
+    assert report["executed"]["transactions"] > 0
+    assert place.ids["bank"].hex() in report["parties"]
+    assert traco(*disclosing).problem["code"] == "file.unusable"  # nothing is overwritten
+    altered = bytearray(file.read_bytes())
+    altered[len(altered) // 2] ^= 1
+    file.write_bytes(altered)
+    assert traco(*auditing).code == ExitCode.INPUT
+    printed = traco(
+        "channel", "disclose", place.channel, "-o", tmp_path / "other", "--as", "@outsider", "--json"
+    )
+    assert printed.code == ExitCode.NEGATIVE
+    assert not (tmp_path / "other").exists()
+
+
+def test_the_total_of_an_instrument_is_proven_to_whoever_has_a_node(
+    traco: CommandLine, place: Place, tmp_path: Path
+) -> None:
+    file = tmp_path / "note.total"
+    done(traco("channel", "total", place.instrument.hex(), "-o", file, "--as", "@bank", "--json"))
+    assert file.stat().st_mode & 0o777 == 0o600
+    report = done(traco("channel", "audit", file, "--dir", place.directory, "--json"))
+    assert (report["total"], [row["outstanding"] for row in report["ledgers"]]) == (1_000, [0, 1_000])
+    altered = bytearray(file.read_bytes())
+    altered[-40] ^= 1
+    file.write_bytes(altered)
+    printed = traco("channel", "audit", file, "--dir", place.directory, "--json")
+    assert (printed.code, printed.problem["code"].split(".")[0]) == (ExitCode.INPUT, "total")
+
+
 def test_another_x25519_key_is_taken_into_use_without_a_restart(traco: CommandLine, place: Place) -> None:
     done(traco("channel", "seat", place.directory, "--renew-box", "--as", "@bank", "--json"))
     printed: list[Printed] = []
@@ -240,6 +309,51 @@ def test_another_x25519_key_is_taken_into_use_without_a_restart(traco: CommandLi
     assert done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))["channel"]["epoch"] == 2
 
 
+def test_who_runs_the_node_sees_how_channels_are_and_nothing_of_what_is_in_them(
+    traco: CommandLine, place: Place
+) -> None:
+    def metrics() -> str:
+        return httpx.get(f"http://127.0.0.1:{place.scrape}/metrics", timeout=20).text
+
+    wait_until(lambda: 'traco_channels{status="open"} 1.0\n' in metrics())
+    text = metrics()
+    for shown in (
+        "traco_channels_up 1.0",
+        "traco_channels_unconfirmed_points 0.0",
+        "traco_channels_outdated_keys 0.0",
+    ):
+        assert f"{shown}\n" in text
+    assert 'traco_memory_bytes{process="channels"}' in text
+    for hidden in (
+        MARKER.decode(),
+        MARKER.hex(),
+        "NOTE",
+        place.instrument.hex(),
+        place.account("bank").hex(),
+    ):
+        assert hidden not in text
+
+
+def test_what_is_wrong_with_channels_is_a_warning_of_a_node_that_stays_ready(
+    traco: CommandLine, place: Place
+) -> None:
+    def warnings() -> list[str]:
+        found = done(traco("node", "status", "--directory", place.directory, "--json"))
+        assert found["ready"]
+        return [each["code"] for each in found["warnings"]]
+
+    assert warnings() == []
+    done(traco("channel", "seat", place.directory, "--renew-box", "--as", "@bank", "--json"))
+    wait_until(lambda: warnings() == ["channels.key_outdated"])
+    process = _channels_process(place)
+    os.kill(process, signal.SIGSTOP)
+    try:
+        wait_until(lambda: warnings() == ["channels.away"])
+    finally:
+        os.kill(process, signal.SIGCONT)
+    wait_until(lambda: warnings() == ["channels.key_outdated"])
+
+
 def _channels_process(place: Place) -> int:
     for path in Path("/proc").glob("[0-9]*"):
         try:
@@ -250,3 +364,31 @@ def _channels_process(place: Place) -> int:
         except OSError:
             continue  # it ended while we looked
     raise AssertionError("there is no such process")
+
+
+def test_members_vote_by_command_and_a_closed_channel_takes_no_business(
+    traco: CommandLine, place: Place
+) -> None:
+    shown = done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))
+    through = str(shown["stream"]["confirmed"])
+    done(traco("channel", "erase", place.channel, "--through", through, "--as", "@bank", "--json"))
+    rows = done(traco("channel", "votes", place.channel, "--as", "@broker", "--json"))["ballots"]
+    assert rows == [
+        {
+            "subject": "erase",
+            "number": int(through),
+            "members": [place.ids["bank"].hex()],
+            "votes": 1,
+            "needed": 2,
+        }
+    ]
+    again = traco("channel", "erase", place.channel, "--through", through, "--as", "@bank", "--json")
+    assert (again.code, again.problem["code"]) == (ExitCode.REJECTED, "channel.voted_before")
+    nothing = traco("channel", "void", place.channel, "1", "--as", "@bank", "--json")
+    assert (nothing.code, nothing.problem["code"]) == (ExitCode.REJECTED, "channel.entry_unknown")
+    open_yet = traco("channel", "resume", place.channel, "--as", "@outsider", "--json")
+    assert (open_yet.code, open_yet.problem["code"]) == (ExitCode.REJECTED, "channel.not_suspended")
+    for name in ("bank", "broker"):
+        done(traco("channel", "close", place.channel, "--as", f"@{name}", "--json"))
+    shown = done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))
+    assert shown["channel"]["status"] == "closed"

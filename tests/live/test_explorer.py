@@ -13,6 +13,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from independent import channel_forging
+from independent.forging import GENESIS
 from support.running import Running
 
 ROOT = Path(__file__).parents[2]
@@ -237,6 +239,36 @@ def test_a_changed_receipt_is_refused_with_a_code(
     expect(page.locator(".verdict.refused code")).to_have_text(re.compile("^receipt[.]"))
 
 
+def choose_channel_receipt(shown: Shown, page: Page, folder: Path, raw: bytes) -> None:
+    """Have the page judge a channel's receipt by the genesis document of its own network."""
+    (folder / "payment.receipt").write_bytes(raw)
+    (folder / "founding.json").write_bytes(GENESIS)
+    visit(page, shown, "verify", "Verify a receipt")
+    page.set_input_files("#genesis-file", folder / "founding.json")
+    page.set_input_files("#receipt-file", folder / "payment.receipt")
+
+
+def test_the_receipt_of_a_channel_holds_and_says_what_it_means(
+    shown: Shown, page: Page, tmp_path: Path
+) -> None:
+    choose_channel_receipt(shown, page, tmp_path, channel_forging.scene(later=2).file())
+    expect(page.locator(".verdict.accepted")).to_contain_text("It happened in a confidential channel.")
+    verdict = page.locator("#verdict")
+    expect(verdict).to_contain_text(channel_forging.CHANNEL.hex())
+    expect(verdict).to_contain_text("Who its members are is not in the file")
+    page.locator("#language").click()
+    expect(page.locator("h1")).to_have_text("验证凭证")
+
+
+def test_a_changed_receipt_of_a_channel_is_refused_with_a_code(
+    shown: Shown, page: Page, tmp_path: Path
+) -> None:
+    made = channel_forging.scene()
+    raw = made.file(points=channel_forging.points_over(bytes(32)))
+    choose_channel_receipt(shown, page, tmp_path, raw)
+    expect(page.locator(".verdict.refused code")).to_have_text("channel_receipt.path")
+
+
 def test_the_receipt_of_a_transaction_can_be_saved_and_holds(
     shown: Shown, page: Page, tmp_path: Path
 ) -> None:
@@ -247,6 +279,36 @@ def test_the_receipt_of_a_transaction_can_be_saved_and_holds(
     visit(page, shown, "verify", "Verify a receipt")
     page.set_input_files("#receipt-file", tmp_path / "saved.receipt")
     expect(page.locator(".verdict.accepted")).to_be_visible()
+
+
+LISTED = {
+    "id": "7" * 64, "member": "a" * 32, "role": "member", "status": "suspended", "epoch": 2, "members": ["a" * 32, "b" * 32],
+    "entries": 9, "ordinal": 8, "confirmed": 5, "problem": "channel.disputed",
+}  # fmt: skip
+OFFERED = {
+    "channel": "7" * 64,
+    "epoch": 3,
+    "member": "a" * 32,
+    "status": "wrong",
+    "code": "copies.wrong",
+    "offer": "c" * 64,
+}
+
+
+def test_a_channel_is_listed_with_how_far_it_is_and_what_holds_it_up(shown: Shown, page: Page) -> None:
+    page.route("**/v1/channels", lambda route: route.fulfill(json={"items": [LISTED], "offers": [OFFERED]}))
+    visit(page, shown, "channels", "Channels")
+    rows = page.locator("main tbody tr")
+    expect(rows).to_have_count(2)
+    expect(rows.first.locator("td[data-title='Not confirmed']")).to_have_text("3")
+    expect(rows.first).to_contain_text("channel.disputed")
+    expect(rows.first.locator(".badge.suspended")).to_be_visible()
+    expect(rows.last).to_contain_text("copies.wrong")
+
+
+def test_a_node_without_channels_says_so(shown: Shown, page: Page) -> None:
+    visit(page, shown, "channels", "Channels")
+    expect(page.locator("main .empty")).to_have_text("There are none for you on this node.")
 
 
 def test_it_speaks_chinese(shown: Shown, page: Page) -> None:
@@ -265,7 +327,9 @@ def test_the_theme_can_be_chosen(shown: Shown, page: Page) -> None:
     assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") != light
 
 
-@pytest.mark.parametrize("path", ["", "blocks", "parties", "instruments", "documents", "verify", "access"])
+@pytest.mark.parametrize(
+    "path", ["", "blocks", "parties", "instruments", "documents", "channels", "verify", "access"]
+)
 def test_no_page_is_wider_than_a_telephone(shown: Shown, page: Page, path: str) -> None:
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
     page.goto(f"{shown.url}/#/{path}")

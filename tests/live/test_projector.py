@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 
 from support.running import Running, make, wait_until
-from traco.projections.database import SQLITE_FILE
+from traco.projections.files import SQLITE_FILE
 
 
 def founder_is_projected(url: str) -> bool:

@@ -7,6 +7,9 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from traco.channels.seat.figures import MemberFigures, SeatFigures
+from traco.node.channel_metrics import CHANNEL_METRICS
+from traco.node.channels.requests import FiguresAre
 from traco.node.configuration import HealthConfig
 from traco.node.figures import BLOCK_BOUNDS, Alarmed, EngineFigures, Figures, Meter, Occupancy
 from traco.node.health import WARNINGS, Health, Seen, judge
@@ -20,6 +23,17 @@ Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 ENGINE = EngineFigures(
     is_running=True, failure="", starts=2, silent_ms=1_500, height=13, is_catching_up=False, peers_wanted=3, peers_present=2,
     power=40, power_reached=30, empty_block_ms=3_000, offered_again=5, settings_differ=False, snapshot_problem="",
+)  # fmt: skip
+
+
+CHANNELS = FiguresAre(
+    SeatFigures(
+        read_height=9, root_height=12, statuses=(("open", 3),), problems=(), unexecuted=0, unconfirmed=0, unexecuted_ms=0,
+        unconfirmed_ms=0, wanted=0, wanted_ms=0, reported=0, voided=0, outbox_waiting=0, outbox_executed=0, outbox_ms=0,
+        offers=(), outdated=0, epoch_ms=0, custody_bytes=7, custody_waiting_bytes=0, custody_limit_bytes=9,
+        members=(MemberFigures(bytes(16), (), False, 0, 0, 0),), channels=(),
+    ),
+    2_000,
 )  # fmt: skip
 
 
@@ -152,7 +166,8 @@ def test_what_is_shown_is_what_is_listed_and_nothing_else(tmp_path: Path) -> Non
     meter = ApiMeter()
     meter.begin()
     meter.end("GET", "/v1/status", 200, 0.002, False)
-    text = exposition(meter, *state(busy()), tmp_path).decode()
+    seen, health = state(busy())
+    text = exposition(meter, seen._replace(channels=CHANNELS), health, tmp_path).decode()
     shown = re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE)
     assert {name: kind for name, kind in shown if not name.endswith("_created")} == {
         name: described.kind for name, described in METRICS.items()
@@ -167,10 +182,27 @@ def test_names_follow_the_conventions() -> None:
             assert name.endswith("_seconds")
 
 
-def test_no_label_names_a_party_or_a_transaction() -> None:
+def test_no_label_names_a_party_or_a_transaction_but_for_channels_and_their_members() -> None:
     assert {label for described in METRICS.values() for label in described.labels} == {
-        "code", "outcome", "kind", "file", "process", "method", "route", "status",
+        "code", "outcome", "kind", "file", "process", "method", "route", "status", "channel", "stage", "member",
     }  # fmt: skip
+
+
+def test_members_and_channels_are_named_only_by_what_the_channels_process_shows() -> None:
+    named = {name for name, described in METRICS.items() if {"channel", "member"} & set(described.labels)}
+    assert named <= CHANNEL_METRICS.keys()
+
+
+def test_the_channels_process_has_its_place_beside_the_others(tmp_path: Path) -> None:
+    seen, health = state(busy())
+    found = read(exposition(ApiMeter(), seen._replace(channels=CHANNELS), health, tmp_path))
+    assert (found["traco_channels_up", ()], found["traco_custody_bytes", ()]) == (1, 7)
+    assert found["traco_memory_bytes", (("process", "channels"),)] == 2_000
+    away = read(exposition(ApiMeter(), seen._replace(channels_away=True), health, tmp_path))
+    assert away["traco_channels_up", ()] == 0
+    assert [
+        name for name, _ in read(exposition(ApiMeter(), seen, health, tmp_path)) if "channels" in name
+    ] == []
 
 
 def test_the_table_of_the_guide_is_made_from_the_list() -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from support.api import make_directory
 from traco.kernel.genesis import network_id, parse_genesis
-from traco.node import projector
+from traco.node import beside, projector
+from traco.node.beside import ProjectorSettings, keep_projector
 from traco.node.child import PAUSES_SECONDS
 from traco.node.configuration import NodeConfig, ProjectionsConfig, read_config
-from traco.node.projector import ProjectorSettings, follow, keep_projector, open_projections
-from traco.projections.database import SQLITE_FILE
+from traco.node.projector import follow, open_projections
 from traco.projections.errors import OtherLedger
+from traco.projections.files import SQLITE_FILE
 
 
 @pytest.fixture
@@ -99,8 +100,8 @@ def test_it_is_started_again_with_growing_pauses(monkeypatch: pytest.MonkeyPatch
         if len(pauses) == 7:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(projector, "_one_projector", one_life)
-    monkeypatch.setattr("traco.node.projector.asyncio.sleep", pause)
+    monkeypatch.setattr(beside, "_one_projector", one_life)
+    monkeypatch.setattr("traco.node.child.asyncio.sleep", pause)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_projector(ProjectorSettings("", NodeConfig())))
     assert pauses == [*PAUSES_SECONDS, PAUSES_SECONDS[-1], PAUSES_SECONDS[-1]]
@@ -117,8 +118,8 @@ def test_a_process_that_cannot_be_started_is_tried_again(monkeypatch: pytest.Mon
         if len(tried) == 2:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(projector, "_one_projector", no_life)
-    monkeypatch.setattr("traco.node.projector.asyncio.sleep", pause)
+    monkeypatch.setattr(beside, "_one_projector", no_life)
+    monkeypatch.setattr("traco.node.child.asyncio.sleep", pause)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_projector(ProjectorSettings("", NodeConfig())))
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from traco.projections.database import NOTHING_YET, SQLITE_FILE, ProjectionDatabase, address
+from traco.projections.database import NOTHING_YET, ProjectionDatabase, address
 from traco.projections.errors import AddressInvalid, DatabaseFailed, FormatUnknown, NotReady, OtherLedger
+from traco.projections.files import SQLITE_FILE
 from traco.projections.schema import FORMAT
 
 NETWORK, OTHER = b"\1" * 32, b"\2" * 32

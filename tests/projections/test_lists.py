@@ -18,10 +18,10 @@ from traco.projections.lists import Page
 from traco.storage.committed import CommittedLog
 
 
-@pytest.fixture
-def busy(tmp_path: Path) -> RandomLedger:
-    """A ledger long enough for every kind of business."""
-    ledger = RandomLedger(tmp_path, 7)
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> RandomLedger:
+    """A ledger long enough for every kind of business, which no test changes."""
+    ledger = RandomLedger(tmp_path_factory.mktemp("busy"), 7)
     ledger.run(120)
     return ledger
 

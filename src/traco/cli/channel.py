@@ -7,7 +7,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from traco.cli.channel_audit import register as register_audit
+from traco.cli.channel_deal import app as deal_app
+from traco.cli.channel_disclose import register as register_disclose
+from traco.cli.channel_limits import LimitOption, limits_of
+from traco.cli.channel_rebuild import register as register_rebuild
 from traco.cli.channel_seat import register as register_seat
+from traco.cli.channel_total import register as register_total
+from traco.cli.channel_votes import register as register_votes
 from traco.cli.command import command, group
 from traco.cli.files import write_file
 from traco.cli.names import as_id
@@ -19,7 +26,7 @@ from traco.client.results import ChannelResult
 from traco.client.sdk import Party
 from traco.client.verify import verify
 from traco.modules.channel.messages import AcceptEpoch, OfferEpoch, OpenChannel
-from traco.modules.channel.parts import EpochKey, Terms
+from traco.modules.channel.parts import EpochKey, Limits, Terms
 from traco.modules.channel.signing import channel_id
 
 app = group("Confidential channels: business that only their members can read.")
@@ -48,6 +55,10 @@ Custody = Annotated[
     int | None, typer.Option(min=1, help="How many others must hold a payload (k); b + 1 by default.")
 ]
 
+Adjudicator = Annotated[
+    str, typer.Option(metavar="PARTY", help="Who may resume or end the channel when it is suspended.")
+]
+
 
 def _identity(text: str) -> bytes:
     found = as_id(text, ID_BYTES)
@@ -59,11 +70,12 @@ def _identity(text: str) -> bytes:
 @command(
     app, "open",
     examples=["traco channel open --member @bank --member @broker --as @bank",
-              "traco channel open --member @a --member @b --member @c --vault @d --faults 1 --as @a"],
+              "traco channel open --member @a --member @b --member @c --vault @d --faults 1 --limit answer_ms=60000 --as @a"],
 )  # fmt: skip
 def open_channel(
     session: Acting, member: Members, vault: Vaults = [], module: Modules = ["holding", "settlement"],  # noqa: B006
-    faults: Faults = None, policy: Policy = None, custody: Custody = None,
+    faults: Faults = None, policy: Policy = None, custody: Custody = None, adjudicator: Adjudicator = "",
+    limit: LimitOption = [],  # noqa: B006
 ) -> None:  # fmt: skip
     """Propose a channel. It is open once every member has accepted (traco channel accept).
 
@@ -73,8 +85,8 @@ def open_channel(
     members = tuple(sorted(map(session.party, member)))
     wrong = faults or 0
     terms = Terms(
-        members, tuple(sorted(map(session.party, vault))), wrong, policy or len(members) - wrong, custody or wrong + 1, None,
-        tuple(sorted(module)),
+        members, tuple(sorted(map(session.party, vault))), wrong, policy or len(members) - wrong, custody or wrong + 1,
+        session.party(adjudicator) if adjudicator else None, tuple(sorted(module)), limits_of(limit, Limits()),
     )  # fmt: skip
     salt = os.urandom(16)
     channel = channel_id(session.client.network, party.id, salt)
@@ -86,7 +98,8 @@ def open_channel(
 @command(app, "offer", examples=["traco channel offer 77ab...09 --as @bank", "traco channel offer 77ab...09 --member @bank --member @broker --as @bank"])  # fmt: skip
 def offer(
     session: Acting, channel: ChannelArgument, member: Members = [], vault: Vaults = [], module: Modules = [],  # noqa: B006
-    faults: Faults = None, policy: Policy = None, custody: Custody = None,
+    faults: Faults = None, policy: Policy = None, custody: Custody = None, adjudicator: Adjudicator = "",
+    limit: LimitOption = [],  # noqa: B006
 ) -> None:  # fmt: skip
     """Propose the next epoch of a channel: another key, and other terms where options say so.
 
@@ -103,8 +116,9 @@ def offer(
     is_same = members == before.members and wrong == before.faults
     terms = Terms(
         members, vaults, wrong, policy or (before.policy if is_same else len(members) - wrong),
-        custody or (before.custody if is_same else wrong + 1), before.adjudicator, tuple(sorted(module)) or before.modules,
-        before.limits,
+        custody or (before.custody if is_same else wrong + 1),
+        session.party(adjudicator) if adjudicator else before.adjudicator, tuple(sorted(module)) or before.modules,
+        limits_of(limit, before.limits),
     )  # fmt: skip
     epoch = record["epoch"] + 1
     key = _key(session, party, identity, epoch, terms)
@@ -291,3 +305,9 @@ def _succeeding(result: ChannelResult) -> ChannelResult:
 
 
 register_seat(app)
+register_disclose(app)
+register_audit(app)
+register_total(app)
+register_votes(app)
+register_rebuild(app)
+app.add_typer(deal_app, name="deal")

@@ -11,8 +11,8 @@ from traco.cli.session import Acting
 from traco.client.keystore import KeyStore
 from traco.modules.channel.messages import SetSeat
 from traco.modules.party.messages import RegisterNode
+from traco.node.channels.hosting import hosted_members
 from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, make_seat
-from traco.node.channels.process import hosted_members
 from traco.node.configuration import NodeConfig, read_config
 from traco.node.directory import KEYS_FILE, require_complete
 

@@ -130,7 +130,8 @@ def _show(session: WithNames, file: Path, draft: Draft) -> None:
 def shown(draft: Draft) -> dict[str, Any]:
     """A transaction on its way, as plain values."""
     return {
-        "transaction": draft.identity.hex(), "network": draft.network.hex(), "valid_until": readable_time(draft.valid_until_ms),
+        "transaction": draft.identity.hex(), "network": draft.network.hex(),
+        **({"channel": draft.ledger.hex()} if draft.ledger else {}), "valid_until": readable_time(draft.valid_until_ms),
         "acting": [party.hex() for party in _actors(draft)], "signatures": len(draft.signers),
         "signed_by": [key.hex() for key in draft.signers],
         "instructions": [to_form(instruction) for instruction in draft.instructions],

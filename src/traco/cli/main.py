@@ -38,6 +38,7 @@ GROUPS: Final[Mapping[str, tuple[str, str]]] = {
     "state": ("traco.cli.state", "Prove what is in a node's state, and what is not."),
     "demo": ("traco.cli.demo", "Show an invoice being financed and settled, end to end."),
     "demo-cluster": ("traco.cli.demo_cluster", "Show four organisations running one network."),
+    "demo-channels": ("traco.cli.demo_channels", "Show confidential channels of five organisations."),
     "demo-node": ("traco.cli.demo_node", "Show a node's daily life: explorer, reports, backup, restore."),
 }
 

@@ -5,6 +5,7 @@ import ssl
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -37,7 +38,6 @@ from traco.node.directory import (
 from traco.node.keeper import keep
 from traco.node.running import request_stop, wait_stopped
 from traco.node.service import UnitInvalid, systemd_unit, tell_service_manager
-from traco.node.supervisor import run_node
 from traco.storage import Difference
 
 app = group("Make, run and check a node.")
@@ -157,6 +157,8 @@ def start(
     Prints the address once the node answers. What is set here counts more than the environment (TRACO_NODE_...), and
     that more than DIR/node.json; see traco node config.
     """
+    # only here, for no other command needs what serves HTTP; and first, for what begins below is started again and again
+    supervisor = import_module("traco.node.supervisor")
     config = read_configuration(directory, flags=_flags(setting or [], host, port, log_level)).config
     passphrase = session.passphrases.existing(directory / KEYS_FILE)
     genesis = parse_genesis(read_genesis(directory))
@@ -171,7 +173,7 @@ def start(
             sys.stdout.flush()
             tell("READY=1")
 
-    run_node(directory, passphrase, config, announce)
+    supervisor.run_node(directory, passphrase, config, announce)
 
 
 def _flags(setting: list[str], host: str | None, port: int | None, log_level: str | None) -> dict[str, str]:

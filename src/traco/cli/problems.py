@@ -95,6 +95,7 @@ _BY_NAME: Mapping[str, ExitCode] = {
     "InvoiceUnreadable": ExitCode.INPUT,
     "IdentifierInvalid": ExitCode.INPUT,
     "FormInvalid": ExitCode.INPUT,
+    "DealInvalid": ExitCode.INPUT,
 }
 
 

@@ -1,6 +1,7 @@
 """``traco node projections``: where a node's projections stand, and making them anew from the ledger."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,6 @@ from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
 from traco.node.configuration import read_config
 from traco.node.directory import LEDGER_FILE, PRIVATE_UMASK, read_genesis
-from traco.node.projector import open_projections
-from traco.projections.projection import Projection
 from traco.storage import SnapshotReader
 
 app = group("The SQL tables that reports are made from.")
@@ -31,8 +30,9 @@ def rebuild(session: Local, directory: Directory) -> None:
     Until it is done, reports are of the height come to so far. Where it is interrupted, the node goes on with it.
     """
     os.umask(PRIVATE_UMASK)
+    projector = import_module("traco.node.projector")  # only here: no other command needs SQLAlchemy
     config, network = read_config(directory), network_id(parse_genesis(read_genesis(directory)))
-    database = open_projections(directory, network, config)
+    database = projector.open_projections(directory, network, config)
     if database is None:
         raise CommandProblem(
             ExitCode.INPUT, "projections.off", f"Projections are off in the configuration of {directory}."
@@ -47,7 +47,7 @@ def rebuild(session: Local, directory: Directory) -> None:
     ):
         task = bar.add_task("blocks", total=None)
         database.reset()
-        projection = Projection(reader, compose(), database)
+        projection = projector.Projection(reader, compose(), database)
 
         def show(height: int, last: int) -> None:
             bar.update(task, completed=height, total=last)

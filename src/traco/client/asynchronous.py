@@ -323,16 +323,24 @@ class AsyncLedgerClient:
 
     async def get(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> Any:
         """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
+        return decoded(await self.get_bytes(path, timeout=timeout, **parameters))
+
+    async def get_bytes(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> bytes:
+        """As ``get``, of a route that answers with bytes."""
         given = {name: to_form(value) for name, value in parameters.items() if value is not None}
         whole = f"{quote(path)}?{urlencode(given)}" if given else quote(path)
-        return await self._node.get_form(whole, timeout)
+        return await self._node.get(whole, timeout)
 
     async def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
         """The answer of a POST route (``/v1/...``) to a form, as plain values; the form may hold bytes. It may be asked twice."""
+        return decoded(await self.post_bytes(path, form, timeout=timeout))
+
+    async def post_bytes(self, path: str, form: Any, /, *, timeout: float | None = None) -> bytes:
+        """As ``post``, of a route that answers with bytes."""
         deadline = self._node.transport.deadline(timeout)
         await self._node.checked(deadline)
         request = Request("POST", quote(path), msgspec.json.encode(to_form(form)), deadline=deadline)
-        return decoded((await self._node.transport.ask(request)).content)
+        return (await self._node.transport.ask(request)).content
 
     async def submit_to_channel(
         self, channel: bytes, transaction: bytes, *, timeout: float | None = None

@@ -35,11 +35,14 @@ class Draft(NamedTuple):
     valid_until_ms: int
     instructions: tuple[Instruction, ...]
     signers: tuple[bytes, ...]
+    ledger: bytes = ROOT
 
 
-def unsigned(network: bytes, valid_until_ms: int, instructions: Iterable[Instruction]) -> bytes:
-    """A transaction without signatures; each call makes another one."""
-    body = Body(network, ROOT, valid_until_ms, urandom(16), tuple(instructions))
+def unsigned(
+    network: bytes, valid_until_ms: int, instructions: Iterable[Instruction], *, ledger: bytes = ROOT
+) -> bytes:
+    """A transaction without signatures, for the root or a channel; each call makes another one."""
+    body = Body(network, ledger, valid_until_ms, urandom(16), tuple(instructions))
     return encode_transaction(encode(body), ())
 
 
@@ -54,7 +57,9 @@ def read_draft(raw: bytes, bodies: Codec[Body]) -> Draft:
             f"it is no transaction of this ledger, or needs a newer version: {error}"
         ) from None
     signers = tuple(signature.key for signature in transaction.signatures)
-    return Draft(transaction_id(content), body.network, body.valid_until, body.instructions, signers)
+    return Draft(
+        transaction_id(content), body.network, body.valid_until, body.instructions, signers, body.ledger
+    )
 
 
 def add_signatures(raw: bytes, signers: Iterable[Signer]) -> bytes:

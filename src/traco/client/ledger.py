@@ -160,9 +160,17 @@ class LedgerClient:
         """The answer of a GET route (``/v1/...``) as plain values. Parameters may be bytes; None leaves one out."""
         return run(self._client.get(path, timeout=timeout, **parameters))
 
+    def get_bytes(self, path: str, /, *, timeout: float | None = None, **parameters: Any) -> bytes:
+        """As ``get``, of a route that answers with bytes."""
+        return run(self._client.get_bytes(path, timeout=timeout, **parameters))
+
     def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
         """The answer of a POST route (``/v1/...``) to a form, as plain values; the form may hold bytes."""
         return run(self._client.post(path, form, timeout=timeout))
+
+    def post_bytes(self, path: str, form: Any, /, *, timeout: float | None = None) -> bytes:
+        """As ``post``, of a route that answers with bytes."""
+        return run(self._client.post_bytes(path, form, timeout=timeout))
 
     def submit_to_channel(
         self, channel: bytes, transaction: bytes, *, timeout: float | None = None

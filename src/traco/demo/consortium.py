@@ -4,10 +4,11 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import httpx
 import msgspec
@@ -15,7 +16,7 @@ import msgspec
 from traco.client.keystore import KeyStore
 from traco.client.sdk import LedgerClient, Party
 from traco.demo.network import PASSPHRASE_FILE, run
-from traco.demo.stage import DemoFailed, expect
+from traco.demo.stage import DemoFailed, expect, until
 from traco.modules.party.genesis import founding_member_id
 from traco.node.directory import KEYS_FILE, MEMBER_KEY
 from traco.node.founding.local import free_ports
@@ -26,10 +27,14 @@ HOME: Final = "home"
 NO_ANSWER: Final = "no_answer"
 READY_SECONDS: Final = 90.0
 LOOK_SECONDS: Final = 0.1
+AT_ONCE: Final = 3  # commands: each is a process with little to do but to begin
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Place(NamedTuple):
-    """A node: the name of its folder and of its organisation, where it stands, its ports."""
+    """A node: the name of its folder and of its organisation, where it stands, its ports, whether it only follows."""
 
     name: str
     organisation: str
@@ -37,6 +42,7 @@ class Place(NamedTuple):
     region: str
     port: int
     p2p_port: int
+    is_observer: bool = False
 
     @property
     def url(self) -> str:
@@ -61,30 +67,46 @@ class Consortium:
         """``traco node init``: keys that stay where they are, and a card to hand out."""
         port, p2p_port = free_ports(2)
         place = Place(name, organisation, provider, region, port, p2p_port)
-        self.command(
-            "node", "init", str(self.directory / name), "--engine", "cometbft", "--operator", organisation,
-            "--address", f"127.0.0.1:{p2p_port}", "--gateway", place.url, "--port", str(port), "--provider", provider,
-            "--region", region, *more,
-        )  # fmt: skip
+        self._prepare(place, *more)
         self.places[name] = place
         return place
+
+    def prepare_all(self, places: Sequence[Place]) -> None:
+        """The same for several, several at once."""
+        self.places |= {place.name: place for place in places}
+        at_once(self._prepare, places)
+
+    def _prepare(self, place: Place, *more: str) -> None:
+        self.command(
+            "node", "init", str(self.directory / place.name), "--engine", "cometbft", "--operator", place.organisation,
+            "--address", f"127.0.0.1:{place.p2p_port}", "--gateway", place.url, "--port", str(place.port),
+            "--provider", place.provider, "--region", place.region, *more,
+        )  # fmt: skip
 
     def found(self, fingerprints: str) -> dict[str, Any]:
         """``traco network assemble``, ``sign`` and ``accept``: each founder signs with its own key, and enters."""
         names, genesis = list(self.places), str(self.directory / GENESIS)
-        cards = [part for name in names for part in ("--card", str(self.directory / name / "card.json"))]
-        threshold = str(2 * len(names) // 3 + 1)
+        cards = [
+            part for name in names for part in (self._role(name), str(self.directory / name / "card.json"))
+        ]
+        validators = [name for name in names if not self.places[name].is_observer]
+        threshold = str(2 * len(validators) // 3 + 1)
         assembled = self.command(
             "network", "assemble", "--name", "Demonstration consortium", "--purpose", "development", "--threshold",
             threshold, "--fingerprints", fingerprints, "--output", genesis, *cards,
         )  # fmt: skip
-        for name in names:
-            self.command(
+        at_once(
+            lambda name: self.command(
                 "network", "sign", str(self.directory / name), genesis, "--output", self._signature(name)
-            )
+            ),
+            names,
+        )
         for name in names:
             self.enter(name, *(self._signature(each) for each in names))
         return assembled
+
+    def _role(self, name: str) -> str:
+        return "--observer" if self.places[name].is_observer else "--card"
 
     def enter(self, name: str, *signatures: str) -> None:
         """``traco network accept``."""
@@ -169,12 +191,20 @@ class Consortium:
             time.sleep(LOOK_SECONDS)
 
     def stop(self) -> None:
-        """Stop all nodes in order."""
+        """Stop all nodes in order, those too that have only begun to start."""
         stopping = [(name, request_stop(self.directory / name)) for name in reversed(self._running)]
+        for name, pid in stopping:
+            if pid is None and self._running[name].ended() is None:
+                os.kill(self._running[name].pid, signal.SIGTERM)
         for name, pid in stopping:
             if pid is not None:
                 wait_stopped(self.directory / name, pid)
+            self._await_end(name)
         self._running.clear()
+
+    def _await_end(self, name: str) -> None:
+        node = self._running[name]
+        until(lambda: node.ended() is not None, READY_SECONDS, f"{name} has ended")
 
     # Asking
 
@@ -182,12 +212,14 @@ class Consortium:
         """A client of a node."""
         return LedgerClient(self.places[name].url)
 
-    def member(self, name: str) -> Party:
-        """A founder, with the key in its node's key store. It acts through its own node; if that is gone, through another."""
+    def member(self, name: str, *, alone: bool = False) -> Party:
+        """A founder, with the key in its node's key store. It acts through its own node; if that is gone, through another,
+        unless it is to act ``alone``.
+        """
         with KeyStore.open(self.directory / name / KEYS_FILE, self.passphrase) as keys:
             signer = keys.signer(MEMBER_KEY)
         own = self.places[name]
-        others = [each.url for each in self.places.values() if each is not own]
+        others = [each.url for each in self.places.values() if each is not own and not alone]
         return LedgerClient([own.url, *others]).party(founding_member_id(signer.public_key), signer)
 
     def heights(self, names: Sequence[str]) -> list[int]:
@@ -208,8 +240,25 @@ class Consortium:
         return height, found
 
 
-LOCAL_COMMANDS: Final = (("network", "assemble"), ("network", "sign"))
+def at_once(act: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Do the same for each, several at once; the results in order. Raises what the first that failed did."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(act, items))
+
+
+LOCAL_COMMANDS: Final = (
+    ("network", "assemble"),
+    ("network", "sign"),
+    ("node", "restore"),
+    ("node", "takeover"),
+)
 """Commands that know no names."""
 
-KEYLESS_COMMANDS: Final = (("network", "assemble"), ("network", "nodes"), ("network", "placement"))
+KEYLESS_COMMANDS: Final = (
+    ("network", "assemble"),
+    ("network", "nodes"),
+    ("network", "placement"),
+    ("node", "restore"),
+    ("node", "takeover"),
+)
 """Commands that sign nothing."""

@@ -4,7 +4,7 @@ import textwrap
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +13,9 @@ from rich.text import Text
 STEPS: Final = 10
 NARROWEST, WIDEST = 80, 118  # columns; a terminal in between is filled
 INDENT: Final = " " * 7
+LOOK_SECONDS: Final = 0.1
+
+Found = TypeVar("Found")
 
 
 class DemoFailed(Exception):
@@ -71,6 +74,12 @@ class Stage:
         with self._console.status(f"{what} ...") as status:
             yield lambda done, total: status.update(f"{what}: {done} of {total}")
 
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """For what takes a while: says on a terminal what is waited for, until it is over."""
+        with self._console.status(f"{what} ..."):
+            yield
+
     def end(self, lines: Sequence[str]) -> None:
         """The last words."""
         elapsed = time.monotonic() - self._begun
@@ -83,6 +92,15 @@ def expect(holds: bool, claim: str) -> None:
     """Fail the demonstration unless what it claims is so. Raises ``DemoFailed``."""
     if not holds:
         raise DemoFailed(f"this should hold and does not: {claim}")
+
+
+def until(look: Callable[[], Found | None], seconds: float, claim: str) -> Found:
+    """What ``look`` finds, as soon as it finds something. Raises ``DemoFailed`` where it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        expect(time.monotonic() < deadline, f"{claim} (within {seconds:g} s)")
+        time.sleep(LOOK_SECONDS)
+    return found
 
 
 def shown(text: str) -> str:

@@ -95,6 +95,11 @@ class Replica:
         return self._tree
 
     @property
+    def history(self) -> Frontier:
+        """The edge of the committed history log."""
+        return self._history
+
+    @property
     def parameters(self) -> Parameters:
         """Typed access to the parameters in force."""
         return self._parameters

@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from logging import Logger
 from multiprocessing.process import BaseProcess
 from typing import Any, Final
@@ -29,11 +30,15 @@ def heed_parent_only() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
 
+def begin(what: str, *given: Any) -> None:
+    """In the new process: import what it is there for, ``module:function``, and do it."""
+    module, _, function = what.partition(":")
+    getattr(import_module(module), function)(*given)
+
+
 @asynccontextmanager
-async def child(
-    run: Callable[[socket.socket, Any], None], settings: Any, name: str
-) -> AsyncIterator[tuple[socket.socket, BaseProcess]]:
-    """A new process that does ``run(connection, settings)``, with the other end of its connection.
+async def child(what: str, settings: Any, name: str) -> AsyncIterator[tuple[socket.socket, BaseProcess]]:
+    """A new process that does ``what(connection, settings)`` (``begin``), with the other end of its connection.
 
     It has ended when the context is left, so that its exit code is known. Raises ``OSError``.
     """
@@ -41,7 +46,7 @@ async def child(
     with near:
         with far:
             process = multiprocessing.get_context("spawn").Process(
-                target=run, args=(far, settings), name=name, daemon=True
+                target=begin, args=(what, far, settings), name=name, daemon=True
             )
             # a signal to all processes must not meet it before it has learnt to leave signals to the supervisor
             signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)

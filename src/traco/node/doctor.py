@@ -49,8 +49,8 @@ from traco.node.health import free_bytes
 from traco.node.projector import open_projections
 from traco.node.running import holder
 from traco.node.supervisor import listening_socket
-from traco.projections.database import SQLITE_FILE
 from traco.projections.errors import NotReady
+from traco.projections.files import SQLITE_FILE
 from traco.storage.database import open_reader, read_meta, require_network
 from traco.storage.errors import halting
 from traco.storage.loading import read_head

@@ -16,7 +16,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from traco.client.forms import to_form
 from traco.kernel.errors import Halt
+from traco.node.channel_health import AWAY, CHANNEL_WARNINGS, channel_warnings
+from traco.node.channels.link import ChannelsAway
+from traco.node.channels.requests import FiguresAre
 from traco.node.configuration import HealthConfig
 from traco.node.figures import EngineFigures, Figures
 from traco.node.link import LedgerGone
@@ -53,6 +57,7 @@ WARNINGS: Final = {
     "engine.peers_missing": "Some nodes of the network are out of reach, and dialled again and again; see traco node status.",
     "engine.settings_differ": "The ledger's parameters for the engine were changed since it started. Start the nodes again, one after the other.",
     "snapshots.failing": "The last snapshot for nodes that join was not made; node.log says why. The next one is tried in time.",
+    **CHANNEL_WARNINGS,
 }
 """What does not stop a node, by stable code."""
 
@@ -64,7 +69,8 @@ class Seen(NamedTuple):
     """What was seen at one moment. ``figures`` is None where the ledger process did not answer: ``ledger`` says how.
 
     ``projected``: the height up to which projections are complete; None where they are off, -1 where it cannot be read,
-    ``BEFORE_SNAPSHOT`` where they need blocks that this node does not have.
+    ``BEFORE_SNAPSHOT`` where they need blocks that this node does not have. ``channels`` is None where no channel business is
+    done, and where the process that does it is ``channels_away``.
     """
 
     figures: Figures | None
@@ -72,6 +78,8 @@ class Seen(NamedTuple):
     readable: bool
     free_bytes: int
     projected: int | None
+    channels: FiguresAre | None = None
+    channels_away: bool = False
 
 
 class Health(NamedTuple):
@@ -108,13 +116,21 @@ def judge(seen: Seen, limits: HealthConfig) -> Health:
         reasons.append("storage.unreadable")
     if seen.free_bytes < limits.free_bytes:
         reasons.append("disk.low")
+    _judge_projections(seen, limits, warnings)
+    if seen.channels_away:
+        warnings.append(AWAY)
+    elif seen.channels is not None:
+        warnings += channel_warnings(seen.channels.figures)
+    return Health(tuple(reasons), tuple(warnings))
+
+
+def _judge_projections(seen: Seen, limits: HealthConfig, warnings: list[str]) -> None:
     if seen.projected == BEFORE_SNAPSHOT:
         warnings.append("projections.before_snapshot")
     elif seen.projected is not None and seen.projected < 0:
         warnings.append("projections.unknown")
     elif lag(seen) > limits.projections_lag_blocks or _does_not_catch_up(seen):
         warnings.append("projections.behind")
-    return Health(tuple(reasons), tuple(warnings))
 
 
 def _judge_engine(
@@ -155,28 +171,47 @@ class Watch:
     """Looks at the parts of a node. ``figures`` asks the ledger process; ``height`` reads the store's newest block.
 
     ``projected`` reads up to which height projections are complete, -1 where that cannot be read; None: they are off.
+    ``channels`` asks the channels' process, and raises ``ChannelsAway``; None: no channel business is done here.
     """
 
     def __init__(
         self, directory: Path, limits: HealthConfig, figures: Callable[[], Awaitable[Figures]],
         height: Callable[[], int], projected: Callable[[], int] | None = None,
+        channels: Callable[[], Awaitable[FiguresAre]] | None = None,
     ) -> None:  # fmt: skip
         self.directory, self.limits = directory, limits
         self._figures, self._height, self._projected = figures, height, projected
+        self._channels = channels
         self._asking: asyncio.Future[int] | None = None
 
     async def look(self) -> Seen:
         """See how everything is now. Answers within ``health.stall_seconds`` even if the ledger process does not."""
-        figures, ledger = None, ""
+        (figures, ledger), projected, (channels, is_away) = await asyncio.gather(
+            self._of_ledger(), self._projected_height(), self._of_channels()
+        )
+        return Seen(
+            figures, ledger, self._is_readable(), free_bytes(self.directory), projected, channels, is_away
+        )
+
+    async def _of_ledger(self) -> tuple[Figures | None, str]:
+        """Its figures, or why there are none."""
         try:
             async with asyncio.timeout(self.limits.stall_seconds):
-                figures = await self._figures()
+                return await self._figures(), ""
         except TimeoutError:
-            ledger = "ledger.silent"
+            return None, "ledger.silent"
         except LedgerGone:
-            ledger = "ledger.gone"
-        projected = await self._projected_height()
-        return Seen(figures, ledger, self._is_readable(), free_bytes(self.directory), projected)
+            return None, "ledger.gone"
+
+    async def _of_channels(self) -> tuple[FiguresAre | None, bool]:
+        """Their figures, and whether there should be some and are not."""
+        if self._channels is None:
+            return None, False
+        try:
+            async with asyncio.timeout(self.limits.stall_seconds):
+                return await self._channels(), False
+        except (TimeoutError, ChannelsAway):
+            return None, True
 
     async def _projected_height(self) -> int | None:
         """Asked in a thread, because the database may be another machine's; in one, because it may hang, and streams need threads."""
@@ -254,5 +289,5 @@ def progress(seen: Seen, health: Health, directory: Path, streams: int) -> dict[
         }  # fmt: skip
     return {
         **readiness(health), "ledger": ledger, "projected_height": seen.projected, "projections_lag_blocks": lag(seen),
-        "streams": streams, "free_bytes": seen.free_bytes, "files": used_bytes(directory),
+        "channels": None if seen.channels is None else to_form(seen.channels.figures), "streams": streams, "free_bytes": seen.free_bytes, "files": used_bytes(directory),
     }  # fmt: skip

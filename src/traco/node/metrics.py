@@ -1,13 +1,14 @@
 """Figures for Prometheus: those of the ledger process, which come over the link, and those of the API process.
 
 Names and units follow Prometheus (https://prometheus.io/docs/practices/naming): seconds, bytes, ``_total`` for what only
-grows. ``METRICS`` lists every name; the table in docs/operating.md is made from it. Nothing here is labelled by party.
+grows. ``METRICS`` lists every name; the table in docs/operating.md is made from it. Nothing here is labelled by party, but
+for the members whose nodes this one does channel business with (``channel_metrics``).
 """
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from prometheus_client import (
     CollectorRegistry,
@@ -17,10 +18,12 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from traco.node.channel_metrics import CHANNEL_METRICS, of_channels
+from traco.node.families import Described, family
 from traco.node.figures import BLOCK_BOUNDS, EngineFigures, Figures, Spread, memory_bytes
 from traco.node.health import Health, Seen, lag, used_bytes
 
@@ -31,14 +34,6 @@ NO_ROUTE: Final = "(none)"
 NO_METHOD: Final = "(other)"
 _METHODS: Final = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _MICRO: Final = 1_000_000
-
-
-class Described(NamedTuple):
-    """A metric: its kind, what it counts, and by which labels."""
-
-    kind: str
-    text: str
-    labels: tuple[str, ...] = ()
 
 
 METRICS: Final = {
@@ -87,7 +82,9 @@ METRICS: Final = {
     "traco_engine_offered_again_total": Described("counter", "envelopes offered again after silence"),
     "traco_file_bytes": Described("gauge", "sizes of the files in the node's directory", ("file",)),
     "traco_disk_free_bytes": Described("gauge", "free space on the disk of the node's directory"),
-    "traco_memory_bytes": Described("gauge", "resident memory by process: ledger, api", ("process",)),
+    "traco_memory_bytes": Described(
+        "gauge", "resident memory by process: ledger, api, channels", ("process",)
+    ),
     "traco_projections_lag_blocks": Described("gauge", "blocks that projections are behind"),
     "traco_api_requests_total": Described("counter", "answered requests", ("method", "route", "status")),
     "traco_api_request_seconds": Described(
@@ -99,6 +96,7 @@ METRICS: Final = {
         "gauge", "when the node's certificate ends, seconds since 1970; 0 without one"
     ),
     "traco_api_rate_limited_total": Described("counter", "requests answered with 429"),
+    **CHANNEL_METRICS,
 }
 """Every metric of a node, by its name."""
 
@@ -179,6 +177,10 @@ class _Moment(Collector):
             memory.append(("ledger", seen.figures.memory_bytes))
             yield _one("traco_projections_lag_blocks", lag(seen))
             yield from _of_ledger(seen.figures)
+        if seen.channels is not None:
+            memory.append(("channels", seen.channels.memory_bytes))
+        if seen.channels is not None or seen.channels_away:
+            yield from of_channels(None if seen.channels is None else seen.channels.figures)
         yield _many("traco_memory_bytes", memory)
 
 
@@ -221,21 +223,11 @@ def _of_engine(engine: EngineFigures) -> Iterator[Metric]:
 
 
 def _one(name: str, value: float) -> Metric:
-    described = METRICS[name]
-    family = CounterMetricFamily if described.kind == "counter" else GaugeMetricFamily
-    return family(name, described.text, value=float(value))
+    return family(name, METRICS[name], [((), value)])
 
 
 def _many(name: str, values: Iterable[tuple[str, float]]) -> Metric:
-    described = METRICS[name]
-    family: CounterMetricFamily | GaugeMetricFamily
-    if described.kind == "counter":
-        family = CounterMetricFamily(name, described.text, labels=described.labels)
-    else:
-        family = GaugeMetricFamily(name, described.text, labels=described.labels)
-    for label, value in values:
-        family.add_metric([label], float(value))
-    return family
+    return family(name, METRICS[name], [((label,), value) for label, value in values])
 
 
 def _spread(name: str, spread: Spread) -> Metric:

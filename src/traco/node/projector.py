@@ -4,20 +4,20 @@ It reads committed blocks only, so the ledger neither waits for it nor notices i
 again with growing pauses where it ends; it ends when its connection to the supervisor closes.
 """
 
-import asyncio
 import gc
 import logging
 import select
 import socket
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import apsw
 
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
-from traco.node.child import child, heed_parent_only, keep
+from traco.node.beside import ProjectorSettings
+from traco.node.child import heed_parent_only
 from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, read_genesis
 from traco.node.ledger import COLLECTOR
@@ -37,13 +37,6 @@ POLL_SECONDS: Final = 0.2
 FOREVER_SECONDS: Final = 3_600.0
 
 log = logging.getLogger("traco.projector")
-
-
-class ProjectorSettings(NamedTuple):
-    """What the projector is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    config: NodeConfig
 
 
 def open_projections(directory: Path, network: bytes, config: NodeConfig) -> ProjectionDatabase | None:
@@ -133,18 +126,3 @@ def _has_ended(connection: socket.socket, seconds: float) -> bool:
     """Whether the other side closes within that time; nothing is ever sent."""
     readable, _, _ = select.select([connection], [], [], seconds)
     return bool(readable)
-
-
-async def keep_projector(settings: ProjectorSettings) -> None:
-    """Start the projector, and start it again whenever it ends. Never raises: without it the ledger goes on."""
-    if settings.config.projections.enabled:
-        await keep(lambda: _one_projector(settings), "the projector", log)
-
-
-async def _one_projector(settings: ProjectorSettings) -> int | None:
-    """The life of one projector; its exit code."""
-    async with child(run_projector, settings, "traco-projector") as (connection, process):
-        connection.setblocking(False)
-        # the other side sends nothing: this returns when it is gone
-        await asyncio.get_running_loop().sock_recv(connection, 1)
-    return process.exitcode

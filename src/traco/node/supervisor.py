@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -15,9 +16,16 @@ from typing import Final, NamedTuple
 from traco.client.keystore import KeyStore
 from traco.kernel.errors import Halt, LedgerError
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
-from traco.node.api.process import ApiSettings, run_api
 from traco.node.api.tls import find_authorities, find_certificate
-from traco.node.channels.process import ChannelsSettings, keep_channels
+from traco.node.beside import (
+    API,
+    ApiSettings,
+    ChannelsSettings,
+    ProjectorSettings,
+    keep_channels,
+    keep_projector,
+)
+from traco.node.child import begin
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
@@ -32,9 +40,9 @@ from traco.node.founding.acceptance import own_member, require_founding
 from traco.node.ledger import LedgerNode
 from traco.node.link import LedgerEnd
 from traco.node.logs import log_to
-from traco.node.projector import ProjectorSettings, keep_projector, open_projections
 from traco.node.service import name_process
 from traco.node.tracing import Tracer, make_tracer
+from traco.projections.files import SQLITE_FILE, make_private
 from traco.storage import DirectoryLock
 
 API_RESTARTS: Final = (
@@ -113,10 +121,21 @@ def _check_surroundings(directory: Path, genesis: bytes, config: NodeConfig) -> 
     """
     find_certificate(directory, config)
     find_authorities(directory, config)
-    projections = open_projections(directory, network_id(parse_genesis(genesis)), config)
-    if projections is not None:
-        projections.close()
+    _check_projections(directory, genesis, config)
     return make_tracer(config.tracing, "ledger")
+
+
+def _check_projections(directory: Path, genesis: bytes, config: NodeConfig) -> None:
+    """Where projections are to be kept must be possible. Raises ``AddressInvalid``."""
+    if not config.projections.enabled:
+        return
+    if config.projections.url is None:
+        make_private(str(directory / SQLITE_FILE))
+        return
+    projector = import_module(
+        "traco.node.projector"
+    )  # only here: nothing else in this process needs SQLAlchemy
+    projector.open_projections(directory, network_id(parse_genesis(genesis)), config).close()
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
@@ -173,7 +192,7 @@ def start_api(given: Given) -> ApiProcess:
     near, far = socket.socketpair()
     with far:
         process = multiprocessing.get_context("spawn").Process(
-            target=run_api, args=(far, *given), name="traco-api", daemon=True
+            target=begin, args=(API, far, *given), name="traco-api", daemon=True
         )
         process.start()
     return ApiProcess(process, near)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cache
+from importlib import import_module
 from typing import Any, Final
 
-import psycopg
-from psycopg import sql
 from sqlalchemy import Column, Connection, MetaData, Table, select, types
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 Row = tuple[Any, ...]
 
@@ -39,9 +38,14 @@ def replace_rows(connection: Connection, table: Table, rows: Sequence[Row]) -> N
     fresh.create(connection, checkfirst=False)
     _copy(connection, fresh, rows)
     names = [column.name for column in table.columns]
-    insert = postgresql.insert(table).from_select(names, select(fresh))
+    insert = insert_into(table, connection.dialect.name).from_select(names, select(fresh))
     connection.execute(_replacing(insert, table))
     fresh.drop(connection, checkfirst=False)
+
+
+def insert_into(table: Table, dialect: str) -> Any:
+    """INSERT as a database knows it, with ON CONFLICT. Loads what belongs to the database in use, and not to the other."""
+    return import_module(f"sqlalchemy.dialects.{dialect}").insert(table)
 
 
 @cache
@@ -72,9 +76,9 @@ def _fresh(table: Table) -> Table:
 
 def _copy(connection: Connection, table: Table, rows: Iterable[Row]) -> None:
     driver: Any = connection.connection.driver_connection
-    names = sql.SQL(", ").join([sql.Identifier(column.name) for column in table.columns])
-    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table.name), names)
-    opened: psycopg.Cursor[Any]
+    quote = connection.dialect.identifier_preparer.quote
+    names = ", ".join(quote(column.name) for column in table.columns)
+    statement = f"COPY {quote(table.name)} ({names}) FROM STDIN (FORMAT BINARY)"
     with driver.cursor() as opened, opened.copy(statement) as copying:
         copying.set_types([_copy_type(column) for column in table.columns])
         write = copying.write_row

@@ -1,12 +1,10 @@
 """A database of projections: opening it, making its tables, and its position. SQLite by file, PostgreSQL by address."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-import psycopg
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -20,10 +18,8 @@ from traco.projections.errors import (
     OtherLedger,
     PositionMoved,
 )
+from traco.projections.files import SQLITE_FILE, make_private
 from traco.projections.schema import FORMAT, meta, metadata, progress
-
-SQLITE_FILE: Final = "projections.db"
-"""The file in a node's directory, where nothing else is configured."""
 
 BEFORE_FOUNDING: Final = -1
 _BUSY_SECONDS: Final = 30.0
@@ -57,6 +53,7 @@ class ProjectionDatabase:
         self._found = False
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.engine = _sqlite_engine(url) if self.is_sqlite else _postgresql_engine(url)
+        self._driver_error: type[Exception] = self.engine.dialect.loaded_dbapi.Error
 
     @classmethod
     def open(
@@ -182,7 +179,7 @@ class ProjectionDatabase:
     def _translating(self) -> Iterator[None]:
         try:
             yield
-        except (DBAPIError, NoConnection, psycopg.Error) as error:
+        except (DBAPIError, NoConnection, self._driver_error) as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines() or [type(error).__name__]
             raise DatabaseFailed(
                 f"the database of the projections ({self.engine.url.render_as_string(hide_password=True)}) does not do what it "
@@ -224,7 +221,7 @@ def _read_password(path: Path) -> str:
 
 def _sqlite_engine(url: URL) -> Engine:
     if url.database:
-        _make_private(url.database)
+        make_private(url.database)
     engine = create_engine(url, connect_args={"timeout": _BUSY_SECONDS, "isolation_level": None})
 
     def on_connect(connection: Any, _record: Any) -> None:
@@ -243,14 +240,6 @@ def _sqlite_engine(url: URL) -> Engine:
     event.listen(engine, "connect", on_connect)
     event.listen(engine, "begin", on_begin)
     return engine
-
-
-def _make_private(path: str) -> None:
-    """Make the file, readable for its own user only; SQLite gives its journals the same mode."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise AddressInvalid(f"the projections cannot be kept in {path}: {error.strerror}") from None
 
 
 def _postgresql_engine(url: URL) -> Engine:

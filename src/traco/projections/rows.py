@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam
-from sqlalchemy.dialects import postgresql, sqlite
+
+from traco.projections.bulk import insert_into
 
 Key = tuple[Any, ...]
 
@@ -75,7 +76,7 @@ def _by_columns(
 
 def _upsert(table: Table, connection: Connection) -> Any:
     """Insert rows, or replace all columns of those that are there."""
-    insert: Any = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    insert: Any = insert_into(table, connection.dialect.name)
     keys = [column.name for column in table.primary_key]
     others = {
         column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys

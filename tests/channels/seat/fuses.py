@@ -3,18 +3,23 @@
 Where it is burnt, ``Died`` is raised there, and everywhere else on that node from then on, until it is started again.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from traco.channels.custody.errors import CustodyRefused
 from traco.channels.custody.store import CustodyStore, NewPayload
+from traco.channels.seat.archive import Archive, Order, write_channel
 from traco.channels.seat.book import Book
+from traco.channels.seat.claims import ChannelRestoring, Claim
 from traco.channels.seat.ports import ChannelStore
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock
 from traco.storage import LedgerStore
+from traco.storage.blanking import blank_envelopes
+from traco.storage.copying.form import Terms
+from traco.storage.copying.taking import Pinned
 
 
 class Died(BaseException):
@@ -85,6 +90,10 @@ class FusedCustody(CustodyStore):
                 return [None] * len(payloads)
             return super().keep(payloads)
 
+    def erase(self, channel: bytes, through: int) -> int:
+        with self._fuse.around():
+            return super().erase(channel, through)
+
     def mark_ordered(self, channel: bytes, places: Sequence[tuple[bytes, int]]) -> list[bytes]:
         with self._fuse.around():
             return super().mark_ordered(channel, places)
@@ -120,5 +129,55 @@ class FileStores:
             for suffix in ("", "-wal", "-shm"):
                 self._path(channel).with_name(self._path(channel).name + suffix).unlink(missing_ok=True)
 
+    def blank(self, channel: bytes, through: int) -> None:
+        with self._fuse.around():
+            blank_envelopes(self._path(channel), through)
+
     def _path(self, channel: bytes) -> Path:
         return self._folder / f"{channel.hex()}.db"
+
+    def archive(self) -> Archive:
+        """The snapshots beside the stores."""
+        return FusedArchive(self._path, self._fuse)
+
+
+async def at_once(work: Callable[..., Any], *arguments: Any) -> Any:
+    """Runs what blocks where it is: nothing outside of the event loop can be waited for."""
+    return work(*arguments)
+
+
+async def write_at_once(order: Order) -> None:
+    """Writes a snapshot where it is."""
+    write_channel(order)
+
+
+class FusedArchive(Archive):
+    """Snapshots of a node that may die at each of their durable steps."""
+
+    def __init__(self, replica: Callable[[bytes], Path], fuse: Fuse) -> None:
+        super().__init__(replica, at_once, write_at_once)
+        self._fuse = fuse
+
+    async def take(self, channel: bytes, pinned: Pinned, terms: Terms) -> None:
+        with self._fuse.around():
+            await super().take(channel, pinned, terms)
+
+    def claim(self, channel: bytes, ordinal: int, claim: Claim) -> None:
+        with self._fuse.around():
+            super().claim(channel, ordinal, claim)
+
+    def drop(self, channel: bytes, ordinal: int) -> None:
+        with self._fuse.around():
+            super().drop(channel, ordinal)
+
+    async def finish(self, restoring: ChannelRestoring) -> None:
+        with self._fuse.around():
+            await super().finish(restoring)
+
+    def receive(self, channel: bytes, ordinal: int, claim: Claim) -> None:
+        with self._fuse.around():
+            super().receive(channel, ordinal, claim)
+
+    def install(self, channel: bytes, made: Path) -> None:
+        with self._fuse.around():
+            super().install(channel, made)

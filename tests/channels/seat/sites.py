@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, NamedTuple, TypeVar
 
 from channels.seat.fuses import Died, FileStores, Fuse, FusedBook, FusedCustody
-from support.founding import founding
+from support.founding import Founding, founding
 from support.ledger import Key, Ledger
 from traco.channels.custody.errors import TransportFailed
 from traco.channels.custody.messages import Hold, request_codec
@@ -20,7 +20,7 @@ from traco.channels.custody.receiving import Custodian, Standing
 from traco.channels.sealing.keys import BoxSecret
 from traco.channels.seat.agent import Draw, Seats
 from traco.channels.seat.answering import Answering
-from traco.channels.seat.ports import RootAnswer, RootBlock, RootUnavailable, SeatKeys
+from traco.channels.seat.ports import RootAnswer, RootBlock, RootUnavailable, SeatKeys, Stores
 from traco.kernel.codec import encode
 from traco.kernel.genesis import Genesis
 from traco.kernel.instruction import Event, Instruction
@@ -170,19 +170,30 @@ class Site:
     def start(self) -> None:
         self.fuse.renew()
         self.starts += 1
-        self.book = FusedBook(self.folder / "channels.db", self.fuse)
-        self.custody = FusedCustody(self.folder / "custody.db", self.fuse, self.member)
         root = self._sites.root
+        self.book, self.custody = self.open_book(), self.open_custody()
         random = Random(f"{self._sites.seed} {self.name} {self.starts}")
+        stores = self.stores(root.ledger.application.network)
+        # one whose disk is simulated has none
+        self.archive = stores.archive() if isinstance(stores, FileStores) else None
         self.seats = Seats(
             OwnRoot(root, self), {self.member: self.keys}, self.book, self.custody, Wire(self._sites, self.name),
-            FileStores(self.folder, root.ledger.application.network, self.fuse), self._sites.alarm,
-            Draw(random.random, random.randbytes),
+            stores, self._sites.alarm, Draw(random.random, random.randbytes), archive=self.archive,
         )  # fmt: skip
         custodian = Custodian(
             RootFacts(root, self._sites.module), self.custody, {self.member: self.keys.node}
         )
         self.answering = Answering(custodian, self.book)
+        self.answering.snapshots = self.seats
+
+    def open_book(self) -> FusedBook:
+        return FusedBook(self.folder / "channels.db", self.fuse)
+
+    def open_custody(self) -> FusedCustody:
+        return FusedCustody(self.folder / "custody.db", self.fuse, self.member)
+
+    def stores(self, network: bytes) -> Stores:
+        return FileStores(self.folder, network, self.fuse)
 
     def stop(self) -> None:
         if self.seats is not None:
@@ -243,11 +254,7 @@ class Sites:
 
     def __init__(self, folder: Path, names: Sequence[str] = NAMES, seed: int = 1) -> None:
         self.seed = seed
-        party = PartyModule()
-        self.module = ChannelModule(party.keeper)
-        made = founding(
-            names, [self.module], party=party, threshold=2, protocol=3, roles={"a": ("cash_operator",)}
-        )
+        made, self.module = self.founded(names)
         self.ids, self.keys, self.root = made.ids, made.keys, MemoryRoot(made.ledger, made.genesis)
         self.names = {identity: name for name, identity in self.ids.items()}
         self.network = made.ledger.application.network
@@ -260,11 +267,22 @@ class Sites:
         self.submitted: list[Instruction] = []  # what nodes wanted of the root
         self.traffic: list[tuple[str, str, bytes]] = []  # sender, receiver, message
         self.alarms: list[tuple[str, BaseException]] = []
-        self.sites = {name: Site(name, folder / name, self) for name in names}
+        self.sites = {name: self.site(name, folder / name) for name in names}
         for name, site in self.sites.items():
             seat = SetSeat(self.ids[name], site.keys.node.public_key, site.keys.boxes[-1].public_key, b"", "")
             self.root.ledger.succeed(seat, keys=[self.keys[name]])
         self._salt = 0
+
+    def founded(self, names: Sequence[str]) -> tuple[Founding, ChannelModule]:
+        """The root's ledger, with its module of channels."""
+        party = PartyModule()
+        module = ChannelModule(party.keeper)
+        roles = {"a": ("cash_operator",)}
+        return founding(names, [module], party=party, threshold=2, protocol=3, roles=roles), module
+
+    def site(self, name: str, folder: Path) -> Site:
+        """An organisation's node."""
+        return Site(name, folder, self)
 
     def alarm(self, kind: str, identity: bytes, error: BaseException) -> None:
         self.alarms.append((kind, error))

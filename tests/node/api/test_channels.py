@@ -8,6 +8,7 @@ import pytest
 from support.channel_town import CLIENT, ChannelTown, channel_town
 from support.town import salt
 from traco.client.verify import verify
+from traco.modules.channel.messages import VoteErase
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -200,3 +201,72 @@ def test_a_key_is_made_for_the_member_itself_and_never_again_for_an_epoch_in_for
     assert (again.status_code, again.json()["code"]) == (422, "channel.offer_open")
     made = town.post("broker", "/v1/channels/keys", form)
     assert (made.status_code, len(made.json()["copies"])) == (200, 2)
+
+
+def test_a_member_discloses_a_period_and_nobody_else_does_or_fetches_it(business: Business) -> None:
+    town, path = business.town, f"/v1/channels/{business.channel.hex()}/disclosures"
+    begun = town.post("bank", path, {"first": 2, "last": 4})
+    assert begun.status_code == 202, begun.text
+    route = f"{path}/{begun.json()['id']}"
+    made = town.until(lambda: (seen := town.get("bank", route).json())["status"] == "ready" and seen)
+    assert (made["first"], made["last"]) == (2, 4)
+    whole = town.get("bank", f"{route}/content").content
+    assert len(whole) == made["size"]
+    assert town.get("bank", f"{route}/content?offset={made['size']}").content == b""
+    assert town.get("bank", f"{route}/content?offset=10").content == whole[10:]
+    for name in (CLIENT, "outsider"):
+        assert town.post(name, path, {"first": 2, "last": 4}).status_code == 404
+        assert town.get(name, f"{route}/content").status_code == 404
+    others = town.get("broker", route)  # a member too, but not the one that discloses
+    assert (others.status_code, others.json()["code"]) == (422, "disclosure.unknown")
+
+
+def test_a_period_that_is_not_there_is_said(business: Business) -> None:
+    town, path = business.town, f"/v1/channels/{business.channel.hex()}/disclosures"
+    begun = town.post("bank", path, {"first": 900, "last": 901}).json()
+    failed = town.until(
+        lambda: (seen := town.get("bank", f"{path}/{begun['id']}").json())["status"] == "failed" and seen
+    )
+    assert failed["code"] == "disclosure.period"
+    early = town.get("bank", f"{path}/{begun['id']}/content")
+    assert (early.status_code, early.json()["code"]) == (422, "disclosure.not_ready")
+
+
+def test_only_the_member_itself_shows_a_total(business: Business) -> None:
+    town = business.town
+    wanted = {"instrument": business.instrument.hex(), "member": town.ids["bank"].hex()}
+    found = town.post("bank", "/v1/channels/totals", wanted)
+    assert found.status_code == 200, found.text
+    assert found.content.find(b"traco.channel-total/1") in range(8)
+    for name in ("broker", CLIENT, "outsider"):
+        assert town.post(name, "/v1/channels/totals", wanted).status_code == 404
+
+
+def test_a_member_has_its_channel_rebuilt_and_nobody_else_sees_the_report(business: Business) -> None:
+    town, path = business.town, f"/v1/channels/{business.channel.hex()}/rebuild"
+    for name in (CLIENT, "outsider"):
+        answers = [town.post(name, path, {}), town.get(name, f"{path}/report")]
+        assert [answer.status_code for answer in answers] == [404, 404]
+    assert town.get("broker", f"{path}/report").json()["code"] == "channel.not_rebuilt"
+    assert town.post("broker", path, {}).status_code == 202
+    report = town.until(
+        lambda: (seen := town.get("broker", f"{path}/report").json())["status"] != "running" and seen
+    )
+    assert (report["status"], report["agrees"], report["missing"]) == ("complete", True, [])
+
+
+def test_votes_are_listed_and_what_was_erased_is_not_proven(business: Business) -> None:
+    town, channel = business.town, business.channel
+    ordinal = town.get("bank", f"/v1/channels/{channel.hex()}").json()["stream"]["confirmed"]
+    town.on_root("bank", VoteErase(town.ids["bank"], channel, ordinal))
+    answer = town.post("bank", "/v1/queries/channel.ballots", {"channel": channel}).json()["answer"]
+    assert answer == {
+        "policy": 2,
+        "ballots": [{"subject": "erase", "number": ordinal, "members": [town.ids["bank"].hex()]}],
+    }
+    town.on_root("broker", VoteErase(town.ids["broker"], channel, ordinal))
+    path = f"/v1/channels/{channel.hex()}/transactions/{business.paid}"
+    refused = town.until(lambda: (seen := town.get("bank", f"{path}/receipt")).status_code == 422 and seen)
+    assert refused.json()["code"] == "channel.not_provable"
+    assert "erased" in refused.json()["detail"]
+    assert town.get("bank", path).json()["status"] == "confirmed"

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import httpx
+import msgspec
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
 from support.ledger import Key
 from support.town import NamedKey, Town, town
+from traco.client.forms import to_form
 from traco.client.witness import PROVEN, check_witness
+from traco.modules.channel.parts import LegTerms, SealedLeg, SettlementTerms, Shown
 from traco.modules.composition import compose
 from traco.node.api.admission import Admits, admitted
 from traco.node.api.event_fields import FIELDS
@@ -86,6 +89,7 @@ QUERY_OF: dict[str, list[Asked]] = {
     "channel.list": [Asked({"member": "@alice"}, "alice")],
     "channel.points": [Asked({"channel": "ab" * 32}, "")],
     "channel.settlement": [Asked({"terms": "ab" * 32}, "")],
+    "channel.ballots": [Asked({"channel": "ab" * 32}, "")],
     "channel.edge": [Asked({"channel": "ab" * 32, "instrument": "ab" * 16}, "")],
 }  # fmt: skip
 CASES = [(name, asked) for name, cases in QUERY_OF.items() for asked in cases]
@@ -108,6 +112,13 @@ _CHANNEL = f"/v1/channels/{'77' * 32}"
 _KEY = (
     f'{{"channel": "{"77" * 32}", "epoch": 1, "member": "{"66" * 16}", "members": ["{"66" * 16}"]}}'.encode()
 )
+_TOTAL = b'{"instrument": "%s", "member": "%s"}' % (b"55" * 16, b"66" * 16)
+_TERMS = msgspec.json.encode(
+    to_form(
+        SettlementTerms(bytes(32), 1, (LegTerms(b"\x77" * 32, bytes(32), ()), LegTerms(b"", bytes(32), ())))
+    )
+)
+_LEG = msgspec.json.encode(to_form(SealedLeg(1, bytes(16), Shown(b"x"), b"\x01" + bytes(64))))
 
 ROUTES = {
     "/v1/status": Route("GET", "/v1/status", Admits.EVERYBODY),
@@ -166,13 +177,31 @@ ROUTES = {
     },
     "/v1/channels": Route("GET", "/v1/channels", Admits.PRINCIPAL),
     "/v1/channels/keys": Route("POST", "/v1/channels/keys", Admits.SUBMITTER, "", _KEY),
+    "/v1/channels/totals": Route("POST", "/v1/channels/totals", Admits.SUBMITTER, "", _TOTAL),
     "/v1/channels/{channel}": Route("GET", _CHANNEL, Admits.PRINCIPAL, ""),
     "/v1/channels/{channel}/missing": Route("GET", f"{_CHANNEL}/missing", Admits.PRINCIPAL, ""),
+    "/v1/channels/{channel}/rebuild": Route("POST", f"{_CHANNEL}/rebuild", Admits.SUBMITTER, "", b"{}"),
+    "/v1/channels/{channel}/rebuild/report": Route("GET", f"{_CHANNEL}/rebuild/report", Admits.PRINCIPAL, ""),
+    "/v1/channels/{channel}/disclosures": Route("POST", f"{_CHANNEL}/disclosures", Admits.SUBMITTER, "", b"{}"),
+    "/v1/channels/{channel}/disclosures/{disclosure}": Route(
+        "GET", f"{_CHANNEL}/disclosures/{'99' * 16}", Admits.PRINCIPAL, ""
+    ),
+    "/v1/channels/{channel}/disclosures/{disclosure}/content": Route(
+        "GET", f"{_CHANNEL}/disclosures/{'99' * 16}/content", Admits.SUBMITTER, ""
+    ),
+    "/v1/channels/{channel}/legs": Route("POST", f"{_CHANNEL}/legs", Admits.SUBMITTER, "", b'{"terms": %s, "transaction": ""}' % _TERMS),
+    "/v1/channels/attempts": Route(
+        "POST", "/v1/channels/attempts", Admits.SUBMITTER, "", b'{"terms": %s, "legs": [%s]}' % (_TERMS, _LEG)
+    ),
+    "/v1/channels/settlements/{terms}": Route("GET", f"/v1/channels/settlements/{'55' * 32}", Admits.PRINCIPAL, ""),
     "/v1/channels/{channel}/queries/{name}": Route(
         "POST", f"{_CHANNEL}/queries/holding.get", Admits.PRINCIPAL, "", b"{}"
     ),
     "/v1/channels/{channel}/transactions": Route(
         "POST", f"{_CHANNEL}/transactions", Admits.SUBMITTER, "", b"nonsense"
+    ),
+    "/v1/channels/{channel}/transactions/batch": Route(
+        "POST", f"{_CHANNEL}/transactions/batch", Admits.SUBMITTER, "", b"\x90"
     ),
     "/v1/channels/{channel}/transactions/{identity}": Route(
         "GET", f"{_CHANNEL}/transactions/{'88' * 32}", Admits.PRINCIPAL, ""
@@ -188,9 +217,14 @@ ROUTES = {
 }  # fmt: skip
 ANSWERED_WITH = {
     "/v1/transactions": 422, "/v1/events": 400, "/v1/fingerprints": 400, "/v1/light/blocks/{height}": 404,
-    "/v1/light/engine/{method}": 404, "/v1/channels/keys": 404, "/v1/channels/{channel}": 404,
+    "/v1/light/engine/{method}": 404, "/v1/channels/keys": 404, "/v1/channels/totals": 404, "/v1/channels/{channel}": 404,
+    "/v1/channels/{channel}/rebuild": 404, "/v1/channels/{channel}/rebuild/report": 404,
     "/v1/channels/{channel}/missing": 404, "/v1/channels/{channel}/queries/{name}": 404,
-    "/v1/channels/{channel}/transactions": 404, "/v1/channels/{channel}/transactions/{identity}": 404,
+    "/v1/channels/{channel}/disclosures": 404, "/v1/channels/{channel}/disclosures/{disclosure}": 404,
+    "/v1/channels/{channel}/disclosures/{disclosure}/content": 404,
+    "/v1/channels/{channel}/legs": 404, "/v1/channels/attempts": 404, "/v1/channels/settlements/{terms}": 404,
+    "/v1/channels/{channel}/transactions": 404, "/v1/channels/{channel}/transactions/batch": 404,
+    "/v1/channels/{channel}/transactions/{identity}": 404,
     "/v1/channels/{channel}/transactions/{identity}/receipt": 404,
 }  # fmt: skip
 """What those who are admitted get for an example that is no good; nobody signs headers for the embedded engine."""

@@ -10,14 +10,11 @@ import pytest
 from support.api import CHEAP, PASSPHRASE
 from support.channel_town import make_members, member_of
 from traco.client.keystore import KeyStore
+from traco.node import beside
+from traco.node.beside import ChannelsSettings, keep_channels
 from traco.node.channels import process
 from traco.node.channels.keyring import SEATS_FILE, make_seat, read_seats
-from traco.node.channels.process import (
-    ChannelsSettings,
-    _live,
-    hosted_members,
-    keep_channels,
-)
+from traco.node.channels.process import _live
 from traco.node.channels.settings import ChannelsConfig
 from traco.node.child import PAUSES_SECONDS
 from traco.node.configuration import NodeConfig
@@ -29,14 +26,6 @@ ENABLED = NodeConfig(channels=ChannelsConfig(enabled=True))
 
 def settings(directory: Path, config: NodeConfig = ENABLED) -> ChannelsSettings:
     return ChannelsSettings(str(directory), PASSPHRASE, config)
-
-
-def test_a_node_does_business_for_those_that_are_named_or_for_its_own_member(tmp_path: Path) -> None:
-    make_members(tmp_path / "node")
-    assert hosted_members(tmp_path / "node", NodeConfig()) == ()
-    assert hosted_members(tmp_path / "node", ENABLED) == (BANK,)
-    named = ChannelsConfig(enabled=True, members=("bb" * 16, "aa" * 16))
-    assert hosted_members(tmp_path / "node", NodeConfig(channels=named)) == (b"\xbb" * 16, b"\xaa" * 16)
 
 
 def pauses_of(monkeypatch: pytest.MonkeyPatch, codes: list[int | None]) -> list[float]:
@@ -55,8 +44,8 @@ def pauses_of(monkeypatch: pytest.MonkeyPatch, codes: list[int | None]) -> list[
         if len(pauses) == len(codes):
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(process, "_one_process", one_life)
-    monkeypatch.setattr("traco.node.channels.process.asyncio.sleep", pause)
+    monkeypatch.setattr(beside, "_one_channels", one_life)
+    monkeypatch.setattr("traco.node.child.asyncio.sleep", pause)
     node: Any = None
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_channels(node, settings(Path())))

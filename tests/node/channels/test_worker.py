@@ -88,6 +88,22 @@ def test_business_is_for_members_that_have_their_seat_here(tmp_path: Path) -> No
     asyncio.run(scene())
 
 
+def test_what_came_in_meanwhile_is_sent_as_soon_as_what_was_on_its_way_is_ordered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        async with nodes(tmp_path) as place:
+            channel = await place.opened("bank", "broker")
+            monkeypatch.setattr(worker, "LOOK_S", 3_600.0)  # nobody looks by himself any more
+            sent = [
+                await place.send("bank", channel, account(place, "bank", str(number))) for number in (1, 2)
+            ]
+            for each in sent:
+                await until(lambda each=each: place.standing("broker", channel, each) == "confirmed")  # type: ignore[misc]
+
+    asyncio.run(scene())
+
+
 def test_what_the_root_refuses_is_not_sent_again_and_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from traco.channels.custody.errors import FINAL, CustodianFailure, ReceiptsMissing, TransportFailed
 from traco.channels.custody.messages import Answer, Hold, Refusal, Signed, Transport, known_code
+from traco.channels.custody.tally import Tally
 from traco.kernel import crypto
 from traco.modules.channel.parts import Receipt
 from traco.modules.channel.signing import custody_message, payload_hash
@@ -54,12 +55,13 @@ async def collect_receipts(
     transport: Transport,
     draw: Callable[[], float],
     patience: Patience = PATIENCE,
+    tally: Tally | None = None,
 ) -> tuple[Receipt, ...]:
     """Receipts of at least ``needed`` custodians other than the sender, in the order of their places.
 
-    ``draw`` gives numbers from 0 to 1. Raises ``ReceiptsMissing`` as soon as there cannot be enough.
+    ``draw`` gives numbers from 0 to 1; ``tally`` is told how everybody answers. Raises ``ReceiptsMissing`` as soon as there cannot be enough.
     """
-    asking = _Asking(wanted, transport, draw, patience)
+    asking = _Asking(wanted, transport, draw, patience, tally or Tally())
     tasks = {
         asyncio.create_task(asking.ask(seat)): seat for seat in custodians if seat.member != wanted.sender
     }
@@ -102,13 +104,14 @@ class _Asking:
     """Asks one custodian after the other for a receipt, each as often as patience allows."""
 
     def __init__(
-        self, wanted: Wanted, transport: Transport, draw: Callable[[], float], patience: Patience
-    ) -> None:
+        self, wanted: Wanted, transport: Transport, draw: Callable[[], float], patience: Patience, tally: Tally
+    ) -> None:  # fmt: skip
         self._wanted = wanted
         self._hash = payload_hash(wanted.content)
         self._transport = transport
         self._draw = draw
         self._patience = patience
+        self._tally = tally
 
     async def ask(self, seat: CustodianSeat) -> Result:
         """Its receipt, or why there is none."""
@@ -117,22 +120,30 @@ class _Asking:
         for attempt in range(self._patience.attempts):
             if attempt:
                 await asyncio.sleep(self._patience.pause * 2 ** (attempt - 1) * (0.5 + self._draw()))
-            try:
-                async with asyncio.timeout(self._patience.call):
-                    answer = await self._transport.call(seat.member, request)
-            except TimeoutError:
-                code = "custody.timeout"
-                continue
-            except TransportFailed as failure:
-                code = failure.code
-                continue
-            judged = self._judged(seat, answer)
-            if isinstance(judged, Receipt):
-                return judged
-            code = judged
-            if not isinstance(answer, Refusal) or code in FINAL:
+            result, may_ask_again = await self._once(seat, request)
+            if isinstance(result, Receipt):
+                return result
+            code = result
+            if not may_ask_again:
                 break
         return CustodianFailure(seat.member, code)
+
+    async def _once(self, seat: CustodianSeat, request: Hold) -> tuple[Receipt | str, bool]:
+        """The receipt, or the code of what came instead and whether asking again may bring another."""
+        code = "custody.unanswered"  # as long as it is left before it has answered
+        try:
+            async with asyncio.timeout(self._patience.call):
+                answer = await self._transport.call(seat.member, request)
+            judged = self._judged(seat, answer)
+            code = "" if isinstance(judged, Receipt) else judged
+            return judged, isinstance(answer, Refusal) and code not in FINAL
+        except TimeoutError:
+            code = "custody.timeout"
+        except TransportFailed as failure:
+            code = failure.code
+        finally:
+            self._tally.note(seat.member, code)
+        return code, True
 
     def _judged(self, seat: CustodianSeat, answer: Answer) -> Receipt | str:
         """The receipt, or the code of what is wrong with the answer."""

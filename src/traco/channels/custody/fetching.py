@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from traco.channels.custody.errors import CustodianFailure, PayloadUnavailable, TransportFailed
 from traco.channels.custody.messages import Fetch, Found, Refusal, Transport, known_code
+from traco.channels.custody.tally import Tally
 from traco.modules.channel.signing import payload_hash
 
 
@@ -47,9 +48,11 @@ PACE: Final = Pace()
 class Fetcher:
     """Fetches payloads. One for a node, so that there are never more calls at once than ``pace`` allows."""
 
-    def __init__(self, transport: Transport, pace: Pace = PACE) -> None:
+    def __init__(self, transport: Transport, pace: Pace = PACE, tally: Tally | None = None) -> None:
+        """``tally`` is told how everybody answers who is not left before."""
         self._transport = transport
         self._pace = pace
+        self._tally = tally or Tally()
         self._turns = asyncio.Semaphore(pace.payloads)
 
     async def fetch(self, sought: Sought, custodians: Sequence[bytes]) -> Fetched:
@@ -58,7 +61,7 @@ class Fetcher:
         Those who signed for it should come first. Raises ``PayloadUnavailable`` when all have failed.
         """
         async with self._turns:
-            race = _Race(self._transport, self._pace, sought, custodians)
+            race = _Race(self._transport, self._pace, sought, custodians, self._tally)
             try:
                 return await race.run()
             finally:
@@ -68,10 +71,13 @@ class Fetcher:
 class _Race:
     """The calls for one payload."""
 
-    def __init__(self, transport: Transport, pace: Pace, sought: Sought, custodians: Sequence[bytes]) -> None:
+    def __init__(
+        self, transport: Transport, pace: Pace, sought: Sought, custodians: Sequence[bytes], tally: Tally
+    ) -> None:  # fmt: skip
         self._transport = transport
         self._pace = pace
         self._sought = sought
+        self._tally = tally
         self._waiting = list(dict.fromkeys(custodians))
         self._running: dict[asyncio.Task[bytes | str], bytes] = {}
         self._failures: list[CustodianFailure] = []
@@ -107,7 +113,12 @@ class _Race:
         return None
 
     async def _ask(self, member: bytes) -> bytes | str:
-        """The payload, or the code of what came instead."""
+        """The payload, or the code of what came instead. Who is left because another was quicker is not counted."""
+        result = await self._once(member)
+        self._tally.note(member, "" if isinstance(result, bytes) else result)
+        return result
+
+    async def _once(self, member: bytes) -> bytes | str:
         sought = self._sought
         try:
             async with asyncio.timeout(self._pace.call):

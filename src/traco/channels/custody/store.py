@@ -78,6 +78,14 @@ class ChannelCustody(NamedTuple):
     role: Role
 
 
+class Held(NamedTuple):
+    """How much is held in all, and of that what waits to be ordered; more than ``limit_bytes`` takes no new payloads."""
+
+    bytes: int
+    waiting_bytes: int
+    limit_bytes: int
+
+
 class Inspected(NamedTuple):
     """What reading again found. ``last``: where to go on, 0 when all was read. ``damaged``: channel and hash of each."""
 
@@ -196,6 +204,12 @@ class CustodyStore:
             raise PayloadDamaged(channel, payload)
         return row.content
 
+    def holds(self, channel: bytes, payload: bytes) -> bool:
+        """Whether a payload with this hash is here; whether it is whole shows when it is read. Raises ``CustodyStopped``."""
+        with self._reliably():
+            found = "SELECT 1 FROM payloads WHERE channel = ? AND hash = ?"
+            return self._connection.execute(found, (channel, payload)).get is not None
+
     def inspect(self, after: int, count: int) -> Inspected:
         """Read up to ``count`` payloads behind row ``after`` (0: from the first) again. Raises ``CustodyStopped``.
 
@@ -209,6 +223,12 @@ class CustodyStore:
             ]
         damaged = tuple((channel, payload) for _, channel, payload, is_whole in read if not is_whole)
         return Inspected(read[-1][0] if read and len(read) == count else 0, damaged)
+
+    def usage(self) -> Held:
+        """How much is held, without reading anything."""
+        usage = self._usage
+        waiting = sum(size for _, size in usage.waiting.values())
+        return Held(usage.total, waiting, self._limits.total_bytes)
 
     def statistics(self) -> dict[bytes, ChannelCustody]:
         """What is held, per channel. Raises ``CustodyStopped``."""

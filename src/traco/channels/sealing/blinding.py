@@ -23,11 +23,23 @@ class Blinding:
 
     def state_root(self, app_hash: bytes) -> bytes:
         """The app hash after the point, blinded."""
-        return blinded(self._secret.blind(self._generation, self._ordinal), app_hash)
+        return blinded(self.blind(), app_hash)
+
+    def blind(self) -> bytes:
+        """What hides the state root: for those to whom the point is disclosed."""
+        return self._secret.blind(self._generation, self._ordinal)
+
+    def salts(self, count: int) -> tuple[bytes, ...]:
+        """What hides each of so many outcomes: for those to whom the point is disclosed."""
+        return tuple(map(self._salt, range(count)))
 
     def outcomes_root(self, leaves: Sequence[Leaf]) -> bytes:
         """The root over the outcomes of the point, in order, each salted."""
         return outcomes_root(self._hashes(leaves))
+
+    def hashes(self, leaves: Sequence[Leaf]) -> list[bytes]:
+        """The salted hash of each outcome."""
+        return self._hashes(leaves)
 
     def prove(self, leaves: Sequence[Leaf], index: int) -> OutcomeProof:
         """What shows the outcome at ``index``. Raises ``ValueError`` where there is none."""

@@ -7,49 +7,65 @@ Nothing is kept in memory that a crash would lose: a node that starts again look
 goes on. A channel that cannot go on holds up no other; ``problems`` says why it cannot.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from traco.channels.custody.fetching import Fetcher
+from traco.channels.custody.messages import Refusal
 from traco.channels.custody.store import CustodyStore
+from traco.channels.custody.tally import Tally
 from traco.channels.executing.composition import Compositions
 from traco.channels.executing.errors import ExecutingError, GenerationStale
 from traco.channels.executing.registry_view import RegistryView
-from traco.channels.seat.attesting import Attester
+from traco.channels.seat.archive import Archive
+from traco.channels.seat.attesting import ITEMS, Attester
 from traco.channels.seat.book import Book, Emptied, Stood
+from traco.channels.seat.completeness import Completeness
 from traco.channels.seat.dealing import Dealer
+from traco.channels.seat.disclosing import Discloser
 from traco.channels.seat.entrusting import Entrusting
-from traco.channels.seat.errands import Errands
+from traco.channels.seat.erasing import Eraser
+from traco.channels.seat.errands import GLANCE_S, Errands
 from traco.channels.seat.errors import (
     Disputed,
     KeyMissing,
     NotHosted,
     NotReady,
+    NotRebuilt,
     SnapshotNeeded,
     SubmissionRefused,
 )
+from traco.channels.seat.figures import SeatFigures
 from traco.channels.seat.following import Follower
 from traco.channels.seat.hosting import Hosted, Outcome, Proven
 from traco.channels.seat.instructing import Instructing
-from traco.channels.seat.messages import Calls, CustodyCalls
+from traco.channels.seat.joining import Joiner
+from traco.channels.seat.messages import NO_SNAPSHOT, AboutSnapshots, Answer, Calls, CustodyCalls
 from traco.channels.seat.offers import Offers
-from traco.channels.seat.ports import Root, RootReading, SeatKeys, Stores
+from traco.channels.seat.ordering import Ordering
+from traco.channels.seat.ports import ChannelStore, Root, RootReading, SeatKeys, Stores
+from traco.channels.seat.rebuilding import Rebuilder
+from traco.channels.seat.replicas import Replicas
 from traco.channels.seat.secrets import Secrets
 from traco.channels.seat.seeking import Seeker
 from traco.channels.seat.sending import Sender
+from traco.channels.seat.snapshotting import Snapshots
 from traco.channels.seat.supplying import Supplier
+from traco.channels.seat.watching import Watcher
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, LedgerError, TooManyEvents
 from traco.kernel.execution import Alarm
-from traco.kernel.genesis import network_id
+from traco.kernel.genesis import network_id, write_genesis
 from traco.kernel.receipt import Receipt
-from traco.kernel.screening import Screened
+from traco.kernel.registry import Registry
+from traco.kernel.screening import Screened, Screener
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attest, Tick
 from traco.modules.channel.parts import Attested
 
-OPEN: Final = 128  # replicas that are kept open; those of idle channels are files
+POINTS: Final = 16  # of a channel executed in one step: meanwhile nobody is answered, and nothing is fetched
 TURN_MS: Final = 2_000  # until the next member ticks, if nobody before it did
 OUTBOX: Final = 100_000  # transactions of a channel that wait here, at most
 
@@ -81,8 +97,15 @@ class Seats:
     def __init__(
         self, root: Root, seats: Mapping[bytes, SeatKeys], book: Book, custody: CustodyStore, calls: Calls,
         stores: Stores, alarm: Alarm, draw: Draw, clock_ms: Callable[[], int] | None = None,
+        wake: Callable[[], None] = lambda: None, archive: Archive | None = None,
+        screener: Callable[[Registry], Screener] | None = None,
     ) -> None:  # fmt: skip
-        """``clock_ms``: this machine's, for what is to happen although the root makes no blocks; None: the root's alone."""
+        """``clock_ms``: this machine's, for what is to happen although the root makes no blocks; None: the root's alone.
+
+        ``archive``: where its snapshots of channels are; without it there are none.
+        ``wake`` is called when there is something to do for ``step`` because something ended that an earlier one began.
+        ``screener``: as for ``Compositions``.
+        """
         self._root = root
         self._network = network_id(root.genesis)
         self._seats = dict(seats)
@@ -92,27 +115,43 @@ class Seats:
         self._alarm = alarm
         self._clock_ms = clock_ms
         self._keeper = Keeper()
-        self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters())
+        self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters(), screener)
         self.secrets = Secrets(self._network, book, self._seats)
         transport = CustodyCalls(calls)
         self.offers = Offers(self._keeper, book, self.secrets, calls, self._seats)
-        self._errands = Errands()
+        self._errands = Errands(wake)
         self._follower = Follower(root, book, custody, self._seats)
         self._attester = Attester(self._keeper, book, self._seats)
         self._instructing = Instructing(self._network, root, self._seats, draw.octets)
+        tally = Tally()
         self._seeker = Seeker(
-            self._keeper, book, custody, Fetcher(transport), self._instructing, self._seats, self._errands
-        )
+            self._keeper, book, custody, Fetcher(transport, tally=tally), self._instructing, self._seats, self._errands
+        )  # fmt: skip
         self._supplier = Supplier(self._keeper, custody, self._seats)
-        entrusting = Entrusting(self._network, self._keeper, custody, self.secrets, transport, draw.number)
+        self._watcher = Watcher(
+            self._keeper, book, custody, self._seats, self._seeker, self._supplier, self.offers, tally
+        )
+        entrusting = Entrusting(
+            self._network, self._keeper, custody, self.secrets, transport, draw.number, tally=tally
+        )
         self._sender = Sender(self._keeper, book, entrusting, self._instructing, self._errands)
-        self.dealer = Dealer(self._network, self._keeper, root, entrusting, self._seats)
-        self._hosted: dict[bytes, Hosted] = {}  # the one used last stands last
+        self.dealer = Dealer(self._network, self._keeper, root, entrusting, self._seats, self._compositions)
+        self.ordering = Ordering(self._network, self._keeper, root, self._instructing, self._seats)
+        self.discloser = Discloser(
+            root, book, self.secrets, self._instructing, self._seats, self.hosted, alarm
+        )
+        self._replicas = Replicas(stores, book, archive, write_genesis(root.genesis), self._made)
+        self._snapshots, self.joiner = self._prepared(archive, calls)
         self._unconfirmed = dict.fromkeys(book.channels())  # may have something to attest
         self._is_fresh = True  # not all blocks that were there at the start are read
         self.problems: dict[bytes, LedgerError] = {
             channel: SnapshotNeeded(channel) for channel in book.late()
         }
+        self._rebuilder = Rebuilder(
+            self._keeper, book, custody, self.problems, self._seeker.answers, self._rebuild_anew,
+            {} if self.joiner is None else self.joiner.parts,
+        )  # fmt: skip
+        self._eraser = Eraser(book, custody, stores, self._replicas, archive, self._seeker, self.problems)
         self._mend()
 
     def _mend(self) -> None:
@@ -124,36 +163,51 @@ class Seats:
             except ExecutingError as error:
                 self.problems[last] = error
 
-    async def step(self) -> bool:
-        """Do what can be done now; whether there was anything. Raises ``Halt`` where this node must stop."""
-        moved = self._read()
+    async def step(self, glance_s: float = GLANCE_S) -> bool:
+        """Do what can be done now; whether there was anything. Raises ``Halt`` where this node must stop.
+
+        ``glance_s``: for how long it waits for what it began; who is woken need not wait.
+        """
+        moved = self._errands.collect()
+        self._seeker.keep()
+        moved = self._read() or moved
         with self._root.reading() as root:
-            time_ms = root.time_ms if self._clock_ms is None else max(root.time_ms, self._clock_ms())
+            time_ms = self._time_ms(root)
             is_current = self._follower.height == root.height  # else what is executed may be void by now
             if is_current and self._is_fresh:
                 self._is_fresh = False
                 self._book.unseal_unordered()
                 self._supplier.find_reported(root)
-            moved = self._execute(root) or moved
+            moved = self._join(root, time_ms) or moved
+            moved = self._rebuilder.step(root, time_ms) or moved
+            moved = await self._execute(root) or moved
             self._seek(root, time_ms)
+            if self._snapshots is not None:
+                self._eraser.step(self._snapshots.want)
             if is_current:
                 self._attest(root)
                 self._tick(root, time_ms)
                 self._supply(root, time_ms)
+                self._give(root, time_ms)
             self._send(root, is_current=is_current)
         if is_current and self._book.open_offers() and not self._errands.is_running("offers"):
             self._errands.start(("offers",), self._judge_offers())
         self._recover_keys()
-        return await self._errands.look() or moved
+        self._replicas.rest(time_ms)
+        return await self._errands.look(glance_s) or moved
+
+    def _time_ms(self, root: RootReading) -> int:
+        return root.time_ms if self._clock_ms is None else max(root.time_ms, self._clock_ms())
 
     def _read(self) -> bool:
         noted = self._follower.advance()
         if noted is None:
             return False
+        self._watcher.note(noted)
         for change in noted.changes:
             self._unconfirmed[change.channel] = None
             if isinstance(change, Emptied):
-                self._close(change.channel)  # opened again, as it would be after a start
+                self._replicas.close(change.channel)  # opened again, as it would be after a start
             elif isinstance(change, Stood):
                 self.problems.pop(change.channel, None)
                 if change.standing == "late":
@@ -164,70 +218,85 @@ class Seats:
 
     # executing
 
-    def _execute(self, root: RootReading) -> bool:
+    async def _execute(self, root: RootReading) -> bool:
         moved = False
         for channel in dict.fromkeys((*self._book.with_outdated(), *self._book.unexecuted())):
             try:
                 moved = self._go_on(channel, root) or moved
                 self.problems.pop(channel, None)
-            except GenerationStale:
-                self._begin_anew(channel)
+            except GenerationStale as stale:
+                changed = self._book.point_with(channel, stale.number)
+                self._replicas.go_back(channel, 1 if changed is None else changed.context.ordinal)
                 moved = True
             except (ExecutingError, KeyMissing) as error:
                 self.problems[channel] = error
+            await asyncio.sleep(
+                0
+            )  # others that ask this node need not wait until all channels had their turn
         return moved
 
     def _go_on(self, channel: bytes, root: RootReading) -> bool:
         """Execute the next points of a channel, as far as their payloads are here."""
         hosted, moved = self._host(channel), False
         hosted.renew()  # digests contain those before them
-        while (point := hosted.next_point()) is not None:
+        for _ in range(POINTS):
+            point = hosted.next_point()
+            if point is None:
+                break
             contents = hosted.contents(point)
             if contents is None:
                 break
             hosted.execute(point, contents, root)
             self._unconfirmed[channel] = None
             moved = True
+        if moved and self._snapshots is not None:
+            self._snapshots.grown(channel, hosted, root)
         return moved
 
     def _host(self, channel: bytes) -> Hosted:
         """The channel's replica, brought into line with the book. Raises ``ExecutingError``."""
-        found = self._hosted.pop(channel, None) or self._open(channel)
-        self._hosted[channel] = found
-        if len(self._hosted) > OPEN:
-            self._close(next(iter(self._hosted)))
-        return found
+        return self._replicas.host(channel)
 
-    def _open(self, channel: bytes) -> Hosted:
-        found, stale = self._load(channel), self._book.stale(channel)
-        if stale is not None and found.replica.cursor.ordinal >= stale:
-            found.close()
-            self._stores.discard(channel)
-            found = self._load(channel)
-        self._book.forget_results(channel, found.replica.cursor.ordinal)
-        return found
+    def _made(self, channel: bytes, store: ChannelStore) -> Hosted:
+        return Hosted(
+            self._root.genesis, self._network, channel, self._compositions, store, self._book, self._custody,
+            self.secrets, self._alarm,
+        )  # fmt: skip
 
-    def _load(self, channel: bytes) -> Hosted:
-        store = self._stores.open(channel)
-        with ExitStack() as opened:
-            opened.callback(store.close)
-            found = Hosted(
-                self._root.genesis, self._network, channel, self._compositions, store, self._book, self._custody,
-                self.secrets, self._alarm,
-            )  # fmt: skip
-            opened.pop_all()
-        return found
+    def _rebuild_anew(self, channel: bytes, is_whole: bool) -> None:
+        """Have a channel executed again, from as early as can be, if that can be done with what is here."""
+        with self._root.reading() as root:
+            self._replicas.repeat(channel, root, is_whole=is_whole)
 
-    def _close(self, channel: bytes) -> None:
-        found = self._hosted.pop(channel, None)
-        if found is not None:
-            found.close()
+    # snapshots
 
-    def _begin_anew(self, channel: bytes) -> None:
-        """Have a channel executed from its first point."""
-        self._close(channel)
-        self._stores.discard(channel)
-        self._book.forget_results(channel, 0)
+    def _prepared(self, archive: Archive | None, calls: Calls) -> tuple[Snapshots | None, Joiner | None]:
+        if archive is None:
+            return None, None
+        genesis, keeper, book, root = write_genesis(self._root.genesis), self._keeper, self._book, self._root
+        snapshots = Snapshots(archive, keeper, book, root, genesis, self.secrets, self._errands, self._host)
+        joiner = Joiner(
+            archive, keeper, book, root, genesis, self._seats, calls, self.secrets, self._errands, self._recover_key
+        )  # fmt: skip
+        return snapshots, joiner
+
+    def give(self, member: bytes, request: AboutSnapshots) -> Answer:
+        """What another member is given of the snapshots here."""
+        return Refusal(NO_SNAPSHOT) if self._snapshots is None else self._snapshots.give(member, request)
+
+    def _join(self, root: RootReading, time_ms: int) -> bool:
+        """Take snapshots, ask for those that channels need, and go on from those that came."""
+        if self._snapshots is None or self.joiner is None:
+            return False
+        self._snapshots.take(root, time_ms)
+        ready = self.joiner.taken()
+        for channel, joined in ready.items():
+            changes = self._follower.again(channel, joined.point.end)
+            self._replicas.adopt(channel, joined, changes)
+            self._unconfirmed[channel] = None
+            self.problems.pop(channel, None)
+        self.joiner.ask(root, time_ms, self.problems)
+        return bool(ready)
 
     # errands
 
@@ -236,6 +305,7 @@ class Seats:
         for channel in self._book.unexecuted():
             if not isinstance(self.problems.get(channel), ExecutingError):
                 wanted += self._host(channel).wanted()
+        wanted += self._rebuilder.wanted()
         self._seeker.seek(wanted, root, time_ms)
         self.problems |= self._seeker.unavailable
 
@@ -252,9 +322,13 @@ class Seats:
         for member, items in words.items():
             if not self._errands.is_running("attest", member):
                 self._errands.start(("attest", member), self._say(member, items, until_ms))
-        if not words:
-            left = [channel for channel in self._unconfirmed if not self._attester.is_done(root, channel)]
-            self._unconfirmed = dict.fromkeys(left)
+        if all(len(items) < ITEMS for items in words.values()):  # else there may be more to say
+            said = {item.channel for items in words.values() for item in items}
+            self._unconfirmed = {
+                channel: None
+                for channel in self._unconfirmed
+                if channel in said or not self._attester.is_done(root, channel)
+            }
 
     async def _say(self, member: bytes, items: tuple[Attested, ...], until_ms: int) -> bool:
         """Attest; in halves where so many words at once decide more than one receipt has room for."""
@@ -289,6 +363,13 @@ class Seats:
                 showing = self._instructing.succeed(shown.party, shown, self._instructing.until(root))
                 self._errands.start(key, showing)
 
+    def _give(self, root: RootReading, time_ms: int) -> None:
+        for gift in self.offers.gifts(root, time_ms):
+            key = ("give", gift.channel, gift.member)
+            if not self._errands.is_running(*key):
+                giving = self._instructing.succeed(gift.party, gift, self._instructing.until(root))
+                self._errands.start(key, giving)
+
     def _send(self, root: RootReading, *, is_current: bool) -> None:
         self._sender.send(root, is_current=is_current)
         for channel in [each for each, error in self.problems.items() if isinstance(error, NotReady)]:
@@ -322,6 +403,10 @@ class Seats:
             record = self._keeper.channel(root.state, channel)
         if record is None or not record.epoch or member not in record.terms.members:
             raise SubmissionRefused("channel.not_member", "the member is not in that channel")
+        if self._book.standing(channel) == "late":
+            raise SubmissionRefused(
+                "channel.snapshot_needed", "this node has no snapshot of that channel yet"
+            )
         screened = list(self._compositions.of(record.terms.modules).screener.screen(transactions))
         taken = [
             (answer.identity, raw)
@@ -366,12 +451,37 @@ class Seats:
             raise NotHosted(channel)
         return self._host(channel)
 
+    def rebuild(self, channel: bytes) -> Completeness:
+        """Begin to rebuild a channel, if that is not under way; how far it is. Raises ``NotHosted``."""
+        with self._root.reading() as root:
+            record = self._keeper.channel(root.state, channel)
+            members = () if record is None else record.terms.members
+            if self._book.standing(channel) is None and not any(each in self._seats for each in members):
+                raise NotHosted(channel)
+            if self._book.standing(channel) == "followed":
+                # a replica that is gone shows here; the report says what comes of it
+                with suppress(ExecutingError):
+                    self._host(channel)
+            self._rebuilder.begin(channel, root)
+        return self.rebuilding(channel)
+
+    def rebuilding(self, channel: bytes) -> Completeness:
+        """How far the rebuild of a channel is, or what it found. Raises ``NotRebuilt``."""
+        with self._root.reading() as root:
+            found = self._rebuilder.report(channel, root)
+        if found is None:
+            raise NotRebuilt(channel)
+        return found
+
+    def figures(self) -> SeatFigures:
+        """How everything is now, for those who run the node. Raises ``BookStopped``, ``RootUnavailable``."""
+        with self._root.reading() as root:
+            return self._watcher.look(root, self._time_ms(root), self._follower.height, self.problems)
+
     def close(self) -> None:
         """Leave what is under way, and close every channel's store."""
         self._errands.abandon()
-        with ExitStack() as closing:
-            for hosted in self._hosted.values():
-                closing.callback(hosted.close)
+        self._replicas.close_all()
 
 
 def _failure(receipt: bytes) -> Failure | None:

@@ -1,10 +1,29 @@
-"""What this node answers other members' nodes: custody receipts, payloads, wrapped copies. Everything asked is untrusted."""
+"""What this node answers other members' nodes: custody receipts, payloads, wrapped copies, snapshots. Everything asked is untrusted."""
+
+from typing import Protocol
 
 from traco.channels.custody.messages import Refusal
 from traco.channels.custody.receiving import Asked, Custodian
 from traco.channels.seat.book import Book
-from traco.channels.seat.messages import Answer, Copy, GetCopy, Request, request_codec
+from traco.channels.seat.messages import (
+    NO_SNAPSHOT,
+    AboutSnapshots,
+    Answer,
+    Copy,
+    GetCopy,
+    GetPart,
+    GetSnapshot,
+    Request,
+    request_codec,
+)
 from traco.kernel.codec import encode
+
+
+class Giving(Protocol):
+    """Who has snapshots."""
+
+    def give(self, member: bytes, request: AboutSnapshots) -> Answer:
+        """The answer to a member's request."""
 
 
 class Answering:
@@ -13,9 +32,13 @@ class Answering:
     def __init__(self, custodian: Custodian, book: Book) -> None:
         self._custodian = custodian
         self._book = book
+        self.snapshots: Giving | None = None
+        """Without it, this node gives none."""
 
     def answer(self, member: bytes, request: Request) -> Answer:
         """The answer to one request. Raises ``CustodyStopped``, ``BookStopped``: then nothing was signed or given."""
+        if isinstance(request, GetSnapshot | GetPart):
+            return Refusal(NO_SNAPSHOT) if self.snapshots is None else self.snapshots.give(member, request)
         if not isinstance(request, GetCopy):
             return self._custodian.answer([Asked(member, request)])[0]
         copy = None

@@ -46,6 +46,8 @@ class Attester:
         yield from self._of_legs(state, channel, stream.confirmed)
         # what was confirmed otherwise than here is disputed: the last such point says it for all before
         after = stream.confirmed - self._book.is_disputed(channel)
+        # what is before a snapshot was not executed here; a word on its point stands for all before
+        after = max(after, self._book.base(channel).ordinal - 1)
         for ordinal, point in self._keeper.points(state, channel, after, POINTS):
             if self._book.result(channel, ordinal) is None:
                 return  # executed in order: nothing behind it was

@@ -9,6 +9,9 @@ voided     the entries that are empty
 due        when something next falls due inside a channel
 outbox     transactions that this node answers for: acknowledged, and not yet confirmed
 refused    the last transactions that were ordered without effect, and why
+bases      what a channel begins with here where that is not its first point, and the digests that the root has confirmed
+settlements how attempts to settle across ledgers ended in these channels
+sources    who gave what was fetched, and, in ``faults``, who answered something else
 
 All but copies and outbox can be made again from the root's blocks. Every change is durable when it returns.
 """
@@ -17,7 +20,12 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from traco.channels.executing.points import START, Cursor, Point
-from traco.channels.seat.outbox import Delivered, Outbox, Waiting
+from traco.channels.seat.bases import Base
+from traco.channels.seat.erasures import ErasureDecided, Erasures
+from traco.channels.seat.outbox import Delivered, Waiting
+from traco.channels.seat.overview import Overview
+from traco.channels.seat.settlements import Settled, Settlements
+from traco.channels.seat.sources import Sources
 from traco.kernel.codec import Codec, Count, Hash, Record, encode
 from traco.modules.channel.entries import Entry, PointContext
 from traco.modules.channel.parts import LegResult, Number
@@ -81,20 +89,21 @@ class ConfirmedTo(NamedTuple):
 
 
 class Stood(NamedTuple):
-    """Whether a channel's stream is followed, from here on."""
+    """Whether a channel's stream is followed, from here on: from the point ``ordinal``."""
 
     channel: bytes
     standing: Standing
+    ordinal: int = 0
 
 
-Change = Appended | Emptied | Regenerated | ConfirmedTo | Stood
+Change = Appended | Emptied | Regenerated | ConfirmedTo | Stood | Settled | ErasureDecided
 """What a block of the root says of a channel. The order of the root counts."""
 
 _POINT: Final[Codec[StoredPoint]] = Codec(StoredPoint)
 _RESULT: Final[Codec[Result]] = Codec(Result)
 
 
-class Book(Outbox):
+class Book(Erasures, Overview, Sources, Settlements):
     """The file."""
 
     def confirmation(self, channel: bytes, ordinal: int) -> tuple[int, bytes] | None:
@@ -125,7 +134,8 @@ class Book(Outbox):
         elif isinstance(change, Emptied):
             execute("INSERT OR IGNORE INTO voided VALUES (?, ?)", (channel, change.number))
             row = execute(_WITH_NUMBER, (channel, change.number)).fetchone()
-            if row is not None:
+            # of a snapshot's own point only what was void before is said again
+            if row is not None and self.generation(channel, row[0]) != change.generation:
                 self._regenerate(channel, row[0], change.generation)
                 execute(
                     "UPDATE outbox SET ordinal = NULL WHERE channel = ? AND ordinal >= ?", (channel, row[0])
@@ -146,12 +156,43 @@ class Book(Outbox):
                 "UPDATE streams SET confirmed = ?, digest = ? WHERE channel = ?",
                 (change.ordinal, change.digest, channel),
             )
+            self._confirm(channel, change.ordinal, change.digest)
             execute("DELETE FROM outbox WHERE channel = ? AND ordinal <= ?", (channel, change.ordinal))
+        elif isinstance(change, Settled):
+            self._settle(change)
+        elif isinstance(change, ErasureDecided):
+            self._decide_erasure(change)
         else:
             execute(
                 "INSERT INTO streams VALUES (?1, ?2, 0, 0, x'', NULL) ON CONFLICT DO UPDATE SET standing = ?2",
                 (channel, change.standing),
             )
+            if change.standing == "late":
+                self._need_snapshot(channel, change.ordinal)
+
+    def rebase(
+        self, channel: bytes, base: Base, point: Point, result: Result, changes: Sequence[Change]
+    ) -> None:
+        """Follow a channel from a snapshot on, in one durable step: ``point`` is that of the snapshot, ``result`` what executing
+        it gave, ``changes`` what the root has said of the channel since.
+        """
+        passed = dict[bytes, None]()
+        after, found = 0, self.points(channel, 0, _PASSED)
+        while found and after < base.ordinal:
+            passed |= {payload.hash: None for each in found for payload in each.payloads().values()
+                       if each.context.ordinal <= base.ordinal}  # fmt: skip
+            after = found[-1].context.ordinal
+            found = self.points(channel, after, _PASSED)
+        with self._change():
+            self._rebase(channel, base, passed)
+            self._connection.execute(
+                "UPDATE streams SET standing = 'followed', generation = ?, stale = NULL WHERE channel = ?",
+                (result.generation, channel),
+            )
+            self._append(channel, point)
+            self._connection.execute(_EXECUTED, (encode(result), result.generation, channel, base.ordinal))
+            for change in changes:
+                self._note(change)
 
     def _append(self, channel: bytes, point: Point) -> None:
         stored = StoredPoint(point.context, point.first, point.entries, point.chain)
@@ -199,6 +240,15 @@ class Book(Outbox):
         found = self._one("SELECT 1 FROM voided WHERE channel = ? AND number = ?", (channel, number))
         return found is not None
 
+    def voided(self, channel: bytes) -> list[int]:
+        """The numbers of the entries that are empty."""
+        return [
+            number
+            for (number,) in self._all(
+                "SELECT number FROM voided WHERE channel = ? ORDER BY number", (channel,)
+            )
+        ]
+
     def is_disputed(self, channel: bytes) -> bool:
         """Whether what the root has confirmed last is not what executing gave here."""
         rows = self._all("SELECT confirmed, digest FROM streams WHERE channel = ?", (channel,))
@@ -222,10 +272,24 @@ class Book(Outbox):
             channel for (channel,) in self._all("SELECT DISTINCT channel FROM points WHERE result IS NULL")
         ]
 
+    def executed_to(self, channel: bytes) -> int:
+        """The last point that was executed, in order."""
+        found = "SELECT min(ordinal) FROM points WHERE channel = ? AND result IS NULL"
+        waiting: int | None = self._one(found, (channel,))
+        return self.cursor(channel).ordinal if waiting is None else waiting - 1
+
     def point(self, channel: bytes, ordinal: int) -> Point | None:
         """A point, or None."""
         raw = self._one("SELECT point FROM points WHERE channel = ? AND ordinal = ?", (channel, ordinal))
         return None if raw is None else _point(raw)
+
+    def points(self, channel: bytes, after: int, limit: int) -> list[Point]:
+        """Up to ``limit`` points behind an ordinal, in order."""
+        rows = self._all(
+            "SELECT point FROM points WHERE channel = ? AND ordinal > ? ORDER BY ordinal LIMIT ?",
+            (channel, after, limit),
+        )
+        return [_point(raw) for (raw,) in rows]
 
     def generation(self, channel: bytes, ordinal: int) -> int:
         """The generation in which the root counts attestations of a point that is there."""
@@ -337,6 +401,7 @@ class Book(Outbox):
         return found
 
 
+_PASSED: Final = 256  # points read at once
 _WITH_NUMBER: Final = (
     "SELECT ordinal FROM points WHERE channel = ? AND first <= ? ORDER BY first DESC LIMIT 1"
 )

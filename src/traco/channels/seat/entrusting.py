@@ -7,6 +7,7 @@ from traco.channels.custody.collecting import PATIENCE, CustodianSeat, Patience,
 from traco.channels.custody.errors import ReceiptsMissing
 from traco.channels.custody.messages import Transport
 from traco.channels.custody.store import CustodyStore, NewPayload
+from traco.channels.custody.tally import Tally
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import seal
 from traco.channels.seat.errors import NotReady
@@ -26,7 +27,7 @@ class Entrusting:
 
     def __init__(
         self, network: bytes, keeper: Keeper, custody: CustodyStore, secrets: Secrets, transport: Transport,
-        draw: Callable[[], float], patience: Patience = PATIENCE,
+        draw: Callable[[], float], patience: Patience = PATIENCE, tally: Tally | None = None,
     ) -> None:  # fmt: skip
         self._network = network
         self._keeper = keeper
@@ -35,16 +36,18 @@ class Entrusting:
         self._transport = transport
         self._draw = draw
         self._patience = patience
+        self._tally = tally
         self._parties = Parties()
 
     def sealed(
-        self, channel: bytes, record: Channel, root: RootReading, sender: bytes, transactions: Sequence[bytes]
-    ) -> Wanted:
-        """A payload of the present epoch, held here. Raises ``NotReady``, ``PayloadRefused``, ``CustodyStopped``."""
+        self, channel: bytes, record: Channel, root: RootReading, sender: bytes, transactions: Sequence[bytes],
+        order_ms: int = ORDER_MS,
+    ) -> Wanted:  # fmt: skip
+        """A payload of the present epoch, held here, to be ordered within ``order_ms``. Raises ``NotReady``, ``PayloadRefused``, ``CustodyStopped``."""
         secret = self._secrets.find(channel, record.epoch)
         if secret is None:
             raise NotReady(channel, f"this node has no key of epoch {record.epoch} yet")
-        place, order_by = Place(self._network, channel, record.epoch), root.time_ms + ORDER_MS
+        place, order_by = Place(self._network, channel, record.epoch), root.time_ms + order_ms
         content = seal(transactions, secret, place, record.terms.limits.max_payload_bytes)
         kept = NewPayload(channel, payload_hash(content), record.epoch, sender, order_by, "own", content)
         refused = self._custody.keep([kept])[0]
@@ -64,7 +67,9 @@ class Entrusting:
     async def held(self, wanted: Wanted, custodians: tuple[CustodianSeat, ...]) -> Held | Shown:
         """Receipts of custodians, or the payload itself where too few of them answer."""
         try:
-            receipts = await collect_receipts(wanted, custodians, self._transport, self._draw, self._patience)
+            receipts = await collect_receipts(
+                wanted, custodians, self._transport, self._draw, self._patience, self._tally
+            )
         except ReceiptsMissing:
             return Shown(wanted.content)
         return Held(payload_hash(wanted.content), len(wanted.content), wanted.order_by, receipts)

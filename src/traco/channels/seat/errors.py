@@ -4,15 +4,18 @@ LedgerError
 ├── SubmissionRefused   a channel transaction is not taken; ``code`` says why
 ├── NotReady            nothing can be sealed here now
 ├── NotHosted           no member of this node is in the channel
-├── SnapshotNeeded      a member joined a channel whose beginning this node does not have
+├── NotRebuilt          nobody had the channel rebuilt since the start
 ├── Disputed            what the root has confirmed is not what executing gave here
 ├── KeyMissing          this node has no key of an epoch, so the channel cannot go on here
+├── ExecutingError (executing)
+│   └── SnapshotNeeded  a member joined a channel whose beginning this node does not have
 └── Halt (kernel)
     └── BookStopped     the seat's own records cannot be written or read
 """
 
 from typing import Final
 
+from traco.channels.executing.errors import ExecutingError
 from traco.kernel.errors import Halt, LedgerError
 
 
@@ -60,15 +63,26 @@ class NotHosted(LedgerError):
         self.channel = channel
 
 
-class SnapshotNeeded(LedgerError):
-    """``channel.snapshot_needed``: the stream cannot be executed from its beginning."""
+class NotRebuilt(LedgerError):
+    """``channel.not_rebuilt``: there is no report; a rebuild that was under way ended with the process."""
 
-    code: Final = "channel.snapshot_needed"
+    code: Final = "channel.not_rebuilt"
 
     def __init__(self, channel: bytes) -> None:
         super().__init__(
-            f"{self.code}: a member of this node joined channel {channel.hex()} later, and has no keys of what was before. "
-            "It can go on from another member's snapshot only."
+            f"{self.code}: nobody had channel {channel.hex()} rebuilt since the channels' process started; begin a rebuild"
+        )
+        self.channel = channel
+
+
+class SnapshotNeeded(ExecutingError):
+    """``channel.snapshot_needed``: the stream cannot be executed from its beginning, and no snapshot is here yet."""
+
+    def __init__(self, channel: bytes) -> None:
+        super().__init__(
+            "channel.snapshot_needed",
+            f"a member of this node joined channel {channel.hex()} later, and has no keys of what was before. "
+            "It goes on from another member's snapshot, which is asked for at their nodes.",
         )
         self.channel = channel
 

@@ -19,14 +19,20 @@ from traco.channels.seat.book import (
     Standing,
     Stood,
 )
+from traco.channels.seat.erasures import ErasureDecided
 from traco.channels.seat.ports import Root, RootBlock, SeatKeys
-from traco.modules.channel.entries import Batch, Entry, EpochBegun, Leg, Resumed, Voided
+from traco.channels.seat.settlements import Decision, Settled
+from traco.modules.channel.entries import Batch, Decided, Entry, EpochBegun, Erased, Leg, Resumed, Voided
 from traco.modules.channel.events import (
+    AttemptDecided,
     Confirmed,
     CopyGiven,
+    CustodyFailed,
+    Dissented,
     Entered,
     EpochOffered,
     MissingReported,
+    SeatSet,
     Supplied,
 )
 from traco.modules.channel.parts import Terms
@@ -45,6 +51,9 @@ class Noted:
         self.ordered: dict[bytes, list[tuple[bytes, int]]] = {}  # by channel, of all channels: (hash, number)
         self.supplied: list[Supplied] = []
         self.reported: list[tuple[bytes, int]] = []  # (channel, number) of payloads that somebody misses
+        self.dissents: list[bytes] = []  # members that dissented in channels of this node
+        self.lost: list[bytes] = []  # custodians that signed for what nobody could show, there
+        self.has_seats = False  # somebody has another seat
 
     def point_with(self, channel: bytes, number: int) -> Point | None:
         """The point among these that has an entry, or None."""
@@ -87,6 +96,24 @@ class Follower:
                 self._standings.clear()
         return noted
 
+    def again(self, channel: bytes, cursor: Cursor) -> list[Change]:
+        """What the root has said of a channel behind a point, up to where everything is noted: for who goes on from a snapshot.
+
+        Raises ``StreamWrong``.
+        """
+        noted = Noted()
+        self._standings[channel], self._cursors[channel] = "followed", cursor
+        try:
+            for height in range(cursor.height, self.height, BLOCKS):
+                for block in self._root.blocks(height, min(BLOCKS, self.height - height)):
+                    self._read(_of_channel(block, channel), noted)
+            for event in noted.supplied:
+                self._keep_supplied(event, noted)
+        finally:
+            self._standings.clear()
+            self._cursors.clear()
+        return [change for change in noted.changes if change.channel == channel]
+
     def _keep(self, noted: Noted) -> None:
         for channel, places in noted.ordered.items():
             # nothing that was ordered may be dropped, a vault's neither
@@ -108,14 +135,28 @@ class Follower:
             elif isinstance(event, Confirmed):
                 if self._standing(event.channel) is not None:
                     noted.changes.append(ConfirmedTo(event.channel, event.ordinal, event.digest, origin))
+            elif isinstance(event, AttemptDecided):
+                self._note_decision(event, entered, block, noted)
             elif isinstance(event, Supplied):
                 noted.supplied.append(event)
             elif isinstance(event, MissingReported):
                 noted.reported.append((event.channel, event.number))
+            elif isinstance(event, Dissented | CustodyFailed | SeatSet):
+                self._note_conduct(event, noted)
             elif isinstance(event, EpochOffered) and self._has_member(event.terms):
                 self._book.note_offers([(event.channel, event.epoch, event.key.commitment)])
             elif isinstance(event, CopyGiven) and event.member in self._seats:
                 self._book.keep_copies(event.channel, event.epoch, [(event.member, event.copy)])
+
+    def _note_conduct(self, event: Dissented | CustodyFailed | SeatSet, noted: Noted) -> None:
+        """What is only for those who watch the channels of this node."""
+        if isinstance(event, SeatSet):
+            noted.has_seats = True
+        elif self._standing(event.channel) is not None:
+            if isinstance(event, Dissented):
+                noted.dissents.append(event.member)
+            else:
+                noted.lost += event.signers
 
     def _append(self, channel: bytes, block: RootBlock, events: list[Entered], noted: Noted) -> None:
         """Take the point that a block has for a channel, if the channel is followed from or up to there."""
@@ -123,7 +164,8 @@ class Follower:
         standing = self._judged(before, events)
         if standing != before and standing is not None:
             self._standings[channel] = standing
-            noted.changes.append(Stood(channel, standing))
+            context = events[0].context
+            noted.changes.append(Stood(channel, standing, 0 if context is None else context.ordinal))
         if standing == "followed":
             point = point_of(channel, block.height, events, self._cursor(channel))
             if point is not None:
@@ -147,12 +189,26 @@ class Follower:
     def _note_entry(self, channel: bytes, number: int, entry: Entry, noted: Noted) -> None:
         if isinstance(entry, Batch | Leg):
             noted.ordered.setdefault(channel, []).append((entry.payload.hash, number))
+        elif isinstance(entry, Erased):  # by vaults too
+            noted.changes.append(ErasureDecided(channel, entry.through))
         elif self._standing(channel) is None:
             return
         elif isinstance(entry, Voided):
             noted.changes.append(Emptied(channel, entry.number, entry.generation))
         elif isinstance(entry, Resumed):
             noted.changes.append(Regenerated(channel, entry.generation))
+
+    def _note_decision(
+        self, event: AttemptDecided, entered: list[Entered], block: RootBlock, noted: Noted
+    ) -> None:
+        """How an attempt ended, in each channel of this node that had a leg of it."""
+        decision = Decision(
+            event.attempt, event.committed, event.reason, event.silent, block.height, block.time_ms
+        )
+        for each in entered:
+            is_its_end = isinstance(each.entry, Decided) and each.entry.attempt == event.attempt
+            if is_its_end and self._standing(each.channel) is not None:
+                noted.changes.append(Settled(each.channel, event.terms, decision))
 
     def _keep_supplied(self, event: Supplied, noted: Noted) -> None:
         """Hold a payload that the root has shown, whose hash it checked."""
@@ -177,3 +233,14 @@ class Follower:
         if channel not in self._cursors:
             self._cursors[channel] = self._book.cursor(channel)
         return self._cursors[channel]
+
+
+def _of_channel(block: RootBlock, channel: bytes) -> RootBlock:
+    """What a block says of one channel."""
+    found = [
+        (event, origin)
+        for event, origin in zip(block.events, block.origins, strict=True)
+        if getattr(event, "channel", None) == channel
+    ]
+    events, origins = tuple(event for event, _ in found), tuple(origin for _, origin in found)
+    return RootBlock(block.height, block.time_ms, events, origins)

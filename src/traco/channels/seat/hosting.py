@@ -34,7 +34,7 @@ from traco.modules.channel.digests import FIRST_DIGEST, OutcomeProof, PointSumma
 from traco.modules.channel.entries import EpochBegun
 from traco.modules.channel.parts import LegResult, Payload
 
-AHEAD: Final = 16  # points whose payloads are fetched at once
+AHEAD: Final = 32  # points whose payloads are fetched at once
 MAX_POINTS: Final = 1_024  # between an outcome and its confirmation, in a receipt
 NO_EFFECT: Final = "channel.no_effect"
 
@@ -55,6 +55,16 @@ class Proven(NamedTuple):
     proof: OutcomeProof
     points: tuple[PointSummary, ...]
     origin: bytes
+
+
+class Shown(NamedTuple):
+    """An executed point with what hides it, for those to whom it is disclosed."""
+
+    point: Point
+    result: Result
+    summary: PointSummary
+    blinding: Blinding
+    leaves: tuple[Leaf, ...]
 
 
 class Outcome(NamedTuple):
@@ -79,6 +89,7 @@ class Hosted:
         self._custody = custody
         self._secrets = secrets
         self.replica = ChannelReplica(genesis, channel, compositions, store, alarm)
+        self._held_to = 0  # the payloads of the points before that one, from the next but one on, are here
 
     def next_point(self) -> Point | None:
         """The next point to execute, or None."""
@@ -88,19 +99,27 @@ class Hosted:
         """The payloads of the next points that are not here: those of some points at once, so that catching up is not one
         fetch after the other.
         """
-        found, ordinal = list[Wanted](), self.replica.cursor.ordinal
-        for following in range(ordinal + 1, ordinal + 1 + AHEAD):
-            point = self._book.point(self.channel, following)
+        found, following = list[Wanted](), self.replica.cursor.ordinal + 1
+        stop, is_whole = following + AHEAD, True
+        for ordinal in (following, *range(max(following, self._held_to) + 1, stop)):
+            point = self._book.point(self.channel, ordinal)
             if point is None:
                 break
-            found += [
-                Wanted(self.channel, number, payload)
-                for number, payload in point.payloads().items()
-                if payload.shown is None
-                and not self._book.is_voided(self.channel, number)
-                and self._held(payload.hash) is None
-            ]
+            lacking = self._lacking(point, is_next=ordinal == following)
+            found += lacking
+            is_whole = is_whole and not lacking
+            if is_whole:
+                self._held_to = ordinal if ordinal > following else max(ordinal, self._held_to)
         return found
+
+    def _lacking(self, point: Point, *, is_next: bool) -> list[Wanted]:
+        return [
+            Wanted(self.channel, number, payload)
+            for number, payload in point.payloads().items()
+            if payload.shown is None
+            and not self._is_held(payload.hash, is_next=is_next)
+            and not self._book.is_voided(self.channel, number)
+        ]
 
     def contents(self, point: Point) -> dict[int, Content] | None:
         """The contents of a point's entries; None where a payload is not here. Raises ``KeyMissing``."""
@@ -114,6 +133,10 @@ class Hosted:
                 return None
             found[number] = self._open(point, number, raw)
         return found
+
+    def _is_held(self, payload: bytes, *, is_next: bool) -> bool:
+        """Whether a payload is here; only what is needed next is read for that."""
+        return self._held(payload) is not None if is_next else self._custody.holds(self.channel, payload)
 
     def _held(self, payload: bytes) -> bytes | None:
         try:
@@ -202,7 +225,7 @@ class Hosted:
         if raw is None or last - ordinal >= MAX_POINTS:
             return None
         proof = self._blinding(ordinal, result).prove(leaves, leaf)
-        points = tuple(self._summary(each) for each in range(ordinal, last + 1))
+        points = tuple(self.summary(each) for each in range(ordinal, last + 1))
         return Proven(raw, leaves[leaf].receipt, proof, points, origin)
 
     def _raw(self, ordinal: int, identity: bytes) -> bytes | None:
@@ -227,7 +250,19 @@ class Hosted:
             raise KeyMissing(self.channel, result.epoch)
         return Blinding(secret, result.generation, ordinal)
 
-    def _summary(self, ordinal: int) -> PointSummary:
+    def shown(self, ordinal: int) -> Shown:
+        """An executed point, to be disclosed. Raises ``KeyMissing``."""
+        point, result = self._book.point(self.channel, ordinal), self._result(ordinal)
+        if point is None:
+            raise Halt(f"point {ordinal} of channel {self.channel.hex()} is not noted here")
+        leaves = self._store.leaves(ordinal)
+        return Shown(point, result, self.summary(ordinal), self._blinding(ordinal, result), leaves)
+
+    def payload(self, payload: Payload) -> bytes:
+        """The bytes of a payload that ``contents`` found; empty where they are gone since."""
+        return payload.shown or self._held(payload.hash) or b""
+
+    def summary(self, ordinal: int) -> PointSummary:
         """What the digest of an executed point is of."""
         point, result, before = (
             self._book.point(self.channel, ordinal),

@@ -7,7 +7,7 @@ Accepting is a decision of the member, signed by its own key; this says when it 
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from traco.channels.custody.errors import TransportFailed
@@ -19,10 +19,14 @@ from traco.channels.seat.ports import RootReading, SeatKeys
 from traco.channels.seat.secrets import Secrets
 from traco.modules.channel.digests import copy_hash
 from traco.modules.channel.keeper import Keeper
+from traco.modules.channel.messages import GiveCopy
 from traco.modules.channel.parts import EpochKey
 from traco.modules.channel.state import Offer
 
 CALL_S: Final = 5.0  # for one node to answer
+GIVING: Final = (
+    4  # in the last part of this many of the time to accept, copies of silent members go on the root
+)
 
 
 class OpenOffer(NamedTuple):
@@ -92,6 +96,31 @@ class Offers:
                 and (channel, epoch, offer.key.commitment, member) not in self._judged
             ]
         return any(await asyncio.gather(*(self._judge(*each) for each in waiting)))
+
+    def gifts(self, root: RootReading, time_ms: int) -> list[GiveCopy]:
+        """The copies of members that have not answered, to be put on the root before the deadline: with them the epoch begins
+        without those members' acceptance, if enough others accepted. Members that did take turns.
+        """
+        found = list[GiveCopy]()
+        for channel, epoch in self._book.open_offers():
+            offer = self._current(channel, epoch, root)
+            if offer is None or len(offer.accepted) < offer.terms.policy:
+                continue
+            share = offer.terms.limits.accept_ms // GIVING
+            for place, giver in enumerate(offer.accepted):
+                due_ms = offer.deadline_ms - share + place * share // (2 * len(offer.accepted))
+                if giver in self._seats and time_ms >= due_ms:
+                    found += self._copies(channel, offer, giver)
+                    break
+        return found
+
+    def _copies(self, channel: bytes, offer: Offer, giver: bytes) -> Iterator[GiveCopy]:
+        for member in offer.terms.members:
+            if member in offer.accepted or member in offer.given:
+                continue
+            copy = self._book.copy(channel, offer.epoch, member)
+            if copy is not None and self._is_offered(offer, member, copy):
+                yield GiveCopy(giver, channel, offer.epoch, member, copy)
 
     async def recover(self, channel: bytes, epoch: int, root: RootReading) -> bool:
         """Ask the members of a channel for this node's copy of the key of an epoch that began; whether it came.

@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 
 from traco.channels.executing.registry_view import RootState
 from traco.channels.sealing.keys import BoxSecret
+from traco.kernel.errors import Failure
 from traco.kernel.genesis import Genesis
 from traco.kernel.instruction import Event
 from traco.kernel.receipt import Leaf
@@ -22,9 +23,10 @@ class RootBlock(NamedTuple):
 
 
 class RootAnswer(NamedTuple):
-    """What became of a transaction on the root: ``code`` is empty where it succeeded."""
+    """What became of a transaction on the root: ``code`` is empty where it succeeded; else ``failure`` may say more."""
 
     code: str
+    failure: Failure | None = None
 
 
 class RootUnavailable(Exception):
@@ -95,3 +97,6 @@ class Stores(Protocol):
 
     def discard(self, channel: bytes) -> None:
         """Delete a store that was closed: its channel is executed anew."""
+
+    def blank(self, channel: bytes, through: int) -> None:
+        """Destroy the transactions that a store, which is closed, keeps with its blocks up to a point. Raises ``StorageHalt``."""

@@ -42,6 +42,7 @@ _TABLES: Final = (
         " raw BLOB NOT NULL, payload BLOB, is_ordered INTEGER NOT NULL DEFAULT 0, ordinal INTEGER, UNIQUE (channel, id))"
     ),
     "CREATE INDEX sent ON outbox (channel, payload)",
+    "CREATE INDEX posted ON outbox (channel, position) WHERE payload IS NULL AND ordinal IS NULL",
     "CREATE INDEX executed ON outbox (channel, ordinal) WHERE ordinal IS NOT NULL",
     (
         "CREATE TABLE offers (channel BLOB, epoch INTEGER, commitment BLOB NOT NULL, is_open INTEGER NOT NULL,"
@@ -74,6 +75,7 @@ class Records:
             )
         execute("PRAGMA journal_mode=WAL")
         execute("PRAGMA synchronous=FULL")
+        execute("PRAGMA secure_delete=ON")  # transactions wait here in the clear
         # what a killed process wrote but did not sync must not be believed before it is durable
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         if found == FORMAT:
@@ -82,6 +84,16 @@ class Records:
             for statement in _TABLES:
                 execute(statement)
             execute(f"PRAGMA user_version={FORMAT}")
+
+    def truncate_log(self) -> None:
+        """Empty the log: what was deleted from the file is in it from when it was written. Raises ``BookStopped``."""
+        with self._reliably():
+            self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+
+    @property
+    def folder(self) -> Path:
+        """The directory that has the file."""
+        return self._path.parent
 
     def close(self) -> None:
         """Close the file. Raises ``BookStopped``."""

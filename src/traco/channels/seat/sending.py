@@ -27,6 +27,7 @@ from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.signing import payload_hash
 from traco.modules.channel.state import Channel
 
+LEAST_BYTES: Final = 128  # a signed transaction has more: no more than this lets fit need be looked at
 TOO_LARGE: Final = "channel.too_large"
 CLOSED: Final = "channel.closed"
 NOT_MEMBER: Final = "channel.not_member"
@@ -92,7 +93,7 @@ class Sender:
     def _batch(self, channel: bytes, record: Channel, *, is_current: bool) -> list[Waiting]:
         """What goes into one payload. What never can is refused, unless it may have been ordered before."""
         limit, members = record.terms.limits.max_payload_bytes, record.terms.members
-        waiting = self._book.unsealed(channel, MAX_TRANSACTIONS)
+        waiting = self._book.unsealed(channel, min(MAX_TRANSACTIONS, max(1, limit // LEAST_BYTES)))
         refused = dict[bytes, str]()
         for each in waiting:
             if record.status == "closed":

@@ -4,7 +4,7 @@ The bytes go to everybody, so one answer is enough: those who signed for the pay
 of the time that is left.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 from traco.channels.custody.errors import PayloadDamaged
@@ -25,6 +25,11 @@ class Supplier:
         self._custody = custody
         self._seats = seats
         self._reported: dict[tuple[bytes, int], None] = {}
+
+    @property
+    def reported(self) -> Collection[tuple[bytes, int]]:
+        """(channel, number) of what somebody misses, as far as it is known here: of any channel."""
+        return self._reported.keys()
 
     def report(self, channel: bytes, number: int) -> None:
         """Somebody misses the payload of an entry."""

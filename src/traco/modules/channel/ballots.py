@@ -4,7 +4,6 @@ One mechanism: as many members of the present epoch as the policy asks for vote 
 member has one vote of each kind at a time; another one takes its place.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from traco.kernel.module import Context
@@ -23,10 +22,9 @@ from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import VoteClose, VoteErase, VoteVoid
 from traco.modules.channel.ordering import require_member
 from traco.modules.channel.resumption import Offers
-from traco.modules.channel.state import CLOSE, ERASE, VOID, Channel
+from traco.modules.channel.state import CLOSE, ERASE, SUBJECTS, VOID, Channel
 
 _THE_CHANNEL: Final = 0  # what a vote to close is about
-_NAMES: Final[Mapping[bytes, str]] = {VOID: "void", CLOSE: "close", ERASE: "erase"}
 
 
 class Ballots:
@@ -115,5 +113,5 @@ class Ballots:
         if ballot is not None and member in ballot.members:
             raise VotedBefore(member)
         votes = self._keeper.vote(context, channel, kind, number, member, record.terms.members)
-        context.emit(Voted(channel, f"{_NAMES[kind]}/{number}", member, votes))
+        context.emit(Voted(channel, f"{SUBJECTS[kind]}/{number}", member, votes))
         return votes >= record.terms.policy

@@ -5,12 +5,13 @@ from typing import Annotated
 
 import msgspec
 
-from traco.kernel.codec import Count, Hash, Height, Id, Record
+from traco.kernel.codec import Code, Count, Hash, Height, Id, Record
 from traco.kernel.module import Query
 from traco.kernel.state import State
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parts import ChannelId
 from traco.modules.channel.state import (
+    SUBJECTS,
     AttemptRecord,
     Channel,
     Edge,
@@ -73,6 +74,27 @@ class GetEdge(Record, frozen=True):
     instrument: Id
 
 
+class ListBallots(Record, frozen=True):
+    """Asks what the members of a channel are voting on."""
+
+    channel: ChannelId
+
+
+class CastBallot(Record, frozen=True):
+    """Who voted for something: to void the entry ``number``, to close the channel, to erase up to the point ``number``."""
+
+    subject: Code
+    number: Count
+    members: tuple[Id, ...]
+
+
+class Ballots(Record, frozen=True):
+    """All of them, and how many votes each needs."""
+
+    policy: Count
+    ballots: tuple[CastBallot, ...]
+
+
 class SettlementView(Record, frozen=True):
     """The attempt at some terms, and what was said of its legs while it is undecided."""
 
@@ -133,6 +155,9 @@ class Queries:
             "channel.settlement": Query(
                 GetSettlement, self.settlement, "What became of terms across ledgers."
             ),
+            "channel.ballots": Query(
+                ListBallots, self.ballots, "What the members of a channel are voting on."
+            ),
             "channel.edge": Query(GetEdge, self.edge, "What a channel has taken in of an instrument."),
         }
 
@@ -165,6 +190,18 @@ class Queries:
         """The attempt that is undecided or committed, or None: they may be attempted."""
         found = self._keeper.settlement(state, request.terms)
         return None if found is None else SettlementView(found, self._keeper.attempt(state, found.attempt))
+
+    def ballots(self, state: State, request: ListBallots) -> Ballots | None:
+        """The votes that are open, or None where there is no such channel."""
+        found = self._keeper.channel(state, request.channel)
+        if found is None:
+            return None
+        cast = [
+            CastBallot(subject, number, ballot.members)
+            for kind, subject in SUBJECTS.items()
+            for number, ballot in self._keeper.ballots(state, request.channel, kind)
+        ]
+        return Ballots(found.terms.policy, tuple(cast))
 
     def edge(self, state: State, request: GetEdge) -> Edge:
         """What came in less what left, and what is promised; zero where there was nothing."""

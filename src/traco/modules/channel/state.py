@@ -17,6 +17,7 @@ attempted                channel, ordinal, number -> ``Attempted``: the entry is
 edges                    instrument, channel -> ``Edge``: what a channel has net taken in of it
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -258,6 +259,7 @@ edges: Final[Table[Edge]] = Table(PREFIX, EDGES, Edge)
 VOID: Final = b"\x01"  # an entry, by its number
 CLOSE: Final = b"\x02"
 ERASE: Final = b"\x03"  # up to a point, by its ordinal
+SUBJECTS: Final[Mapping[bytes, str]] = {VOID: "void", CLOSE: "close", ERASE: "erase"}
 LAPSED: Final = b"\x04"  # no vote: whose offers lapsed, and who waits until others had their turn
 
 

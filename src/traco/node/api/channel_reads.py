@@ -6,7 +6,7 @@ network, which answers whoever is on its machine.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from traco.channels.executing.composition import Compositions
 from traco.channels.executing.record import EPOCHS
 from traco.channels.executing.registry_view import RegistryView
+from traco.channels.executing.rehearsing import rehearse
 from traco.client.forms import from_form, to_form
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure
@@ -23,6 +24,7 @@ from traco.kernel.state import State
 from traco.kernel.transaction import RawTransaction, transaction_id
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.state import Channel
+from traco.modules.leg.ports import Entering
 from traco.modules.party.queries import GetParty
 from traco.node.api.concerns import Concerns
 from traco.node.api.principals import LOCAL, Principal, Role
@@ -50,11 +52,19 @@ class Entry(NamedTuple):
 
 
 class Inside(NamedTuple):
-    """A channel's replica as committed, and as somebody sees it."""
+    """A channel's replica as committed, with the modules of its terms, and as somebody sees it."""
 
     snapshot: ReadSnapshot
+    modules: tuple[str, ...]
     registry: Registry
     view: View
+
+
+class _Root(NamedTuple):
+    """The root as committed by a block."""
+
+    height: int
+    state: State
 
 
 class _Replica:
@@ -80,12 +90,18 @@ class ChannelReads:
     ) -> None:  # fmt: skip
         self._directory = directory
         self._reads = reads
-        self._network = network
+        self.network = network
         self.members = members
         self._keeper = Keeper()
-        self._compositions = Compositions(RegistryView(), limits)
+        self._view = RegistryView()
+        self._compositions = Compositions(self._view, limits)
         self._turn = threading.Lock()
         self._replicas: dict[bytes, _Replica] = {}
+
+    @property
+    def root(self) -> Reads:
+        """Reads of the root."""
+        return self._reads
 
     # who
 
@@ -196,6 +212,36 @@ class ChannelReads:
         text = failure_text(failure.code, failure, dict(errors))
         return {"code": failure.code, "fields": to_form(dict(failure.fields)), "text": text}
 
+    def root_text(self, failure: Failure) -> str:
+        """The sentences for a failure on the root."""
+        return failure_text(failure.code, failure, self._reads.errors)
+
+    def among(self, principal: Principal, channels: Sequence[bytes]) -> tuple[bytes, ...]:
+        """Those of some channels that a principal may ask about."""
+        with self._reads.snapshot() as snapshot:
+            state = State(snapshot)
+            members = self.members_of(principal, state)
+            found = [(channel, self._keeper.channel(state, channel)) for channel in channels]
+        return tuple(
+            channel
+            for channel, record in found
+            if record is not None and any(member in record.terms.members for member in members)
+        )
+
+    def rehearsed(self, entry: Entry, leg: Entering, transaction: bytes) -> Failure | None:
+        """Why a leg of a settlement would be refused in its channel now, or None. Raises ``Problem`` (503)."""
+        with self._reads.snapshot() as root, self._inside(entry) as inside:
+            composition = self._compositions.of(inside.modules)
+            if composition.legs is None:
+                raise Problem(
+                    422, "channel.no_holdings", "the channel's terms have no holdings: it can have no leg"
+                )
+            standing = _Root(root.height, State(root))
+            return rehearse(
+                composition, self._view, (self.network, entry.channel), State(inside.snapshot), standing, root.time_ms, leg,
+                transaction,
+            )  # fmt: skip
+
     def own(self, principal: Principal) -> tuple[bytes, ...]:
         """As ``members_of``, as of now."""
         with self._reads.snapshot() as snapshot:
@@ -220,12 +266,13 @@ class ChannelReads:
             with snapshot:
                 state = State(snapshot)
                 epoch = EPOCHS.get(state)
-                registry = self._compositions.of(() if epoch is None else epoch.terms.modules).registry
+                modules = () if epoch is None else epoch.terms.modules
+                registry = self._compositions.of(modules).registry
                 principal, concerns = LOCAL, None
                 if entry.party is not None:
                     principal = Principal(Role.PARTY, entry.party, None, "read")
                     concerns = self._concerns(replica, registry, snapshot)
-                yield Inside(snapshot, registry, View(principal, registry, state, concerns))
+                yield Inside(snapshot, modules, registry, View(principal, registry, state, concerns))
 
     def _replica(self, channel: bytes) -> _Replica | None:
         path = replica_path(self._directory, channel)
@@ -236,7 +283,7 @@ class ChannelReads:
         if found is None:
             if not path.exists():
                 return None
-            found = _Replica(path, self._network, channel)
+            found = _Replica(path, self.network, channel)
         self._replicas[channel] = found
         if len(self._replicas) > OPEN:
             self._replicas.pop(next(iter(self._replicas))).close()

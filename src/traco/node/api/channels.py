@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 from litestar import Request, Response, get, post
@@ -12,19 +12,23 @@ from traco.client.channel_receipts import make_channel_receipt
 from traco.client.forms import to_form
 from traco.kernel.errors import Failure
 from traco.node.api.admission import Admits, admits
+from traco.node.api.channel_asking import ask
+from traco.node.api.channel_batches import batch_route
+from traco.node.api.channel_deals import deal_routes
+from traco.node.api.channel_disclosure import disclosure_routes
 from traco.node.api.channel_reads import ChannelReads
-from traco.node.api.parameters import TransactionId
+from traco.node.api.channel_rebuild import rebuild_routes
+from traco.node.api.channel_total import total_route
+from traco.node.api.parameters import PathChannel, TransactionId
 from traco.node.api.principals import principal_of
 from traco.node.api.problems import Problem
 from traco.node.api.reads import Reads
 from traco.node.api.transactions import OCTETS, require_exact
 from traco.node.api.visibility import hidden
-from traco.node.channels.link import ChannelsAway, ChannelsEnd
+from traco.node.channels.link import ChannelsEnd
 from traco.node.channels.requests import (
-    Answer,
     Conditions,
     ConditionsOf,
-    Denied,
     KeyMade,
     MakeKey,
     OffersAre,
@@ -36,18 +40,11 @@ from traco.node.channels.requests import (
     StandingIs,
     StandingOf,
 )
-from traco.node.channels.requests import (
-    Request as Asked,
-)
 from traco.node.link import ApiEnd
 
-A = TypeVar("A")
 Confirmation = Callable[[bytes], Awaitable[bytes]]
 """The finality receipt of a transaction of the root, by its id, whomever it concerns."""
 
-PathChannel = Annotated[
-    str, PathParameter(pattern="^[0-9a-f]{64}$(?!\n)", description="a channel's id in hex")
-]
 PathQuery = Annotated[
     str, PathParameter(pattern="^[a-z_.]{1,64}$(?!\n)", description="a query of the channel's modules")
 ]
@@ -77,21 +74,6 @@ def confirmations(link: ApiEnd, reads: Reads) -> Confirmation:
     return receipt
 
 
-async def _ask(end: ChannelsEnd, request: Asked, wanted: type[A]) -> A:
-    """The answer of the channels' process. Raises ``Problem``."""
-    try:
-        answer: Answer = await end.ask(request)
-    except ChannelsAway as away:
-        raise Problem(
-            503, "channels.away", str(away), advice="Try again in a moment; whoever runs the node sees why."
-        ) from None
-    if isinstance(answer, Denied):
-        raise Problem(503 if answer.code.startswith("channels.") else 422, answer.code, answer.text)
-    if not isinstance(answer, wanted):
-        raise Problem(503, "channels.away", "the channels' process is of another release; restart the node")
-    return answer
-
-
 def channel_routes(
     channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int, confirmation: Confirmation
 ) -> list[Any]:  # fmt: skip
@@ -99,8 +81,13 @@ def channel_routes(
     return [
         *_list_routes(channels, end),
         *_transaction_routes(channels, end, max_transaction_bytes, confirmation),
+        batch_route(channels, end),
+        *rebuild_routes(channels, end),
         _query_route(channels),
         _key_route(channels, end),
+        *deal_routes(channels, end),
+        *disclosure_routes(channels, end),
+        total_route(channels, end, channels.root),
     ]
 
 
@@ -114,9 +101,9 @@ def _list_routes(channels: ChannelReads, end: ChannelsEnd) -> list[Any]:
             return {"items": [], "offers": []}
         rows = await asyncio.to_thread(channels.listed, principal_of(request))
         ids = tuple(bytes.fromhex(row["id"]) for row in rows)
-        conditions = await _ask(end, ConditionsOf(ids), Conditions)
+        conditions = await ask(end, ConditionsOf(ids), Conditions)
         members = await asyncio.to_thread(channels.own, principal_of(request))
-        offers = await _ask(end, OffersTo(members), OffersAre)
+        offers = await ask(end, OffersTo(members), OffersAre)
         return {
             "items": [{**row, "problem": found.code or None} for row, found in zip(rows, conditions.channels, strict=True)],
             "offers": to_form(offers.offers),
@@ -129,7 +116,7 @@ def _list_routes(channels: ChannelReads, end: ChannelsEnd) -> list[Any]:
     async def shown(request: Request[Any, Any, Any], channel: PathChannel) -> dict[str, Any]:
         identity = bytes.fromhex(channel)
         found = await asyncio.to_thread(channels.shown, principal_of(request), identity)
-        (condition,) = (await _ask(end, ConditionsOf((identity,)), Conditions)).channels
+        (condition,) = (await ask(end, ConditionsOf((identity,)), Conditions)).channels
         problem = {"code": condition.code, "text": condition.text} if condition.code else None
         return {**found, "noted": condition.noted, "problem": problem}
 
@@ -156,7 +143,7 @@ def _transaction_routes(
         principal, identity = principal_of(request), bytes.fromhex(channel)
         entry = await asyncio.to_thread(channels.admitted, principal, identity)
         raw = await request.body()
-        ((made, refusal),) = (await _ask(end, Post(identity, entry.member, (raw,)), Posted)).results
+        ((made, refusal),) = (await ask(end, Post(identity, entry.member, (raw,)), Posted)).results
         failure = await asyncio.to_thread(channels.failure, principal, identity, refusal)
         status = "received" if failure is None else "refused"
         shown = {"id": made.hex(), "status": status, "ordinal": -1, "leaf": -1, "failure": failure}
@@ -172,7 +159,7 @@ def _transaction_routes(
     ) -> dict[str, Any]:
         principal, ledger, raw = principal_of(request), bytes.fromhex(channel), bytes.fromhex(identity)
         await asyncio.to_thread(channels.admitted, principal, ledger)
-        found = await _ask(end, StandingOf(ledger, raw), StandingIs)
+        found = await ask(end, StandingOf(ledger, raw), StandingIs)
         if not found.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
             raise _unknown(identity)
         failure = Failure(found.code, ()) if found.code else found.failure
@@ -192,10 +179,10 @@ def _transaction_routes(
         principal, ledger, raw = principal_of(request), bytes.fromhex(channel), bytes.fromhex(identity)
         await asyncio.to_thread(channels.admitted, principal, ledger)
         # one that is hidden, and one that is not there, are answered alike
-        standing = await _ask(end, StandingOf(ledger, raw), StandingIs)
+        standing = await ask(end, StandingOf(ledger, raw), StandingIs)
         if not standing.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
             raise _unknown(identity)
-        found = await _ask(end, ProofOf(ledger, raw), ProofIs)
+        found = await ask(end, ProofOf(ledger, raw), ProofIs)
         said = await confirmation(found.origin)
         return make_channel_receipt(found.transaction, found.receipt, found.proof, found.points, said)
 
@@ -236,7 +223,7 @@ def _key_route(channels: ChannelReads, end: ChannelsEnd) -> Any:
         if member not in channels.members or principal.party not in (None, member):
             raise hidden()
         members = tuple(map(bytes.fromhex, data.members))
-        made = await _ask(end, MakeKey(bytes.fromhex(data.channel), data.epoch, member, members), KeyMade)
+        made = await ask(end, MakeKey(bytes.fromhex(data.channel), data.epoch, member, members), KeyMade)
         form: dict[str, Any] = to_form(made.key)
         return form
 

@@ -2,11 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import uvicorn
 from litestar import Litestar
@@ -16,7 +15,10 @@ from traco.node.api.guard import Guard
 from traco.node.api.observing import observe
 from traco.node.api.operations import MetricsOnly, Operations, operations_routes
 from traco.node.api.patience import PatientProtocol
+from traco.node.api.serving import OwnServer
 from traco.node.api.tls import find_certificate
+from traco.node.channels.link import ChannelsAway, ChannelsEnd
+from traco.node.channels.requests import FiguresAre, FiguresOf
 from traco.node.configuration import NodeConfig
 from traco.node.health import BEFORE_SNAPSHOT, Watch
 from traco.node.link import ApiEnd
@@ -27,29 +29,6 @@ from traco.projections.errors import NotReady
 
 SCRAPES: Final = 16  # connections at once on the port for Prometheus
 BEFORE: Final = -1
-
-
-class OwnServer(uvicorn.Server):
-    """A server that leaves signals alone, ends when ``should_exit`` is set, and waits briefly only for TLS to begin."""
-
-    handshake_seconds: ClassVar[float] = 10.0
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen. uvicorn cannot say how long a handshake may take; connections without one count in none of its limits."""
-        if self.config.ssl is None:
-            await super().startup(sockets)
-            return
-        loop: Any = asyncio.get_running_loop()
-        loop.create_server = partial(loop.create_server, ssl_handshake_timeout=self.handshake_seconds)
-        try:
-            await super().startup(sockets)
-        finally:
-            del loop.create_server  # the class's own again
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """No signal handlers: the ledger process stops this one, after it has stopped itself."""
-        yield
 
 
 class Inside:
@@ -72,6 +51,7 @@ class Inside:
             link.figures,
             height,
             None if self._database is None else self._projected,
+            partial(_channel_figures, ChannelsEnd(directory)) if config.channels.enabled else None,
         )
         self._operations = Operations(watch, self.meter)
         self.routes: list[Any] = operations_routes(self._operations, config.metrics.enabled)
@@ -117,3 +97,11 @@ class Inside:
         except LedgerError:
             return BEFORE
         return BEFORE_SNAPSHOT if height < self._first_height() else height
+
+
+async def _channel_figures(end: ChannelsEnd) -> FiguresAre:
+    """Those of the channels' process. Raises ``ChannelsAway``."""
+    answer = await end.ask(FiguresOf())
+    if not isinstance(answer, FiguresAre):
+        raise ChannelsAway("the channels' process gives no figures; node.log says why")
+    return answer

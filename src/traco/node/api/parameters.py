@@ -40,3 +40,4 @@ LastEventId = Annotated[
 PathId = Annotated[str, PathParameter(pattern=_ID, description="an id in hex")]
 TransactionId = Annotated[str, PathParameter(pattern=_TRANSACTION, description="a transaction id in hex")]
 Height = Annotated[int, PathParameter(description="a height: 0 is the founding")]
+PathChannel = Annotated[str, PathParameter(pattern=_TRANSACTION, description="a channel's id in hex")]

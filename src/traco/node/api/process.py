@@ -5,7 +5,7 @@ import hashlib
 import logging
 import socket
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import uvicorn
 
@@ -19,14 +19,16 @@ from traco.node.api.channels import channel_routes, confirmations
 from traco.node.api.concerns import CONCERNS_FILE, Concerns
 from traco.node.api.fingerprints import fingerprint_route
 from traco.node.api.guard import MAX_HEADER_BYTES
-from traco.node.api.inside import Inside, OwnServer
+from traco.node.api.inside import Inside
 from traco.node.api.patience import PatientProtocol
 from traco.node.api.reads import Reads
 from traco.node.api.reports import report_routes
+from traco.node.api.serving import OwnServer
 from traco.node.api.settings import AccessSettings
 from traco.node.api.tls import find_certificate
+from traco.node.beside import ApiSettings
+from traco.node.channels.hosting import hosted_members
 from traco.node.channels.link import ChannelsEnd
-from traco.node.channels.process import hosted_members
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     FINGERPRINT_KEY,
@@ -52,15 +54,6 @@ OVERALL_RATE: Final = RateLimit(
 )  # all callers: 2,000 at once, then a hundred a second
 SECRET_MESSAGE: Final = b"traco/fingerprint-secret/1/"
 STOP_SECONDS: Final = 2  # for answers on their way when the node stops
-
-
-class ApiSettings(NamedTuple):
-    """What the API process is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    passphrase: str
-    config: NodeConfig
-    node: bytes  # the node's public key
 
 
 def access_settings(

@@ -154,6 +154,7 @@ QUERIES: Final[Mapping[str, Rule]] = {
     "channel.at_height": _about("channel", Kind.CHANNEL),
     "channel.list": _about("member", Kind.PARTY),
     "channel.points": _about("channel", Kind.CHANNEL),
+    "channel.ballots": _about("channel", Kind.CHANNEL),
     "channel.settlement": Rule(_sees_settlement),
     "channel.edge": _about("channel", Kind.CHANNEL),
 }

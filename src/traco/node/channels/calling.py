@@ -11,9 +11,17 @@ from traco.channels.custody.errors import TransportFailed
 from traco.channels.custody.grouping import GroupedCustodian
 from traco.channels.custody.messages import Refusal
 from traco.channels.custody.receiving import Asked, Custodian, Root
-from traco.channels.seat.answering import Answering
+from traco.channels.seat.answering import Answering, Giving
 from traco.channels.seat.book import Book
-from traco.channels.seat.messages import Answer, GetCopy, Request, answer_codec, request_codec
+from traco.channels.seat.messages import (
+    Answer,
+    GetCopy,
+    GetPart,
+    GetSnapshot,
+    Request,
+    answer_codec,
+    request_codec,
+)
 from traco.kernel.codec import encode
 from traco.kernel.errors import Halt
 from traco.node.peering.caller import Peers
@@ -31,9 +39,13 @@ class Answers:
         self._grouped = GroupedCustodian(custodian.answer)
         self._stop = stop
 
+    def give_from(self, snapshots: Giving) -> None:
+        """Give snapshots of channels from now on."""
+        self._answering.snapshots = snapshots
+
     async def answer(self, member: bytes, request: Request) -> Answer:
         """The answer to a request of a member. Raises ``Halt``: then nothing was signed or given."""
-        if isinstance(request, GetCopy):
+        if isinstance(request, GetCopy | GetSnapshot | GetPart):
             return self._answering.answer(member, request)
         return await self._grouped.answer(Asked(member, request))
 
@@ -84,6 +96,8 @@ class Calling:
             return request.member
         standing = self._root.standing(request.channel)
         taking_part = () if standing is None else standing.terms.custodians()
+        if standing is not None and isinstance(request, GetSnapshot | GetPart):
+            taking_part = standing.terms.members  # a vault is given none
         own = [each for each in taking_part if each in self._peers]
         others = [each for each in own if each != member]
         return next(iter((*others, *own, *self._peers)))

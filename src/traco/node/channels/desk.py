@@ -1,20 +1,26 @@
 """Answers what the API asks, from the seats of this node."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from traco.channels.executing.errors import ExecutingError
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
-from traco.channels.seat.errors import KeyMissing, NotHosted, SubmissionRefused
+from traco.channels.seat.errors import KeyMissing, NotHosted, NotRebuilt, SubmissionRefused
 from traco.kernel.errors import Halt
 from traco.modules.channel.keeper import Keeper
+from traco.node.channels.deal_desk import DealDesk
+from traco.node.channels.deal_requests import Deal, OrderAttempt, SettlementOf
+from traco.node.channels.disclosure_desk import DisclosureDesk
+from traco.node.channels.disclosure_requests import BeginDisclosure, DisclosureOf, DisclosurePiece, TotalOf
+from traco.node.channels.figures_desk import FiguresDesk
 from traco.node.channels.requests import (
     Answer,
     Condition,
     Conditions,
     ConditionsOf,
     Denied,
+    FiguresOf,
     KeyMade,
     MakeKey,
     Offered,
@@ -24,6 +30,9 @@ from traco.node.channels.requests import (
     Posted,
     ProofIs,
     ProofOf,
+    Rebuild,
+    RebuildIs,
+    RebuildOf,
     Request,
     StandingIs,
     StandingOf,
@@ -47,24 +56,41 @@ class Desk:
         self._on_work = on_work
         self._stop = stop
         self._keeper = Keeper()
-        self._answers: dict[type[Request], Callable[[Any], Answer]] = {
+        deals = DealDesk(seats, book, root)
+        self._disclosures = DisclosureDesk(seats, book, root, stop)
+        self._answers: dict[type[Request], Callable[[Any], Answer | Awaitable[Answer]]] = {
             Post: self._post,
             StandingOf: self._standing,
             ProofOf: self._proof,
             ConditionsOf: lambda request: Conditions(tuple(map(self._condition, request.channels))),
             MakeKey: self._make_key,
             OffersTo: self._offers,
+            FiguresOf: FiguresDesk(seats).figures,
+            Rebuild: self._rebuild,
+            RebuildOf: lambda request: RebuildIs(seats.rebuilding(request.channel)),
+            Deal: deals.deal,
+            OrderAttempt: deals.order,
+            SettlementOf: deals.settlement,
+            BeginDisclosure: self._disclosures.begin,
+            DisclosureOf: self._disclosures.standing,
+            DisclosurePiece: self._disclosures.piece,
+            TotalOf: self._disclosures.total,
         }
 
     async def answer(self, request: Request) -> Answer:
         """The answer to one request."""
         try:
-            return self._answers[type(request)](request)
+            answer = self._answers[type(request)](request)
+            return await answer if isinstance(answer, Awaitable) else answer
         except Halt as error:
             self._stop(error)
             return Denied("channels.stopped", "the channels' process stops; node.log says why")
-        except (ExecutingError, KeyMissing, NotHosted, SubmissionRefused) as refused:
+        except (ExecutingError, KeyMissing, NotHosted, NotRebuilt, SubmissionRefused) as refused:
             return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+
+    async def close(self) -> None:
+        """Leave what is under way."""
+        await self._disclosures.close()
 
     def _post(self, request: Post) -> Posted:
         screened = self._seats.submit(request.channel, request.member, request.transactions)
@@ -82,8 +108,25 @@ class Desk:
     def _proof(self, request: ProofOf) -> ProofIs | Denied:
         found = self._seats.proof(request.channel, request.identity)
         if found is None:
-            return Denied("channel.not_provable", "it is not confirmed, or its payload is not here any more")
+            return Denied("channel.not_provable", self._not_provable(request))
         return ProofIs(*found)
+
+    def _not_provable(self, request: ProofOf) -> str:
+        standing = self._seats.standing(request.channel, request.identity)
+        if standing is None or standing.outcome is None:
+            return "it was not executed here"
+        if standing.name != "confirmed":
+            return (
+                f"it is {standing.name}: it can be proven once its point is confirmed as it was executed here"
+            )
+        point = self._book.point(request.channel, standing.outcome.ordinal)
+        with self._root.reading() as root:
+            erased = self._keeper.stream(root.state, request.channel).erased
+        if point is not None and point.first <= erased:
+            return (
+                "the channel's members had it erased; what became of it stands, but the transaction is gone"
+            )
+        return "its payload is not here any more, or its confirmation is too far away"
 
     def _condition(self, channel: bytes) -> Condition:
         problem = self._seats.problems.get(channel)
@@ -106,6 +149,11 @@ class Desk:
                 raise SubmissionRefused("channel.offer_open", "that epoch is in force, or on offer already")
             key = self._seats.offers.make(request.channel, request.epoch, request.members, root)
         return KeyMade(key)
+
+    def _rebuild(self, request: Rebuild) -> RebuildIs:
+        report = self._seats.rebuild(request.channel)
+        self._on_work()
+        return RebuildIs(report)
 
     def _offers(self, request: OffersTo) -> OffersAre:
         with self._root.reading() as root:

@@ -43,10 +43,10 @@ class ChannelsEnd:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    async def ask(self, request: Request) -> Answer:
-        """The answer. Raises ``ChannelsAway``."""
+    async def ask(self, request: Request, seconds: float = ANSWER_S) -> Answer:
+        """The answer within so many seconds. Raises ``ChannelsAway``."""
         try:
-            async with asyncio.timeout(ANSWER_S):
+            async with asyncio.timeout(seconds):
                 with _socket_path(self._directory) as path:
                     reader, writer = await asyncio.open_unix_connection(path)
                 try:

@@ -10,37 +10,22 @@ import socket
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from traco.kernel.errors import LedgerError
+from traco.node.beside import ChannelsSettings
+from traco.node.channels.hosting import hosted_members
 from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, read_seats
 from traco.node.channels.worker import LOOK_S, ChannelWorker
-from traco.node.child import child, heed_parent_only, keep
+from traco.node.child import heed_parent_only
 from traco.node.configuration import NodeConfig
 from traco.node.directory import NodeDirectoryError
-from traco.node.founding.acceptance import own_member
-from traco.node.ledger import LedgerNode, wall_clock_ms
-from traco.node.link import ApiEnd, LedgerEnd, LedgerGone
+from traco.node.ledger import wall_clock_ms
+from traco.node.link import ApiEnd, LedgerGone
 from traco.node.logs import log_to
 from traco.node.service import name_process
 from traco.storage.snapshot import file_identity
 
 log = logging.getLogger("traco.channels")
-
-
-class ChannelsSettings(NamedTuple):
-    """What the process is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    passphrase: str
-    config: NodeConfig
-
-
-def hosted_members(directory: Path, config: NodeConfig) -> tuple[bytes, ...]:
-    """The members whose channel business a node does."""
-    if not config.channels.enabled:
-        return ()
-    return tuple(map(bytes.fromhex, config.channels.members)) or (own_member(directory),)
 
 
 def run_channels(connection: socket.socket, settings: ChannelsSettings) -> None:
@@ -134,17 +119,3 @@ def _listen(address: str) -> socket.socket:
 def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
     """An alarm of the kernel inside a channel. What was executed stands; people must look."""
     log.error("ALARM %s in %s of a channel: %r", kind, identity.hex(), error, exc_info=error)
-
-
-async def keep_channels(node: LedgerNode, settings: ChannelsSettings) -> None:
-    """Start the process, and start it again whenever it ends. Raises what makes the node stop, and nothing else."""
-    if not settings.config.channels.enabled:
-        await asyncio.get_running_loop().create_future()  # for ever
-    await keep(lambda: _one_process(node, settings), "the channels' process", log)
-
-
-async def _one_process(node: LedgerNode, settings: ChannelsSettings) -> int | None:
-    """The life of one process; its exit code."""
-    async with child(run_channels, settings, "traco-channels") as (connection, process):
-        await LedgerEnd(node.gateway, node.sealed, node.figures, light=node.light).serve(connection)
-    return process.exitcode

@@ -4,10 +4,29 @@ from typing import Annotated
 
 import msgspec
 
+from traco.channels.seat.completeness import Completeness
+from traco.channels.seat.figures import Figure, SeatFigures
 from traco.kernel.codec import Count, Hash, Id, Record
 from traco.kernel.errors import Failure
 from traco.modules.channel.digests import OutcomeProof, PointSummary
 from traco.modules.channel.parts import ChannelId, Epoch, EpochKey
+from traco.node.channels.deal_requests import (
+    AttemptOrdered,
+    Deal,
+    Dealt,
+    OrderAttempt,
+    SettlementIs,
+    SettlementOf,
+)
+from traco.node.channels.disclosure_requests import (
+    BeginDisclosure,
+    DisclosureIs,
+    DisclosureOf,
+    DisclosurePiece,
+    PieceIs,
+    TotalIs,
+    TotalOf,
+)
 
 
 class Post(Record, frozen=True, tag="post"):
@@ -116,6 +135,35 @@ class OffersAre(Record, frozen=True, tag="offers"):
     offers: tuple[Offered, ...]
 
 
+class Rebuild(Record, frozen=True, tag="rebuild"):
+    """Begin to rebuild a channel, unless that is under way."""
+
+    channel: ChannelId
+
+
+class RebuildOf(Record, frozen=True, tag="rebuild_of"):
+    """How far the rebuild of a channel is, or what it found."""
+
+    channel: ChannelId
+
+
+class RebuildIs(Record, frozen=True, tag="rebuild_is"):
+    """The answer to both."""
+
+    report: Completeness
+
+
+class FiguresOf(Record, frozen=True, tag="figures_of"):
+    """How everything is, for those who run the node."""
+
+
+class FiguresAre(Record, frozen=True, tag="figures"):
+    """The answer, and the resident memory of the process."""
+
+    figures: SeatFigures
+    memory_bytes: Figure
+
+
 class Denied(Record, frozen=True, tag="denied"):
     """The answer to what is not done: why."""
 
@@ -123,5 +171,38 @@ class Denied(Record, frozen=True, tag="denied"):
     text: str
 
 
-Request = Post | StandingOf | ProofOf | ConditionsOf | MakeKey | OffersTo
-Answer = Posted | StandingIs | ProofIs | Conditions | KeyMade | OffersAre | Denied
+Request = (
+    Post
+    | StandingOf
+    | ProofOf
+    | ConditionsOf
+    | MakeKey
+    | OffersTo
+    | FiguresOf
+    | Deal
+    | OrderAttempt
+    | SettlementOf
+    | Rebuild
+    | RebuildOf
+    | BeginDisclosure
+    | DisclosureOf
+    | DisclosurePiece
+    | TotalOf
+)
+Answer = (
+    Posted
+    | StandingIs
+    | ProofIs
+    | Conditions
+    | KeyMade
+    | OffersAre
+    | FiguresAre
+    | Dealt
+    | AttemptOrdered
+    | SettlementIs
+    | RebuildIs
+    | DisclosureIs
+    | PieceIs
+    | TotalIs
+    | Denied
+)

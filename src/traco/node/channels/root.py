@@ -47,7 +47,7 @@ class NodeRoot:
         # validators agree on the time of a block; where this node makes blocks alone, its clock is the time
         self._follows_clock = genesis.seal.kind != SIGNED_BY_VALIDATORS
         self.seats_changed = True
-        self.refusals = 0  # of what was submitted
+        self.refusals = self.accepted = 0  # of what was submitted
         self.read_height = 0  # of the newest block that was read
 
     @property
@@ -105,9 +105,10 @@ class NodeRoot:
         except LedgerGone:
             raise RootUnavailable("the ledger process has ended") from None
         if result.failure is None:
+            self.accepted += 1
             return RootAnswer("")
         self.refusals += 1
-        return RootAnswer(result.failure.code)
+        return RootAnswer(result.failure.code, result.failure)
 
     def peers(self) -> Mapping[bytes, Peer]:
         """Every seat that other nodes may call from or be called at, by member."""

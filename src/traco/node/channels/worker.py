@@ -7,6 +7,7 @@ import random
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,9 +18,12 @@ from traco.channels.seat.book import Book
 from traco.kernel.errors import Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import network_id, parse_genesis
+from traco.kernel.instruction import KernelParameters
+from traco.kernel.registry import Registry
+from traco.kernel.screening import DirectScreener, Screener
 from traco.modules.channel.keeper import Keeper
 from traco.modules.composition import compose
-from traco.node.api.inside import OwnServer
+from traco.node.api.serving import OwnServer
 from traco.node.channels.calling import Answers, Calling
 from traco.node.channels.desk import Desk
 from traco.node.channels.keyring import SeatSecrets
@@ -31,6 +35,7 @@ from traco.node.link import ApiEnd
 from traco.node.peering.caller import Peers
 from traco.node.peering.server import peer_server
 from traco.node.peering.trust import Trust
+from traco.node.remembering import RememberingScreener
 from traco.storage import SnapshotReader
 
 LOOK_S: Final = (
@@ -38,6 +43,8 @@ LOOK_S: Final = (
 )
 TROUBLE_S: Final = (0.1, 0.5, 2.0, 10.0)
 """Pauses after the root refused something, which is mostly tried again: each refusal may be a block of the ledger."""
+
+REMEMBERED: Final = 8_192  # transactions: as many as may wait for some rounds
 
 log = logging.getLogger("traco.channels")
 
@@ -74,10 +81,12 @@ class ChannelWorker:
             self._answers = Answers(custodian, self._book, self._halt)
             self._peers: dict[bytes, Peers | None] = dict.fromkeys(keys)
             calling = Calling(self._peers, facts, self._answers.answer)
+            stores = ChannelStores(directory, network)
             self.seats = Seats(
-                self.root, keys, self._book, custody, calling, ChannelStores(directory, network), alarm,
-                Draw(random.random, os.urandom), now_ms,
+                self.root, keys, self._book, custody, calling, stores, alarm, Draw(random.random, os.urandom), now_ms,
+                self._work.set, stores.archive(), partial(_remembering, genesis.kernel_parameters()),
             )  # fmt: skip
+            self._answers.give_from(self.seats)
             opened.callback(self.seats.close)
             self.desk = Desk(self.seats, self._book, self.root, keys, self._work.set, self._halt)
             self._opened = opened.pop_all()
@@ -114,19 +123,20 @@ class ChannelWorker:
         """Do what can be done now; whether there was anything. Raises ``LedgerError``."""
         if self.root.seats_changed:
             self._renew()
-        return await self.seats.step()
+        return await self.seats.step(0)
 
     async def _loop(self) -> None:
-        trouble = 0
+        trouble, root = 0, self.root
+        refused, accepted = root.refusals, root.accepted
         while True:
             self._work.clear()
-            refusals = self.root.refusals
-            moved = await self.step()
-            if self.root.refusals > refusals:
+            if root.accepted > accepted:
+                trouble, accepted = 0, root.accepted
+            if root.refusals > refused:
+                refused = root.refusals
                 await asyncio.sleep(TROUBLE_S[min(trouble, len(TROUBLE_S) - 1)])
                 trouble += 1
-            elif moved:
-                trouble = 0
+            if await self.step():
                 await asyncio.sleep(0)
             else:
                 await self._wait()
@@ -176,8 +186,14 @@ class ChannelWorker:
             self._block.cancel()
             await asyncio.gather(self._block, return_exceptions=True)
         await self._running.aclose()
+        await self.desk.close()
         self._halted.cancel()
         self._opened.close()
+
+
+def _remembering(limits: KernelParameters, registry: Registry) -> Screener:
+    """Signatures of what was submitted here are checked when it comes in, and not again when it is executed."""
+    return RememberingScreener(DirectScreener(registry.body, limits), REMEMBERED, 1)
 
 
 async def _end(server: OwnServer, task: "asyncio.Task[None]") -> None:

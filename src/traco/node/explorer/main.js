@@ -6,6 +6,7 @@ import { access } from "./pages/access.js";
 import { account } from "./pages/account.js";
 import { batch } from "./pages/batch.js";
 import { block, blocks } from "./pages/blocks.js";
+import { channels } from "./pages/channels.js";
 import { document_, documents } from "./pages/document.js";
 import { financing } from "./pages/financing.js";
 import { instrument, instruments } from "./pages/instruments.js";
@@ -19,9 +20,9 @@ import { LANGUAGES, language, preferred, say, speak } from "./words.js";
 
 // A page: (id from the address, signal that ends with the page, parameters) -> elements, or a promise of them.
 const PAGES = { "": overview, blocks, block, tx: transaction, parties, party, instruments, instrument, account, documents,
-  document: document_, financing, batch, verify, access, search };
+  document: document_, financing, batch, channels, verify, access, search };
 const MENU = [["", "overview"], ["blocks", "blocks"], ["parties", "parties"], ["instruments", "instruments"], ["documents", "documents"],
-  ["verify", "verify"], ["access", "access"]];
+  ["channels", "channels"], ["verify", "verify"], ["access", "access"]];
 const OBJECTS = new Set(["block", "tx", "party", "instrument", "account", "document", "financing", "batch", "verify"]);
 const THEMES = ["auto", "light", "dark"];
 const THEME = "traco.theme";

@@ -3,32 +3,22 @@
 //     import { verifyReceipt } from "./verify.js";
 //     const report = await verifyReceipt(receiptBytes, genesisBytes);   // two Uint8Array
 //
-// It accepts and refuses what `traco verify` does, with the same codes. The format: docs/reference/wire-format.md.
+// It accepts and refuses what `traco verify` does of a receipt of the root, with the same codes. The format:
+// docs/reference/wire-format.md. Receipts of channels too are taken by `channel.js`.
 
 import { parseGenesis } from "./genesis.js";
 import { LightInvalid, verifyEvidence } from "./light.js";
-import { decode, Extension, Malformed, Reader, require, Timestamp } from "./messagepack.js";
+import { included, leafHash } from "./merkle.js";
+import { decode } from "./messagepack.js";
+import { happened, judgeOutcome, plain } from "./outcome.js";
+import { bytes, context, digest, equal, fail, integer, malformed, MAX_COUNT, MAX_EXACT, path, readAs, record, uint } from "./reading.js";
 import { SealInvalid, verifyCheckpoint } from "./seal.js";
-import { hex, isValid, join, sha256 } from "./signature.js";
+import { hex, join } from "./signature.js";
 
+export { ReceiptInvalid } from "./reading.js";
 export { VerifierUnsupported } from "./signature.js";
 
 export const MAX_RECEIPT_BYTES = 1_048_576;
-
-const MAX_PATH = 64;
-const MAX_COUNT = 2n ** 32n - 1n;
-const MAX_EXACT = 2n ** 53n - 1n;
-const LEAF = Uint8Array.of(0);
-const NODE = Uint8Array.of(1);
-
-/** The file proves nothing under this genesis. `code` is stable, `reason` says which step failed. */
-export class ReceiptInvalid extends Error {
-  constructor(code, reason) {
-    super(`${code}: ${reason}`);
-    this.code = code;
-    this.reason = reason;
-  }
-}
 
 /**
  * What the receipt file proves under the genesis document. Throws ReceiptInvalid, or VerifierUnsupported where this browser
@@ -38,22 +28,21 @@ export class ReceiptInvalid extends Error {
  * integers beyond 2**53 - 1 as BigInt.
  */
 export async function verifyReceipt(receiptBytes, genesisBytes) {
+  const proven = await prove(receiptBytes, genesisBytes);
+  return { ...placed(proven), ...happened(proven) };
+}
+
+/** The same, undigested: the network, its genesis, what happened, the block and its seal. */
+export async function prove(receiptBytes, genesisBytes) {
   const genesis = readAs("receipt.genesis_invalid", "the genesis", () => parseGenesis(genesisBytes));
   const network = await digest("traco/genesis/1", genesis.canonical);
   if (receiptBytes.length > MAX_RECEIPT_BYTES) fail("receipt.too_large", `${receiptBytes.length} bytes`);
   const file = malformed("the file", () => readFile(decode(receiptBytes)));
   if (!equal(file.network, network)) fail("receipt.other_network", `it belongs to network ${hex(file.network)}`);
-  const transaction = malformed("the transaction", () => readTransaction(file.transaction));
-  const outcome = malformed("the outcome", () => readOutcome(decode(file.receipt)));
-  const body = malformed("the transaction's body", () => readBody(decode(transaction.body)));
-  const identity = await digest("traco/transaction/1", transaction.body);
-  if (!equal(body.network, network) || !equal(outcome.identity, identity)) {
-    fail("receipt.mismatch", "transaction, outcome and network do not belong together");
-  }
-  await checkSignatures(transaction.signatures, identity);
-  await checkPaths(file, identity, await digest("traco/signatures/1", transaction.encodedSignatures));
+  const judged = await judgeOutcome(file.transaction, file.receipt, network);
+  await checkPaths(file, judged);
   const sealed = await checkSeal(file, network, genesis);
-  return report(genesis, network, identity, transaction, body, outcome, file.block, sealed);
+  return { ...judged, genesis, network, block: file.block, sealed };
 }
 
 function readFile(value) {
@@ -84,99 +73,15 @@ function readBlock(value) {
   return { height, timeMs, transactionsRoot, receiptsRoot, stateRoot, leafCount };
 }
 
-/** The bytes of the body and of the signatures as they stand, because they are hashed, and the signatures. */
-function readTransaction(raw) {
-  const reader = new Reader(raw);
-  require(reader.arrayLength() === 2, "a transaction is body and signatures");
-  const start = reader.position;
-  reader.value(1);
-  const middle = reader.position;
-  const signatures = list(reader.value(1)).map((each) => {
-    require(Array.isArray(each) && each.length === 2, "a signature is key and value");
-    return { key: bytes(each[0], 33, 34), value: bytes(each[1], 65) };
-  });
-  reader.end();
-  return { body: raw.subarray(start, middle), encodedSignatures: raw.subarray(middle), signatures };
-}
-
-function readBody(value) {
-  const fields = record(value, 1n, 5);
-  bytes(fields[1], 0, 32); // the ledger
-  integer(fields[2], 0n, MAX_EXACT); // valid until
-  bytes(fields[3], 16); // the salt
-  return { network: bytes(fields[0], 32), instructions: list(fields[4]) };
-}
-
-function readOutcome(value) {
-  const fields = record(value, 1n, 3);
-  return { identity: bytes(fields[0], 32), failure: readFailure(fields[1]), events: list(fields[2]) };
-}
-
-function readFailure(value) {
-  if (value === null) return null;
-  require(Array.isArray(value) && value.length === 2 && typeof value[0] === "string", "a failure is code and fields");
-  for (const field of list(value[1])) {
-    require(Array.isArray(field) && field.length === 2 && typeof field[0] === "string", "a field is name and value");
-  }
-  return { code: value[0], fields: value[1] };
-}
-
-/** The fields behind the tag of a record. */
-function record(value, tag, count) {
-  require(Array.isArray(value) && value.length === count + 1 && value[0] === tag, `no record with the tag ${tag}`);
-  return value.slice(1);
-}
-
-function list(value) {
-  require(Array.isArray(value), "an array is missing");
-  return value;
-}
-
-function bytes(value, least = 0, most = least || Infinity) {
-  require(value instanceof Uint8Array && value.length >= least && value.length <= most, "bytes of another length");
-  return value;
-}
-
-function integer(value, least, most) {
-  require(typeof value === "bigint" && value >= least && value <= most, `no integer from ${least} to ${most}`);
-  return value;
-}
-
-function path(value) {
-  require(list(value).length <= MAX_PATH, "a path is too long");
-  return value.map((step) => bytes(step, 32));
-}
-
-async function checkSignatures(signatures, identity) {
-  const message = context("traco/transaction/1", identity);
-  for (const { key, value } of signatures) {
-    const valid = await isValid(key, message, value);
-    if (!valid) fail("receipt.signature", `the signature of ${hex(key)} does not verify`);
-  }
-}
-
-async function checkPaths(file, identity, signaturesHash) {
+async function checkPaths(file, { identity, signaturesHash }) {
   const { block, leafIndex } = file;
-  const transactionLeaf = await sha256(LEAF, identity, signaturesHash);
-  await included("transaction", transactionLeaf, leafIndex, block.leafCount, file.transactionPath, block.transactionsRoot);
-  const outcomeLeaf = await sha256(LEAF, file.receipt);
-  await included("outcome", outcomeLeaf, leafIndex, block.leafCount, file.receiptPath, block.receiptsRoot);
-  const blockLeaf = await sha256(LEAF, context("traco/block/1", encodeBlock(block)));
-  await included("block", blockLeaf, file.historyIndex, file.historySize, file.historyPath, file.historyRoot);
-}
-
-/** RFC 9162, 2.1.3.2, which has the trees of RFC 6962. */
-async function included(what, leaf, index, size, steps, root) {
-  const wrong = (reason) => fail("receipt.path", `the ${what} is not where the path says: ${reason}`);
-  if (index >= size) wrong("index outside the tree");
-  const inner = bitLength(index ^ (size - 1n));
-  if (steps.length !== inner + bitCount(index >> BigInt(inner))) wrong("path has the wrong length");
-  let node = leaf;
-  for (const [height, sibling] of steps.entries()) {
-    const onTheRight = height >= inner || (index >> BigInt(height)) & 1n;
-    node = onTheRight ? await sha256(NODE, sibling, node) : await sha256(NODE, node, sibling);
-  }
-  if (!equal(node, root)) wrong("root differs");
+  const code = "receipt.path";
+  const transactionLeaf = await leafHash(identity, signaturesHash);
+  await included(code, "transaction", transactionLeaf, leafIndex, block.leafCount, file.transactionPath, block.transactionsRoot);
+  const outcomeLeaf = await leafHash(file.receipt);
+  await included(code, "outcome", outcomeLeaf, leafIndex, block.leafCount, file.receiptPath, block.receiptsRoot);
+  const blockLeaf = await leafHash(context("traco/block/1", encodeBlock(block)));
+  await included(code, "block", blockLeaf, file.historyIndex, file.historySize, file.historyPath, file.historyRoot);
 }
 
 async function checkSeal(file, network, genesis) {
@@ -202,18 +107,13 @@ async function examineSeal(seal, network, { sealKind, sealKey, founders }) {
   return { ...checkpoint, signers: [{ key: sealKey, power: 1n }], totalPower: 1n, handovers: 0 };
 }
 
-function report(genesis, network, identity, transaction, body, outcome, block, sealed) {
+/** Where it happened and who sealed that, as a page shows it. */
+export function placed({ genesis, network, block, sealed }) {
   const sealKey = hex(genesis.sealKey);
   return {
     valid: true,
     network: hex(network),
     network_name: genesis.name,
-    transaction: hex(identity),
-    outcome: outcome.failure === null ? "success" : "rejected",
-    failure: outcome.failure === null ? null : { code: outcome.failure.code, fields: namedFields(outcome.failure.fields) },
-    instructions: body.instructions.map(readable),
-    events: outcome.events.map(readable),
-    signers: transaction.signatures.map((signature) => hex(signature.key)),
     height: Number(block.height),
     time_ms: Number(block.timeMs),
     sealed_height: Number(sealed.height),
@@ -240,28 +140,6 @@ function assumptions(sealKind, sealKey) {
   ];
 }
 
-function namedFields(fields) {
-  return Object.fromEntries(fields.map(([name, value]) => [name, plain(value)]));
-}
-
-function readable(item) {
-  if (Array.isArray(item) && typeof item[0] === "string" && item[0]) {
-    return { type: item[0], values: item.slice(1).map(plain) };
-  }
-  return { type: "unknown", values: Array.isArray(item) ? item.map(plain) : [plain(item)] };
-}
-
-/** A value as a page shows it. */
-function plain(value) {
-  if (typeof value === "bigint") return value >= -MAX_EXACT && value <= MAX_EXACT ? Number(value) : value;
-  if (value instanceof Uint8Array) return hex(value);
-  if (Array.isArray(value)) return value.map(plain);
-  if (value instanceof Map) return new Map([...value].map(([name, each]) => [plain(name), plain(each)]));
-  if (value instanceof Extension) return { extension: value.type, payload: hex(value.payload) };
-  if (value instanceof Timestamp) return { seconds: plain(value.seconds), nanoseconds: plain(value.nanoseconds) };
-  return value;
-}
-
 /** A block record as it is hashed. It was read from the one form it has, so writing it gives the same bytes. */
 function encodeBlock(block) {
   const hash = (value) => join(Uint8Array.of(0xc4, 32), value);
@@ -277,47 +155,4 @@ function encodeInteger(value) {
   if (value < 2n ** 16n) return join(Uint8Array.of(0xcd), uint(value, 2));
   if (value < 2n ** 32n) return join(Uint8Array.of(0xce), uint(value, 4));
   return join(Uint8Array.of(0xcf), uint(value, 8));
-}
-
-function uint(value, size) {
-  const written = new Uint8Array(8);
-  new DataView(written.buffer).setBigUint64(0, value);
-  return written.subarray(8 - size);
-}
-
-function context(tag, ...parts) {
-  return join(new TextEncoder().encode(`${tag}\0`), ...parts);
-}
-
-function digest(tag, ...parts) {
-  return sha256(context(tag, ...parts));
-}
-
-function bitLength(value) {
-  return value === 0n ? 0 : value.toString(2).length;
-}
-
-function bitCount(value) {
-  return value.toString(2).replaceAll("0", "").length;
-}
-
-function equal(left, right) {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
-}
-
-function malformed(what, read) {
-  return readAs("receipt.malformed", what, read);
-}
-
-function readAs(code, what, read) {
-  try {
-    return read();
-  } catch (error) {
-    if (error instanceof Malformed) fail(code, `${what}: ${error.message}`);
-    throw error;
-  }
-}
-
-function fail(code, reason) {
-  throw new ReceiptInvalid(code, reason);
 }

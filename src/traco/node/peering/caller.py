@@ -80,7 +80,9 @@ class Peers:
         if found is None or found[0] is not context:
             if found is not None:
                 await found[1].aclose()
-            limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=2, keepalive_expiry=4.0)
+            limits = httpx.Limits(
+                max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=4.0
+            )
             timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
             client = httpx.AsyncClient(verify=context, limits=limits, timeout=timeout, trust_env=False)
             found = self._clients[member] = (context, client)

@@ -7,14 +7,16 @@ POST /v1/peer    application/octet-stream, at most ``max_bytes``    ->  200 with
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import uvicorn
-from litestar.types import Receive, Scope, Send
 
-from traco.node.api.inside import OwnServer
 from traco.node.api.patience import PatientProtocol
+from traco.node.api.serving import OwnServer
 from traco.node.peering.trust import Trust
+
+if TYPE_CHECKING:
+    from litestar.types import Receive, Scope, Send
 
 PATH: Final = "/v1/peer"
 MAX_BYTES: Final = 524_288  # of a request or an answer: a payload of the largest size, with room
@@ -53,7 +55,7 @@ class PeerApp:
         self._trust, self._answer, self._max_bytes = trust, answer, max_bytes
         self._calls: Counter[bytes] = Counter()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
         """Serve one request."""
         # judged with each request: the connection may be older than the seat's last change
         request: Any = scope
@@ -75,7 +77,7 @@ class PeerApp:
                 if not self._calls[member]:
                     del self._calls[member]
 
-    async def _serve(self, member: bytes, receive: Receive, send: Send) -> None:
+    async def _serve(self, member: bytes, receive: "Receive", send: "Send") -> None:
         try:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await self._body(receive)
@@ -87,7 +89,7 @@ class PeerApp:
             return
         await _reply(send, 200, await self._answer(member, body))
 
-    async def _body(self, receive: Receive) -> bytes | None:
+    async def _body(self, receive: "Receive") -> bytes | None:
         """The whole request; None where it is larger than may be, or the caller went away."""
         parts, size, more = list[bytes](), 0, True
         while more:
@@ -103,7 +105,7 @@ class PeerApp:
         return b"".join(parts)
 
 
-async def _reply(send: Send, status: int, body: bytes = b"") -> None:
+async def _reply(send: "Send", status: int, body: bytes = b"") -> None:
     headers = [
         (b"content-type", b"application/octet-stream"),
         (b"content-length", str(len(body)).encode()),

@@ -11,7 +11,7 @@ from typing import Final
 
 import apsw
 
-from traco.kernel.codec import encode
+from traco.kernel.codec import ROOT, encode
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.merkle import leaf_hash, require, root_of
 from traco.kernel.receipt import NO_SIGNATURES, block_leaf_hash
@@ -43,15 +43,18 @@ from traco.storage.schema import INHERITED_TABLE, JOINED_FORMAT, TABLES, TILE_SL
 _NOTHING: Final = encode(())
 
 
-def verify_head(raw: bytes, genesis: bytes, trusted_app_hash: bytes) -> SnapshotHead:
-    """The head of a snapshot of this network that has this app hash. Raises ``SnapshotRefused``."""
+def verify_head(raw: bytes, genesis: bytes, trusted_app_hash: bytes, ledger: bytes = ROOT) -> SnapshotHead:
+    """The head of a snapshot of a ledger of this network that has this app hash. Raises ``SnapshotRefused``.
+
+    A channel was founded at a time of its own: whoever restores one compares the head's time with that of the point.
+    """
     head = decode_head(raw)
     founding = parse_genesis(genesis)
-    if (head.network, head.ledger) != (network_id(founding), b""):
+    if (head.network, head.ledger) != (network_id(founding), ledger):
         raise SnapshotRefused("snapshot.other_network", f"it is of network {head.network.hex()}")
     if head.app_hash() != trusted_app_hash:
         raise SnapshotRefused("snapshot.other_state", f"block {head.height} has another app hash")
-    if not head.history_size and head.time_ms != founding.time_ms:
+    if ledger == ROOT and not head.history_size and head.time_ms != founding.time_ms:
         raise SnapshotRefused("snapshot.malformed", "its time is not that of the founding")
     return head
 
@@ -167,7 +170,7 @@ class Restoring:
             raise RuntimeError(f"pieces {sorted(self._missing)} are missing")
         with halting(self.path):
             tree = self._tree()
-            self._require_terms(State(tree))
+            self._require_state(State(tree))
             with self._connection:
                 self._connection.execute(self._index)
                 self._connection.executemany(
@@ -204,7 +207,7 @@ class Restoring:
             raise SnapshotRefused("snapshot.untrue", "its slots do not have the state root")
         return tree
 
-    def _require_terms(self, state: State) -> None:
+    def _require_state(self, state: State) -> None:
         """Protocol and window are in the state: a head that says otherwise would bring too few ids."""
         if terms_of(state) != (self.head.protocol, self.head.window_ms):
             raise SnapshotRefused("snapshot.untrue", "its protocol or its window is not that of its state")

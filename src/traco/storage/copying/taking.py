@@ -98,11 +98,12 @@ class Pinned:
 
 
 def write_snapshot(
-    ledger: Path, aside: Path, height: int, terms: Terms, shelf: Shelf, goes_on: Callable[[], bool] = lambda: True
+    ledger: Path, aside: Path, height: int, terms: Terms, shelf: Shelf, goes_on: Callable[[], bool] = lambda: True,
+    piece_bytes: int = PIECE_BYTES,
 ) -> SnapshotHead:  # fmt: skip
     """Write the snapshot of what was set aside at ``height`` onto the shelf.
 
-    ``goes_on`` is asked between pieces. Raises ``SnapshotRefused`` (``snapshot.not_yet``, ``snapshot.given_up``),
+    ``goes_on`` is asked between pieces, which are about as large as ``piece_bytes``. Raises ``SnapshotRefused`` (``snapshot.not_yet``, ``snapshot.given_up``),
     ``StoreDamaged`` where the state does not have the root that was committed, ``StorageHalt``, ``OSError``.
     """
     with (
@@ -111,7 +112,7 @@ def write_snapshot(
         closing(apsw.Connection(str(aside))) as state,
         shelf.making(height) as folder,
     ):
-        writer = _Writer(ledger, blocks, state, height, terms, folder, goes_on)
+        writer = _Writer(ledger, blocks, state, height, terms, folder, goes_on, piece_bytes)
         head = writer.write(shelf.edges())
         (folder / HEAD_FILE).write_bytes(encode_head(head))
     return head
@@ -130,9 +131,10 @@ class _Writer:
 
     def __init__(
         self, path: Path, blocks: apsw.Connection, state: apsw.Connection, height: int, terms: Terms, folder: Path,
-        goes_on: Callable[[], bool],
+        goes_on: Callable[[], bool], piece_bytes: int,
     ) -> None:  # fmt: skip
         self._path = path
+        self._room = max(1, piece_bytes - min(_PIECE_OVERHEAD, piece_bytes // 2))
         self._blocks = blocks
         self._state = state
         self._terms = terms
@@ -195,13 +197,13 @@ class _Writer:
 
     def _write_state(self, slot_count: int, first_empty: int) -> tuple[int, ...]:
         leaves, starts = bytearray(), [0]
-        room = PIECE_BYTES - _PIECE_OVERHEAD
+        room = self._room
         for slot, content in enumerate(self._contents()):
             size = _SLOT_OVERHEAD + (0 if isinstance(content, int) else sum(map(len, content)))
             if size > room and slot > starts[-1]:
                 self._require_going_on()
                 starts.append(slot)
-                room = PIECE_BYTES - _PIECE_OVERHEAD
+                room = self._room
             room -= size
             leaves += leaf_of(slot, content)
         levels = StateLevels(bytes(leaves))
@@ -283,12 +285,12 @@ class _Writer:
     def _id_blocks(self, first: int) -> Iterator[tuple[IdsBlock, ...]]:
         """The blocks with records from a height on, as many at a time as a piece takes."""
         collected: list[IdsBlock] = []
-        room = PIECE_BYTES - _PIECE_OVERHEAD
+        room = self._room
         for each in self._recorded_from(first):
             size = _BLOCK_OVERHEAD + len(each.leaves)
             if size > room and collected:
                 yield tuple(collected)
-                collected, room = [], PIECE_BYTES - _PIECE_OVERHEAD
+                collected, room = [], self._room
             room -= size
             collected.append(each)
         if collected:

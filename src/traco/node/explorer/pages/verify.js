@@ -4,7 +4,8 @@ import { facts, fill, h, section } from "../dom.js";
 import { bytes } from "../node.js";
 import { code, moment, relate, statement } from "../readable.js";
 import { say } from "../words.js";
-import { ReceiptInvalid, verifyReceipt, VerifierUnsupported } from "../verify.js";
+import { verifyAny } from "../channel.js";
+import { ReceiptInvalid, VerifierUnsupported } from "../verify.js";
 
 const MAX_FILE_BYTES = 16 * 1024 * 1024;
 
@@ -55,7 +56,7 @@ async function judge(chosen, result) {
   const genesis = own ? chosen.genesis.content : await bytes("/v1/genesis");
   fill(result, h("p", null, say("checking")));
   try {
-    const report = await verifyReceipt(chosen.receipt.content, genesis);
+    const report = await verifyAny(chosen.receipt.content, genesis);
     fill(result, accepted(report, own, await shapes()));
   } catch (error) {
     if (!(error instanceof ReceiptInvalid || error instanceof VerifierUnsupported)) throw error;
@@ -88,13 +89,25 @@ function sealedBy(seal) {
   return [[say("sealed_by"), say("sealed_by_validators", { count: seal.signers.length, power, total: seal.total_power, handovers: seal.handovers })]];
 }
 
+/** Where it happened: in a block of the ledger, or at a point of a channel that a block confirmed. */
+function place(report) {
+  if (!report.channel) return [[say("block"), report.height], [say("time"), moment(report.time_ms)]];
+  return [[say("in_channel"), code(report.channel)], [say("point"), report.point],
+    [say("confirmed_in"), report.height], [say("time"), moment(report.time_ms)]];
+}
+
+function assumptions(report) {
+  const texts = [say(byValidators(report.seal) ? "assumes_validators" : "assumes_text")];
+  return report.channel ? [...texts, say("assumes_channel")] : texts;
+}
+
 function accepted(report, own, shape) {
   const [instructions, events] = [report.instructions, report.events].map((records) => records.map((one) => named(one, shape)));
   relate(instructions, events);
-  return [h("div", { class: "verdict accepted" }, h("h2", null, say("accepted_title")), h("p", null, say(own ? "accepted_own" : "accepted_node"))),
-    facts([[say("network"), `${report.network_name} · ${report.network}`], [say("transaction"), code(report.transaction)], [say("block"), report.height], [say("time"), moment(report.time_ms)],
+  return [h("div", { class: "verdict accepted" }, h("h2", null, say("accepted_title")), h("p", null, say(own ? "accepted_own" : "accepted_node")), report.channel ? h("p", null, say("accepted_channel")) : null),
+    facts([[say("network"), `${report.network_name} · ${report.network}`], [say("transaction"), code(report.transaction)], ...place(report),
       [say("outcome"), report.failure ? h("code", null, report.failure.code) : say("done")], ...sealedBy(report.seal)]),
     statements(say("instructions"), instructions),
     statements(say("events"), events),
-    section(say("assumes"), h("p", null, say(byValidators(report.seal) ? "assumes_validators" : "assumes_text")), h("p", null, say("names_are_the_nodes")))];
+    section(say("assumes"), assumptions(report).map((text) => h("p", null, text)), h("p", null, say("names_are_the_nodes")))];
 }
