@@ -20,7 +20,9 @@ class Epochs:
 
     def __init__(self, town: Town, lines: Sequence[Line], random: Random) -> None:
         self._town, self._lines, self._random = town, lines, random
-        self._bad: dict[bytes, str] = {}  # commitments of offers that nobody must accept
+        self._bad: dict[
+            tuple[bytes, int, bytes], str
+        ] = {}  # offers that nobody must accept: channel, epoch, commitment
         self._accepted: dict[tuple[bytes, str], int] = {}
         self._offered: dict[bytes, int] = {}  # when: step
         self._keys: list[tuple[bytes, int, EpochKey]] = []  # channel, epoch
@@ -56,7 +58,7 @@ class Epochs:
             kind, made = "wrong epoch key", EpochKey(other.commitment, key.copies)
         else:
             made = fitting[-1]
-        self._bad[made.commitment] = kind
+        self._bad[line.channel, epoch, made.commitment] = kind
         self._send(line, by, terms, epoch, made)
         return kind
 
@@ -81,7 +83,7 @@ class Epochs:
 
     def _judge(self, name: str, found: OpenOffer) -> None:
         town, offer = self._town, found.offer
-        kind = self._bad.get(offer.key.commitment)
+        kind = self._bad.get((found.channel, offer.epoch, offer.key.commitment))
         if found.status == "ready" and kind:
             raise Difference("keys", f"{name} would accept an offer with {kind}")
         if found.status == "ready":

@@ -1,4 +1,4 @@
-"""A real node of three members, one of whose processes is killed once under payments."""
+"""A real node of three members, whose processes are killed under payments."""
 
 import pytest
 
@@ -12,5 +12,5 @@ def test_killed_processes_lose_and_repeat_nothing_that_was_acknowledged() -> Non
     torture_processes("bounded", counts, 0.5)
     killed = sum(number for what, number in counts.items() if what.endswith("killed with signal 9"))
     compared = counts["work: transactions compared"]
-    assert (killed, compared > 0) == (1, True)
+    assert (killed > 0, compared > 0) == (True, True)
     assert counts["work: transactions acknowledged"] == compared
