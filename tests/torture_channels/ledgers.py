@@ -92,6 +92,7 @@ class Ledgers:
                 known is not None
                 and known[1] == name
                 and standing.split(maxsplit=1)[0] in ("refused", "received")
+                and self._has_all(each.line.channel, name)
             ):
                 raise Difference("undone", f"{name} said confirmed, and now {standing}")
             return

@@ -1,6 +1,7 @@
 """Calls between nodes: who is believed, what is limited, and that the ledger's word about certificates takes effect at once."""
 
 import asyncio
+import gc
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -111,6 +112,26 @@ def test_a_replaced_certificate_is_refused_on_the_connection_that_it_opened() ->
             assert await peers.call(A, b"3") == B + b"3"
 
     asyncio.run(scene())
+
+
+def test_a_certificate_that_changes_under_many_calls_leaves_no_connection_behind() -> None:
+    async def scene() -> None:
+        async with (
+            serving(SEATS[A]) as (trust, address),
+            calling(SEATS[B], a=(A, address, SEATS[A].der)) as (peers, calls),
+        ):
+            trust.renew(seen(B))
+            await peers.call(A, b"1")
+            calls.renew({A: Peer(address, make_seat_certificate().der)})
+            calls.renew({A: Peer(address, SEATS[A].der)})
+            await asyncio.gather(*(peers.call(A, b"2") for _ in range(6)))  # each finds the old one
+            await peers.close()
+            with pytest.raises(PeerFailed) as caught:
+                await peers.call(A, b"3")
+            assert (caught.value.code, caught.value.retry) == ("peer.closed", False)
+
+    asyncio.run(scene())
+    gc.collect()  # a connection that was left open is a warning, and a warning fails
 
 
 def test_a_member_without_a_seat_cannot_be_called() -> None:

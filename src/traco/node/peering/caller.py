@@ -30,6 +30,7 @@ class Peers:
         self._clients: dict[bytes, tuple[object, httpx.AsyncClient]] = {}
         self._turns: dict[bytes, asyncio.Semaphore] = {}
         self._waiting: dict[bytes, int] = {}
+        self._is_closed = False
 
     async def call(self, member: bytes, request: bytes, attempts: int = ATTEMPTS) -> bytes:
         """The answer of a member's node. Raises ``PeerFailed`` when the last attempt failed."""
@@ -55,6 +56,8 @@ class Peers:
         raise ValueError("a call needs one attempt at least")
 
     async def _once(self, member: bytes, request: bytes) -> bytes:
+        if self._is_closed:
+            raise PeerFailed("peer.closed", member, "is called no more: this process ends", retry=False)
         address = self._trust.address(member)
         if address is None:
             raise PeerFailed("peer.unknown", member, "has no seat that can be called", retry=False)
@@ -76,23 +79,25 @@ class Peers:
     async def _client(self, member: bytes) -> httpx.AsyncClient:
         """The connections to a member's node; new ones where its certificate changed."""
         context = self._trust.client(member)
-        found = self._clients.get(member)
+        before = found = self._clients.get(member)
         if found is None or found[0] is not context:
-            if found is not None:
-                await found[1].aclose()
             limits = httpx.Limits(
                 max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=4.0
             )
             timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
             client = httpx.AsyncClient(verify=context, limits=limits, timeout=timeout, trust_env=False)
+            # the new one is there before the old one ends: other calls go on in between
             found = self._clients[member] = (context, client)
+            if before is not None:
+                await before[1].aclose()
         return found[1]
 
     async def close(self) -> None:
-        """End all connections."""
-        for _, client in self._clients.values():
+        """End all connections, and begin no more."""
+        self._is_closed = True
+        clients, self._clients = self._clients, {}
+        for _, client in clients.values():
             await client.aclose()
-        self._clients.clear()
 
 
 async def _bounded(member: bytes, answer: httpx.Response) -> bytes:

@@ -1,7 +1,7 @@
 """Why a call to another member's node failed.
 
 LedgerError
-└── PeerFailed    ``code``: peer.unknown, peer.unreachable, peer.refused, peer.busy, peer.answer
+└── PeerFailed    ``code``: peer.unknown, peer.unreachable, peer.refused, peer.busy, peer.answer, peer.closed
 """
 
 from traco.kernel.errors import LedgerError
