@@ -2,6 +2,7 @@ import pytest
 
 from traco.cli import problems
 from traco.cli.problems import MEANINGS, ExitCode, problem_of
+from traco.client.channel_deals import DealInvalid
 from traco.client.forms import FormInvalid
 from traco.client.gateways import GatewayFault
 from traco.client.keystore import KeyStoreError
@@ -53,6 +54,7 @@ ERRORS: list[tuple[Exception, ExitCode, str]] = [
     (InvoiceUnreadable("invoice.empty", "No."), ExitCode.INPUT, "invoice.empty"),
     (IdentifierInvalid("identifier.lei_length"), ExitCode.INPUT, "identifier.lei_length"),
     (FormInvalid("No."), ExitCode.INPUT, "input.invalid"),
+    (DealInvalid("leg.commitment_differs", "No."), ExitCode.INPUT, "leg.commitment_differs"),
 ]
 
 
