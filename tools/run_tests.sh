@@ -6,7 +6,7 @@
 set -euo pipefail
 python=$1
 apart=(tests/live tests/fuzz tests/independent tests/torture)
-networks=(tests/cluster)
+networks=(tests/cluster tests/torture_channels)
 checked=(tests/style)
 mkdir -p build
 

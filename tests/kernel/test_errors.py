@@ -14,7 +14,6 @@ from traco.kernel.errors import Failure, Halt, KernelFault, LedgerError, Refused
 
 def every(kind: type[Any]) -> list[type[Any]]:
     """The subclasses that the product defines, in order of their names."""
-    gc.collect()
     found = [kind, *(below for child in kind.__subclasses__() for below in every(child))]
     return sorted(
         dict.fromkeys(k for k in found if k.__module__.startswith("traco.") and k.__dict__.get("code")),
@@ -22,6 +21,7 @@ def every(kind: type[Any]) -> list[type[Any]]:
     )
 
 
+gc.collect()  # a class that was replaced when slots were given to it is a subclass until then
 CODED = every(Rejected) + every(Refused)
 
 
