@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any, Final
 
+from channels.seat.fuses import Died
 from torture.report import Difference
 from torture_channels.lines import Line
 from torture_channels.town import Town
@@ -63,7 +64,12 @@ class Epochs:
         return kind
 
     def _made(self, line: Line, by: str, terms: Terms, epoch: int) -> EpochKey:
-        return self._town.offered(by, line.channel, terms, epoch)
+        """A key that a member's node makes; where it dies over that, it is started again and asked again."""
+        try:
+            return self._town.offered(by, line.channel, terms, epoch)
+        except Died:
+            self._town[by].restart()
+            return self._town.offered(by, line.channel, terms, epoch)
 
     def _send(self, line: Line, by: str, terms: Terms, epoch: int, key: EpochKey) -> None:
         self._offered[line.channel] = self._step

@@ -124,6 +124,27 @@ def test_before_it_has_a_snapshot_a_member_takes_no_business(sites: Sites) -> No
     run(scene())
 
 
+@pytest.mark.parametrize("after", range(6))
+def test_a_member_that_dies_right_after_it_joined_reads_no_block_twice(sites: Sites, after: int) -> None:
+    async def scene() -> None:
+        purse = await of_two(sites)
+        await sites.rotate("a", purse.channel, of_three(sites))
+        await sites.tick(after)
+        purse.pay("a", "b", 3)  # a point that says nothing to who does not follow the channel yet
+
+        def has_joined() -> bool:
+            return sites["c"].book.standing(purse.channel) == "followed"
+
+        while not has_joined():
+            await sites.tick(1)
+        assert sites["c"].book.read_height() >= sites["c"].book.cursor(purse.channel).height
+        sites["c"].restart()
+        paid = purse.pay("a", "b", 4)
+        await sites.until(lambda: purse.is_confirmed(paid, at="abc"))
+
+    run(scene())
+
+
 def nothing(request: Any, answer: Any) -> Any:
     return Refusal("snapshot.none") if isinstance(request, GetSnapshot) else answer
 

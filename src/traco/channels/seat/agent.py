@@ -292,7 +292,7 @@ class Seats:
         ready = self.joiner.taken()
         for channel, joined in ready.items():
             changes = self._follower.again(channel, joined.point.end)
-            self._replicas.adopt(channel, joined, changes)
+            self._replicas.adopt(channel, joined, changes, self._follower.height)
             self._unconfirmed[channel] = None
             self.problems.pop(channel, None)
         self.joiner.ask(root, time_ms, self.problems)

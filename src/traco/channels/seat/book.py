@@ -171,10 +171,10 @@ class Book(Erasures, Overview, Sources, Settlements):
                 self._need_snapshot(channel, change.ordinal)
 
     def rebase(
-        self, channel: bytes, base: Base, point: Point, result: Result, changes: Sequence[Change]
+        self, channel: bytes, base: Base, point: Point, result: Result, changes: Sequence[Change], height: int
     ) -> None:
         """Follow a channel from a snapshot on, in one durable step: ``point`` is that of the snapshot, ``result`` what executing
-        it gave, ``changes`` what the root has said of the channel since.
+        it gave, ``changes`` what the root has said of the channel since, up to block ``height``: nothing before is read again.
         """
         passed = dict[bytes, None]()
         after, found = 0, self.points(channel, 0, _PASSED)
@@ -193,6 +193,7 @@ class Book(Erasures, Overview, Sources, Settlements):
             self._connection.execute(_EXECUTED, (encode(result), result.generation, channel, base.ordinal))
             for change in changes:
                 self._note(change)
+            self._connection.execute("UPDATE read SET height = max(height, ?)", (height,))
 
     def _append(self, channel: bytes, point: Point) -> None:
         stored = StoredPoint(point.context, point.first, point.entries, point.chain)

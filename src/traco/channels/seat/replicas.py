@@ -97,11 +97,11 @@ class Replicas:
         if any(self._book.result(channel, height) for height in kept):
             self.go_back(channel, self._book.executed_to(channel) + 1)
 
-    def adopt(self, channel: bytes, joined: Joined, changes: Sequence[Change]) -> None:
-        """Go on from another member's snapshot. ``changes``: what the root has said of the channel since its point."""
+    def adopt(self, channel: bytes, joined: Joined, changes: Sequence[Change], height: int) -> None:
+        """Go on from another member's snapshot. ``changes``: what the root has said of the channel since its point, up to a block."""
         self.close(channel)
         # first the book: after a crash the replica is behind it, and is made of the same snapshot, which is kept
-        self._book.rebase(channel, joined.base, joined.point, joined.result, changes)
+        self._book.rebase(channel, joined.base, joined.point, joined.result, changes, height)
         self._stores.discard(channel)
         if self._archive is not None:
             self._archive.install(channel, joined.made)
