@@ -256,8 +256,9 @@ def leg_words(place: Place, leg: DraftLeg) -> dict[str, Any]:
 
 def public_words(session: Reading, public: Record) -> dict[str, Any]:
     """Any other file, as it is shown."""
-    form = to_form(public)
-    return form if session.output.as_json else session.people(form)  # type: ignore[no-any-return]
+    form: dict[str, Any] = to_form(public)
+    shown: dict[str, Any] = form if session.output.as_json else session.people(form)
+    return shown
 
 
 def terms_words(session: Reading, agreed: AgreedTerms) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import pytest
 from support.api import CHEAP, PASSPHRASE
 from support.channel_town import make_members, member_of
 from traco.client.keystore import KeyStore
+from traco.kernel.crypto import Scheme
 from traco.node import beside
 from traco.node.beside import ChannelsSettings, keep_channels
 from traco.node.channels import process
@@ -111,7 +112,7 @@ def test_keys_that_come_while_the_old_ones_are_read_are_noticed(
         return found
 
     async def work(directory: Path, config: NodeConfig, seats: Any, keys: Any, *_: Any) -> None:
-        noticed.append(process._identity(directory) != keys)
+        noticed.append(process._content(directory) != keys)
 
     async def scene() -> None:
         near, far = socket.socketpair()
@@ -122,6 +123,35 @@ def test_keys_that_come_while_the_old_ones_are_read_are_noticed(
     monkeypatch.setattr(process, "_work", work)
     asyncio.run(scene())
     assert noticed == [True]
+
+
+def test_keys_that_are_written_in_several_steps_are_noticed_whatever_number_their_file_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_members(tmp_path / "node")
+    begun = asyncio.Event()
+
+    async def work(directory: Path, config: NodeConfig, seats: Any, *_: Any) -> None:
+        assert list(seats) == [BANK]
+        begun.set()
+
+    async def scene() -> None:
+        near, far = socket.socketpair()
+        with KeyStore.create(tmp_path / "node" / SEATS_FILE, PASSPHRASE, CHEAP) as store:
+            store.generate(f"{BANK.hex()}.node", Scheme.ED25519, ("seat",))
+            living = asyncio.create_task(_live(far, settings(tmp_path / "node")))
+            for _ in range(3):  # it has read the file, and sleeps
+                await asyncio.sleep(0)
+            make_seat(
+                store, BANK
+            )  # two writings: many a file system has the first one's number free for the second
+        await asyncio.wait_for(living, 30)
+        near.close()
+
+    monkeypatch.setattr(process, "_work", work)
+    monkeypatch.setattr(process, "LOOK_S", 0.01)
+    asyncio.run(scene())
+    assert begun.is_set()
 
 
 def test_it_ends_where_the_ledger_is_gone_before_there_are_keys(tmp_path: Path) -> None:

@@ -3,18 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from traco.channels.seat.ports import RootBlock
 from traco.kernel.genesis import Genesis, network_id, parse_genesis
-from traco.kernel.instruction import Event
 from traco.kernel.registry import Registry
 from traco.kernel.state import State
 from traco.modules.composition import compose
+from traco.node.channels.telling import told_blocks
 from traco.node.directory import LEDGER_FILE, NodeDirectoryError, read_genesis
 from traco.storage import SnapshotReader
-from traco.storage.committed import BeforeSnapshot
-
-_TAG: Final = b"channel."  # in every event of the module; a receipt without it need not be decoded
 
 
 class ArchiveState(NamedTuple):
@@ -22,14 +20,6 @@ class ArchiveState(NamedTuple):
 
     height: int
     state: State
-
-
-class ArchiveBlock(NamedTuple):
-    """The events of a block that are about channels, each with the id of its transaction or due item."""
-
-    height: int
-    events: tuple[Event, ...]
-    origins: tuple[bytes, ...]
 
 
 class Archive:
@@ -55,25 +45,9 @@ class Archive:
         with snapshot:
             yield ArchiveState(snapshot.height, State(snapshot))
 
-    def blocks(self, after: int, limit: int) -> Iterator[ArchiveBlock]:
+    def blocks(self, after: int, limit: int) -> Iterator[RootBlock]:
         """Up to ``limit`` committed blocks behind a height. Raises ``BeforeSnapshot`` where this node begins later."""
-        snapshot = self._reader.snapshot()
-        if snapshot is None:
-            return
-        with snapshot:
-            if after < snapshot.first_height > 0:
-                raise BeforeSnapshot(snapshot.first_height)
-            found = snapshot.blocks(after, limit)
-        for block in found:
-            receipts = [
-                self._registry.receipt.trusted(leaf.receipt) for leaf in block.leaves if _TAG in leaf.receipt
-            ]
-            events = [
-                (event, each.identity) for each in receipts if each.failure is None for event in each.events
-            ]
-            yield ArchiveBlock(
-                block.height, tuple(event for event, _ in events), tuple(origin for _, origin in events)
-            )
+        return told_blocks(self._reader, self._registry, after, limit)
 
     def state_root(self, height: int) -> bytes | None:
         """The state root after a block, or None where it is not here."""

@@ -23,7 +23,6 @@ from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd, LedgerGone
 from traco.node.logs import log_to
 from traco.node.service import name_process
-from traco.storage.snapshot import file_identity
 
 log = logging.getLogger("traco.channels")
 
@@ -56,7 +55,7 @@ async def _live(connection: socket.socket, settings: ChannelsSettings) -> None:
         members = hosted_members(directory, settings.config)
         ended = asyncio.create_task(gone.wait())
         while not ended.done():
-            keys = _identity(directory)
+            keys = _content(directory)
             seats = read_seats(directory / SEATS_FILE, settings.passphrase, members)
             lacking = [member for member in members if member not in seats]
             if not lacking:
@@ -66,21 +65,29 @@ async def _live(connection: socket.socket, settings: ChannelsSettings) -> None:
                 "no channel business is done before there are keys for %s: traco channel seat DIR",
                 ", ".join(member.hex() for member in lacking),
             )
-            while not ended.done() and _identity(directory) == keys:
+            while not ended.done() and _content(directory) == keys:
                 await asyncio.wait((ended,), timeout=LOOK_S)
     finally:
         await link.close()
 
 
-def _identity(directory: Path) -> tuple[int, int] | None:
-    return file_identity(str(directory / SEATS_FILE))
+def _content(directory: Path) -> bytes | None:
+    """The file of keys as it is; None where there is none.
+
+    Each time it is written it is encrypted anew, so other keys are another content. Its name on the disk would not do: file systems
+    give a number that became free to the next file, and the third writing often has that of the first.
+    """
+    try:
+        return (directory / SEATS_FILE).read_bytes()
+    except OSError:
+        return None
 
 
 async def _work(
-    directory: Path, config: NodeConfig, seats: Mapping[bytes, SeatSecrets], keys: tuple[int, int] | None, link: ApiEnd,
+    directory: Path, config: NodeConfig, seats: Mapping[bytes, SeatSecrets], keys: bytes | None, link: ApiEnd,
     ended: "asyncio.Task[bool]",
 ) -> None:  # fmt: skip
-    """Do the seats' business until the ledger is gone or other keys are there than in the file ``keys``, which was read."""
+    """Do the seats' business until the ledger is gone or others are there than ``keys``, the file as it was read."""
     with ExitStack() as closing:
         listeners = dict[bytes, socket.socket]()
         for member, address in zip(seats, config.channels.listen, strict=False):
@@ -90,7 +97,7 @@ async def _work(
             await worker.start(listeners)
             running = asyncio.create_task(worker.run(), name="traco-channels")
             try:
-                while not (ended.done() or running.done()) and _identity(directory) == keys:
+                while not (ended.done() or running.done()) and _content(directory) == keys:
                     await asyncio.wait((ended, running), timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
                 if running.done():
                     running.result()

@@ -14,13 +14,11 @@ from traco.modules.channel.events import SeatSet
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.state import seats
+from traco.node.channels.telling import told_blocks
 from traco.node.link import ApiEnd, LedgerGone
 from traco.node.peering.trust import Peer
 from traco.storage import SnapshotReader
-from traco.storage.committed import BeforeSnapshot
-from traco.storage.rows import StoredBlock
 
-_TAG: Final = b"channel."  # in every event of the module; a receipt without it need not be decoded
 _SCANNED: Final = 256
 _LIMITS: Final = Parameters({"channel": ChannelParameters()})
 
@@ -78,25 +76,10 @@ class NodeRoot:
         """Up to ``limit`` committed blocks behind a height. Raises ``BeforeSnapshot`` where this node begins later."""
         # after a start that is what was read before it: else nobody would wait for a block that is new
         self.read_height = max(self.read_height, after)
-        snapshot = self._reader.snapshot()
-        if snapshot is None:
-            return
-        with snapshot:
-            if after < snapshot.first_height > 0:
-                raise BeforeSnapshot(snapshot.first_height)
-            found = snapshot.blocks(after, limit)
-        for block in found:
-            yield self._read(block)
+        for block in told_blocks(self._reader, self._registry, after, limit):
+            self.seats_changed |= any(isinstance(event, SeatSet) for event in block.events)
+            yield block
             self.read_height = block.height
-
-    def _read(self, block: StoredBlock) -> RootBlock:
-        receipts = [
-            self._registry.receipt.trusted(leaf.receipt) for leaf in block.leaves if _TAG in leaf.receipt
-        ]
-        found = [(event, each.identity) for each in receipts if each.failure is None for event in each.events]
-        events, origins = tuple(event for event, _ in found), tuple(origin for _, origin in found)
-        self.seats_changed |= any(isinstance(event, SeatSet) for event in events)
-        return RootBlock(block.height, block.time_ms, events, origins)
 
     async def submit(self, transaction: bytes) -> RootAnswer:
         """Have a signed transaction ordered. Raises ``RootUnavailable``."""
