@@ -67,12 +67,23 @@ def test_a_submission_without_an_answer_is_sent_again(node: ScriptedNode, client
 
 
 def test_how_far_a_transaction_has_come_is_asked_by_its_id(node: ScriptedNode, client: LedgerClient) -> None:
-    confirmed = {**RECEIVED, "status": "confirmed", "ordinal": 3, "leaf": 1, "failure": WHY}
+    confirmed = {**RECEIVED, "status": "confirmed", "ordinal": 3, "leaf": 1, "failure": WHY, "events": []}
     node.line_up(f"{PATH}/{IDENTITY.hex()}", httpx.Response(200, json=confirmed))
     found = client.channel_result(CHANNEL, IDENTITY)
     assert found is not None
     assert found.form() == confirmed
     assert client.channel_result(CHANNEL, bytes(32)) is None
+
+
+def test_what_a_transaction_of_a_channel_established_comes_with_it(
+    node: ScriptedNode, client: LedgerClient
+) -> None:
+    opened = {"type": "holding.account_opened/1", "account": "0a" * 16}
+    node.line_up(f"{PATH}/{IDENTITY.hex()}", httpx.Response(200, json={**RECEIVED, "events": [opened]}))
+    found = client.channel_result(CHANNEL, IDENTITY)
+    assert found is not None
+    assert found.events == (opened,)
+    assert found.form()["events"] == [opened]
 
 
 def test_an_answer_of_another_form_is_not_believed(node: ScriptedNode, client: LedgerClient) -> None:

@@ -14,7 +14,7 @@ from support.running import free_port
 
 ROOT: Final = Path(__file__).parents[2]
 USUAL_PORT: Final = "7470"  # on the pages; a free one takes its place
-SECONDS: Final = 180  # half a minute on an idle machine
+SECONDS: Final = 600  # half a minute on an idle machine
 _CONSOLE: Final = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _PROGRAM: Final = re.compile(
     r"^Save as `([a-z_]+\.py)`[^\n]*\n\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL

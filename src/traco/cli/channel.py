@@ -140,7 +140,11 @@ def accept(session: Acting, channel: ChannelArgument) -> None:
     offers = session.client.get(ROUTE)["offers"]
     found = [each for each in offers if (each["channel"], each["member"]) == (identity.hex(), party.id.hex())]
     if not found:
-        raise absent("channel.no_offer", f"Nothing of channel {channel} is on offer to this member here.")
+        raise absent(
+            "channel.no_offer",
+            f"Nothing of channel {channel} is on offer to this member at this node. A member accepts at the node that does its "
+            "channel business (--url), which learns of an offer within a second or so; an offer ends at its deadline.",
+        )
     (offered,) = found
     if offered["status"] == "waiting":
         raise CommandProblem(
@@ -194,11 +198,15 @@ def status(
         str, typer.Argument(metavar="TRANSACTION", help="The id of a transaction in hex.", show_default=False)
     ],
 ) -> None:
-    """Say how far a transaction of a channel has come: received, executed, confirmed, disputed or refused."""
-    found = session.client.channel_result(_identity(channel), transaction_identity(transaction))
+    """Say how far a transaction of a channel has come: received, executed, confirmed, disputed or refused; and its events."""
+    identity = _identity(channel)
+    found = session.client.channel_result(identity, transaction_identity(transaction))
     if found is None:
         raise absent("transaction.unknown", f"The node knows no transaction {transaction} of the channel.")
-    session.output.record(found.form())
+    if session.output.as_json or found.failure is not None:
+        session.output.record(found.form())
+    else:
+        session.show_result(found, channel=identity)
 
 
 @command(
@@ -249,8 +257,7 @@ def submit(
     result = _succeeding(session.client.submit_to_channel(identity, raw))
     if wait:
         result = _wait(session, identity, result, seconds)
-    form = result.form()
-    session.output.record({"channel": identity.hex(), "transaction": form.pop("id"), **form})
+    session.show_result(result, channel=identity)
 
 
 @command(

@@ -40,7 +40,11 @@ COLUMNS = ("node", "role", "state", "height", "lag", "app_hash", "peers", "disk"
 def register(app: typer.Typer) -> None:
     """Add these commands to ``traco network``."""
     command(
-        app, "local", examples=["traco network local 4 net", "traco network local 4 --observers 1 net --provider-spread"]
+        app, "local",
+        examples=[
+            "traco network local 4 net", "traco network local 4 --observers 1 net --provider-spread",
+            "traco network local 4 net --channels",
+        ],
     )(local)  # fmt: skip
     command(app, "start", examples=["traco network start net", "traco network start net --node node3"])(start)
     command(app, "stop", examples=["traco network stop net", "traco network stop net --node node3"])(stop)
@@ -58,6 +62,9 @@ def local(
     provider_spread: Annotated[
         bool, typer.Option("--provider-spread", help="Give every node a provider of its own, in three regions.")
     ] = False,
+    channels: Annotated[
+        bool, typer.Option("--channels", help="Every node is to do the channel business of its organisation.")
+    ] = False,
     first_port: Annotated[
         int | None, typer.Option(min=1, max=65_535, help="The first of the ports; by default a free range.")
     ] = None,
@@ -66,7 +73,8 @@ def local(
 
     Each node is founded as those of a consortium are: keys, card, genesis, signature, acceptance. DIR/node1 and so on are
     complete directories; DIR/passphrase opens all their key stores. Your address book gets @org1 and so on for the
-    organisations, and node1's address.
+    organisations, and node1's address. With --channels, each organisation then takes its seat: traco channel seat DIR/node1
+    --as @org1, and so on.
     """
     session.names.require_new("org1")
     plan = LocalPlan(
@@ -75,6 +83,7 @@ def local(
         time.time_ns() // 1_000_000_000 * 1_000,
         spread=provider_spread,
         first_port=first_port,
+        channels=channels,
     )
     with _progress(session) as console, console.status("making the network") as doing:
         made, cards = make_local(directory, plan, doing.update)

@@ -18,7 +18,7 @@ from traco.cli.people import People, Unit
 from traco.cli.problems import CommandProblem, ExitCode, Problem, absent, unusable
 from traco.cli.proving import access_of, proving_key
 from traco.client.keystore import KeyEntry, KeyStore
-from traco.client.results import AddressRefused, OutcomeUnknown, TransactionResult
+from traco.client.results import AddressRefused, ChannelResult, OutcomeUnknown, TransactionResult
 from traco.client.sdk import DEFAULT_URL, Access, LedgerClient, Party, Patience
 from traco.client.signer import Signer
 from traco.client.signers.signer_file import SignerFile
@@ -244,6 +244,25 @@ class Reading(WithNames):
             value, self._unit_of(counted_in) if counted_in else None
         )
 
+    def show_result(
+        self, result: TransactionResult | ChannelResult, counted_in: str = "", **made: Any
+    ) -> None:
+        """Show what became of a transaction of the root or of a channel. Ids in ``made`` may be bytes; ``counted_in`` as in ``people``."""
+        shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in made.items()}
+        form = result.form()
+        if self.output.as_json:
+            self.output.record({**shown, "transaction": form.pop("id"), **form})
+            return
+        self.output.record({
+            **{name: self._made(name, value, counted_in) for name, value in shown.items()}, "transaction": result.identity.hex(),
+            "status": result.status, **{name: form[name] for name in ("height", "ordinal") if name in form},
+            "events": [_brief(self.people(event, counted_in)) for event in result.events],
+        })  # fmt: skip
+
+    def _made(self, name: str, value: Any, counted_in: str) -> Any:
+        """What a command made: its amounts as people read them, its ids as they are, to be copied."""
+        return value if isinstance(value, str) else self.people({name: value}, counted_in)[name]
+
     def _unit_of(self, text: str) -> Unit | None:
         """The unit of an instrument (id in hex), asked once; None for anything else."""
         if text not in self._units:
@@ -320,23 +339,6 @@ class Acting(Reading):
         result = self.actor(role).transact(*instructions, others=others)
         self.show_result(result, **made)
         return result
-
-    def show_result(self, result: TransactionResult, counted_in: str = "", **made: Any) -> None:
-        """Show what became of a transaction. Ids in ``made`` may be bytes; ``counted_in`` as in ``people``."""
-        shown = {name: value.hex() if isinstance(value, bytes) else value for name, value in made.items()}
-        form = result.form()
-        if self.output.as_json:
-            self.output.record({**shown, "transaction": form.pop("id"), **form})
-            return
-        self.output.record({
-            **{name: self._made(name, value, counted_in) for name, value in shown.items()}, "transaction": result.identity.hex(),
-            "status": result.status, "height": result.height,
-            "events": [_brief(self.people(event, counted_in)) for event in result.events],
-        })  # fmt: skip
-
-    def _made(self, name: str, value: Any, counted_in: str) -> Any:
-        """What a command made: its amounts as people read them, its ids as they are, to be copied."""
-        return value if isinstance(value, str) else self.people({name: value}, counted_in)[name]
 
 
 def open_keys(path: Path, passphrases: Passphrases) -> KeyStore | SignerFile:

@@ -40,6 +40,10 @@ class Failure(NamedTuple):
     text: str
 
 
+def _failure_form(failure: Failure | None) -> dict[str, Any] | None:
+    return None if failure is None else {**failure._asdict(), "fields": dict(failure.fields)}
+
+
 class NodeStatus(NamedTuple):
     """Where a node's ledger stands: height, the node's clock, the validity window (both in ms), its last seal.
 
@@ -86,23 +90,22 @@ class TransactionResult(NamedTuple):
 
     def form(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        failure = (
-            None if self.failure is None else {**self.failure._asdict(), "fields": dict(self.failure.fields)}
-        )
         return {
             "id": self.identity.hex(), "status": self.status, "height": self.height, "leaf": self.leaf,
-            "failure": failure, "events": list(self.events),
+            "failure": _failure_form(self.failure), "events": list(self.events),
         }  # fmt: skip
 
 
 def result_of(answer: Mapping[str, Any]) -> TransactionResult:
     """The result in a node's answer. Raises ``KeyError``, ``TypeError`` or ``ValueError`` for what is none."""
-    failure = answer["failure"]
     return TransactionResult(
-        bytes.fromhex(answer["id"]), answer["status"], answer["height"], answer["leaf"],
-        None if failure is None else Failure(failure["code"], failure["fields"], failure["text"]),
+        bytes.fromhex(answer["id"]), answer["status"], answer["height"], answer["leaf"], _failure_of(answer["failure"]),
         tuple(answer.get("events", ())),
     )  # fmt: skip
+
+
+def _failure_of(form: Mapping[str, Any] | None) -> Failure | None:
+    return None if form is None else Failure(form["code"], form["fields"], form["text"])
 
 
 class ChannelResult(NamedTuple):
@@ -110,7 +113,7 @@ class ChannelResult(NamedTuple):
 
     ``status``: ``received`` (durable there), ``executed``, ``confirmed`` (by the channel's policy), ``disputed`` (confirmed, but
     otherwise than this node found), or ``refused`` (it had no effect, and has no outcome). ``failure`` of an executed one says
-    that the rules rejected it. ``ordinal`` and ``leaf`` are -1 before it was executed.
+    that the rules rejected it. ``ordinal`` and ``leaf`` are -1 before it was executed. ``events`` are forms with a ``type``.
     """
 
     identity: bytes
@@ -118,14 +121,13 @@ class ChannelResult(NamedTuple):
     ordinal: int
     leaf: int
     failure: Failure | None
+    events: tuple[dict[str, Any], ...] = ()
 
     def form(self) -> dict[str, Any]:
         """The result as plain JSON values."""
-        failure = (
-            None if self.failure is None else {**self.failure._asdict(), "fields": dict(self.failure.fields)}
-        )
         return {
-            "id": self.identity.hex(), "status": self.status, "ordinal": self.ordinal, "leaf": self.leaf, "failure": failure,
+            "id": self.identity.hex(), "status": self.status, "ordinal": self.ordinal, "leaf": self.leaf,
+            "failure": _failure_form(self.failure), "events": list(self.events),
         }  # fmt: skip
 
 
@@ -134,10 +136,9 @@ def channel_result_of(answer: Any) -> ChannelResult:
     try:
         if "code" in answer:
             raise problem_of_status(answer["status"], answer["code"], answer["detail"], {}, None)
-        failure = answer["failure"]
         return ChannelResult(
             bytes.fromhex(answer["id"]), answer["status"], answer["ordinal"], answer["leaf"],
-            None if failure is None else Failure(failure["code"], failure["fields"], failure["text"]),
+            _failure_of(answer["failure"]), tuple(answer.get("events", ())),
         )  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError):
         raise StrangeAnswer from None

@@ -127,7 +127,12 @@ def test_a_channel_is_shown_with_how_far_it_was_executed_here(business: Business
 def test_what_became_of_a_transaction_is_for_those_whom_it_concerns(business: Business) -> None:
     town, path = business.town, f"/v1/channels/{business.channel.hex()}/transactions/"
     for name in ("bank", "broker", CLIENT):
-        assert town.get(name, path + business.paid).json()["status"] == "confirmed"
+        found = town.get(name, path + business.paid).json()
+        assert (found["status"], [event["type"] for event in found["events"]]) == (
+            "confirmed",
+            ["holding.moved/1"],
+        )
+        assert found["events"][0]["amount"] == 300
     bank = town.ids["bank"]
     among_themselves = town.do(
         "bank", business.channel, Transfer(bank, business.instrument, business.account("bank"), business.account("broker"), 1, b"")

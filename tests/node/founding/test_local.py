@@ -33,7 +33,8 @@ def made(directory: Path, validators: int = 1, observers: int = 0, spread: bool 
 @pytest.fixture(scope="module")
 def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("local") / "net"
-    made(directory, 4, 1, spread=True)
+    plan = LocalPlan(4, 1, START_MS, spread=True, channels=True)
+    make_local(directory, plan, cost=CHEAP)
     return directory
 
 
@@ -55,7 +56,7 @@ def test_every_node_has_the_same_genesis_and_a_member_of_its_own(network: Path) 
 
 def test_no_port_is_used_twice_and_each_is_configured(network: Path) -> None:
     nodes = read_local(network).nodes
-    ports = [port for node in nodes for port in (node.port, node.p2p_port)]
+    ports = [port for node in nodes for port in (node.port, node.p2p_port, node.channels_port)]
     assert len(set(ports)) == PORTS_EACH * len(nodes)
     for node in nodes:
         config = read_config(network / node.name)
@@ -64,6 +65,14 @@ def test_no_port_is_used_twice_and_each_is_configured(network: Path) -> None:
             node.p2p_port,
             "127.0.0.1",
         )
+        assert config.channels.listen == (f"127.0.0.1:{node.channels_port}",)
+
+
+def test_nodes_do_channel_business_only_where_that_is_wanted(network: Path, tmp_path: Path) -> None:
+    assert all(read_config(network / node.name).channels.enabled for node in read_local(network).nodes)
+    (node,) = made(tmp_path / "net").nodes
+    assert node.channels_port is None
+    assert not read_config(tmp_path / "net" / node.name).channels.enabled
 
 
 def test_one_passphrase_that_only_the_owner_reads_opens_every_key_store(network: Path) -> None:

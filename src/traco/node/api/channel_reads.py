@@ -193,15 +193,18 @@ class ChannelReads:
             answer = inside.view.ask(name, from_form(query.request, form))
             return {"ordinal": inside.snapshot.height, "answer": to_form(answer)}
 
-    def may_see(self, principal: Principal, channel: bytes, identity: bytes) -> bool:
-        """Whether a principal may know what became of a transaction that was executed; one that was not hides nothing."""
+    def told(self, principal: Principal, channel: bytes, identity: bytes) -> list[Any] | None:
+        """The events of a transaction, none before it was executed; None where a principal may not know what became of it."""
         entry = self.admitted(principal, channel)
-        if entry.party is None:
-            return True
+        if not self._executed(channel):
+            return []
         with self._inside(entry) as inside:
             place = inside.snapshot.find_transaction(identity)
             block = None if place is None else inside.snapshot.block(place.height)
-            return place is None or block is None or inside.view.sees_leaf(_leaf(inside, block, place.leaf))
+            if place is None or block is None:
+                return []
+            leaf = _leaf(inside, block, place.leaf)
+            return to_form(leaf.events) if inside.view.sees_leaf(leaf) else None
 
     def failure(self, principal: Principal, channel: bytes, failure: Failure | None) -> dict[str, Any] | None:
         """A failure inside a channel with its text for people."""

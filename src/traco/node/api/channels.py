@@ -131,6 +131,9 @@ def _list_routes(channels: ChannelReads, end: ChannelsEnd) -> list[Any]:
     return [listed, shown, missing]
 
 
+_NOT_EXECUTED: Final[dict[str, Any]] = {"ordinal": -1, "leaf": -1, "events": []}
+
+
 def _transaction_routes(
     channels: ChannelReads, end: ChannelsEnd, max_transaction_bytes: int, confirmation: Confirmation
 ) -> list[Any]:  # fmt: skip
@@ -146,13 +149,13 @@ def _transaction_routes(
         ((made, refusal),) = (await ask(end, Post(identity, entry.member, (raw,)), Posted)).results
         failure = await asyncio.to_thread(channels.failure, principal, identity, refusal)
         status = "received" if failure is None else "refused"
-        shown = {"id": made.hex(), "status": status, "ordinal": -1, "leaf": -1, "failure": failure}
+        shown = {"id": made.hex(), "status": status, "failure": failure, **_NOT_EXECUTED}
         return Response(shown, status_code=202 if failure is None else 422)
 
     @get(
         "/v1/channels/{channel:str}/transactions/{identity:str}", opt=admits(Admits.PRINCIPAL),
         operation_id="getChannelTransaction",
-        summary="How far a channel's transaction has come: received, executed, confirmed or refused; and why it failed",
+        summary="How far a channel's transaction has come: received, executed, confirmed or refused; its events, or why it failed",
     )  # fmt: skip
     async def transaction(
         request: Request[Any, Any, Any], channel: PathChannel, identity: TransactionId
@@ -160,12 +163,13 @@ def _transaction_routes(
         principal, ledger, raw = principal_of(request), bytes.fromhex(channel), bytes.fromhex(identity)
         await asyncio.to_thread(channels.admitted, principal, ledger)
         found = await ask(end, StandingOf(ledger, raw), StandingIs)
-        if not found.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
+        events = await asyncio.to_thread(channels.told, principal, ledger, raw)
+        if not found.name or events is None:
             raise _unknown(identity)
         failure = Failure(found.code, ()) if found.code else found.failure
         return {
             "id": identity, "status": found.name, "ordinal": found.ordinal, "leaf": found.leaf,
-            "failure": await asyncio.to_thread(channels.failure, principal, ledger, failure),
+            "failure": await asyncio.to_thread(channels.failure, principal, ledger, failure), "events": events,
         }  # fmt: skip
 
     @get(
@@ -180,7 +184,7 @@ def _transaction_routes(
         await asyncio.to_thread(channels.admitted, principal, ledger)
         # one that is hidden, and one that is not there, are answered alike
         standing = await ask(end, StandingOf(ledger, raw), StandingIs)
-        if not standing.name or not await asyncio.to_thread(channels.may_see, principal, ledger, raw):
+        if not standing.name or await asyncio.to_thread(channels.told, principal, ledger, raw) is None:
             raise _unknown(identity)
         found = await ask(end, ProofOf(ledger, raw), ProofIs)
         said = await confirmation(found.origin)

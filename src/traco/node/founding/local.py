@@ -18,6 +18,7 @@ import msgspec
 from traco.client.keystore import PRODUCTION_COST, Cost, KeyStore
 from traco.client.private_file import replace_private
 from traco.kernel.genesis import Genesis, network_id, write_genesis
+from traco.node.channels.settings import ChannelsConfig
 from traco.node.configuration import EngineConfig, NodeConfig
 from traco.node.directory import KEYS_FILE, MEMBER_KEY, NodeDirectoryError, new_directory
 from traco.node.founding.acceptance import accept
@@ -41,7 +42,7 @@ MAX_NODES: Final = 32
 FIRST_PORTS: Final = range(20_000, 32_000)
 """Where ports are chosen from: below those that the system hands out for connections."""
 
-PORTS_EACH: Final = 2
+PORTS_EACH: Final = 3
 SPREAD_REGIONS: Final = 3
 
 Port = Annotated[int, msgspec.Meta(ge=1, le=65_535)]
@@ -49,13 +50,16 @@ NodeName = Annotated[str, msgspec.Meta(pattern=r"^node[1-9][0-9]?\Z")]
 
 
 class LocalNode(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One node: its folder's name, what it is founded as, whose it is, the ports of REST and of the engine."""
+    """One node: its folder's name, what it is founded as, whose it is, the ports of REST, of the engine, and for channels, if it
+    does the channel business of its organisation.
+    """
 
     name: NodeName
     role: Literal["validator", "observer"]
     organisation: str
     port: Port
     p2p_port: Port
+    channels_port: Port | None = None
 
     @property
     def url(self) -> str:
@@ -77,7 +81,9 @@ class LocalNetwork(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class LocalPlan(NamedTuple):
-    """What is wanted. ``spread``: every node with a provider of its own, in three regions."""
+    """What is wanted. ``spread``: every node with a provider of its own, in three regions. ``channels``: every node does the
+    channel business of its organisation, once that has taken its seat.
+    """
 
     validators: int
     observers: int
@@ -85,6 +91,7 @@ class LocalPlan(NamedTuple):
     spread: bool = False
     name: str = "Local network"
     first_port: int | None = None
+    channels: bool = False
 
 
 def make_local(
@@ -134,10 +141,10 @@ def _nodes(plan: LocalPlan, ports: list[int]) -> tuple[LocalNode, ...]:
     return tuple(
         LocalNode(
             name=f"node{number + 1}", role="validator" if number < plan.validators else "observer",
-            organisation=f"Organisation {number + 1}", port=ports[PORTS_EACH * number],
-            p2p_port=ports[PORTS_EACH * number + 1],
+            organisation=f"Organisation {number + 1}", port=port, p2p_port=p2p_port,
+            channels_port=channels_port if plan.channels else None,
         )
-        for number in range(plan.validators + plan.observers)
+        for number, (port, p2p_port, channels_port) in enumerate(zip(*[iter(ports)] * PORTS_EACH, strict=True))
     )  # fmt: skip
 
 
@@ -151,7 +158,11 @@ def _placement(plan: LocalPlan, number: int) -> Placement:
 
 
 def _prepare(directory: Path, passphrase: str, node: LocalNode, placement: Placement, cost: Cost) -> Card:
-    config = NodeConfig(port=node.port, engine=EngineConfig(p2p_host=HOST, p2p_port=node.p2p_port))
+    listen = () if node.channels_port is None else (f"{HOST}:{node.channels_port}",)
+    config = NodeConfig(
+        port=node.port, engine=EngineConfig(p2p_host=HOST, p2p_port=node.p2p_port),
+        channels=ChannelsConfig(enabled=bool(listen), listen=listen),
+    )  # fmt: skip
     draft = Draft(Organisation(name=node.organisation), node.address, node.url, placement)
     return prepare(directory, passphrase, draft, config, cost=cost)
 
