@@ -6,7 +6,7 @@ import pytest
 
 from torture.report import Counts
 from torture_cluster.endurance import check_proofs, opened_scene
-from torture_cluster.faults_disk import torn_engine_log
+from torture_cluster.faults_disk import torn_engine_log, torn_ledger_log
 from torture_cluster.faults_lies import propose
 from torture_cluster.faults_members import unknown_node
 from torture_cluster.faults_processes import kill_isolated
@@ -46,6 +46,12 @@ def test_node_that_nobody_admitted_stays_outside(loaded: Scene) -> None:
 def test_torn_log_of_an_engine_does_not_keep_its_node_from_following(loaded: Scene) -> None:
     torn_engine_log(loaded)
     loaded.settle()
+
+
+def test_torn_log_of_a_ledger_loses_blocks_that_the_engine_hands_over_again(loaded: Scene) -> None:
+    torn_ledger_log(loaded)
+    loaded.settle()
+    assert loaded.counts["work: blocks torn off a ledger"] > 0
 
 
 def test_in_the_end_money_is_conserved_promises_are_kept_and_proofs_hold(loaded: Scene) -> None:

@@ -42,8 +42,9 @@ def run_selftest(seed: int, seconds: float = SECONDS_EACH) -> bool:
     """Whether every planted fault was found. Prints a table."""
     rows = []
     for name, plant in PLANTS.items():
+        began = time.monotonic()
         found = search(name, plant, seed, seconds)
-        say(f"  {name}: {found.text[:160] or 'NOT FOUND'}")
+        say(f"  {time.monotonic() - began:5.1f} s  {name}: {found.text[:160] or 'NOT FOUND'}")
         rows.append((name, plant.says, found.check or "NOT FOUND", f"{found.runs}", f"{found.blocks}"))
     say("")
     print_table(("fault", "what it does", "found by", "runs", "blocks"), rows)

@@ -37,10 +37,11 @@ def run_selftest(seed: int, seconds: float = SECONDS_EACH) -> bool:
     """Whether every planted fault was found, by a check that is for it. Prints a table."""
     rows, is_complete = [], True
     for name, plant in PLANTS.items():
+        began = time.monotonic()
         found = search(name, plant, seed, seconds)
         is_right = found.check in plant.checks
         is_complete &= is_right
-        say(f"  {name}: {found.text[:160] or 'nothing was found'}")
+        say(f"  {time.monotonic() - began:5.1f} s  {name}: {found.text[:160] or 'nothing was found'}")
         rows.append(
             (name, plant.says, found.check or "nothing", f"{found.runs}", f"{found.steps}", "as it should be" if is_right else "WRONG")
         )  # fmt: skip

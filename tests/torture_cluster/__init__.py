@@ -5,9 +5,10 @@
     wires        what is between the nodes: delay, loss, and partitions of every shape
     load         signed transfers through several gateways; ``journal`` keeps what was acknowledged
     comparison   the same blocks on all nodes, executed again by an undisturbed ledger in memory; nothing lost, nothing twice
-    faults_...   what is done to a network, each with what must be seen meanwhile; ``schedule`` chooses by a seed
+    faults_...   what is done to a network, each with what must be seen meanwhile; ``endurance`` chooses by a seed
     behaviour    how a node misbehaves that is not killed but lies; planted in its process through ``planted/sitecustomize.py``
     builds       engines that misbehave: built from a copy of their source
+    remains      what can be seen of a node that did not start
     endurance    one network under load, one fault after the other
     selftest     plants known faults of this layer: each must be found
 

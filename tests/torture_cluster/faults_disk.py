@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,8 @@ from traco.node.directory import LEDGER_FILE
 ENGINE_LOG: Final = "engine/data/cs.wal/wal"
 LEDGER_LOG: Final = f"{LEDGER_FILE}-wal"
 TORN_BYTES: Final = 4_096
+LOG_HEADER_BYTES: Final = 32
+FRAME_BYTES: Final = 24 + 4_096  # of a log: a header and a page
 DISK_BYTES: Final = 268_435_456
 LEFT_BYTES: Final = 262_144
 FULL_SECONDS: Final = 60.0
@@ -26,29 +29,50 @@ BALLAST: Final = "ballast"
 
 def torn_engine_log(scene: Scene) -> None:
     """The engine's write-ahead log ends in garbage, in nothing, or too early."""
-    _tear(scene, ENGINE_LOG, "torn write-ahead log of an engine")
+    (site,) = scene.choose()
+    scene.kill(site)
+    path = site.directory / ENGINE_LOG
+    if path.exists():
+        _damage(path, range(path.stat().st_size), scene.random)
+        scene.count("torn write-ahead log of an engine")
+    scene.network.start([site])
 
 
 def torn_ledger_log(scene: Scene) -> None:
     """The last blocks of the ledger are gone, as if the disk had lied; the engine hands them over again."""
-    _tear(scene, LEDGER_LOG, "torn write-ahead log of a ledger")
-
-
-def _tear(scene: Scene, name: str, what: str) -> None:
     (site,) = scene.choose()
+    site.height()  # whoever opens a log that nobody has open makes its index anew, without what it says of the database
     scene.kill(site)
-    path = site.directory / name
-    if path.exists():
-        _damage(path, scene.random)
-        scene.count(what)
+    before = site.height()
+    # No program outlives its machine: what still has the log open goes by its index, and would have the node do the same.
+    site.forget_reader()
+    written = log_alone(site.directory / LEDGER_FILE)
+    if written:
+        _damage(site.directory / LEDGER_LOG, written, scene.random)
+        scene.count("torn write-ahead log of a ledger")
+        scene.counts["work: blocks torn off a ledger"] += before - site.height()
+        site.forget_reader()
     scene.network.start([site])
 
 
-def _damage(path: Path, chance: random.Random) -> None:
-    size = path.stat().st_size
-    lost = min(size, chance.randint(1, TORN_BYTES))
+def log_alone(ledger: Path) -> range:
+    """The bytes of a ledger's log that are nowhere else: committed, and not moved into the database so far.
+
+    Reads the log's index, by which SQLite's processes know it. Nothing in this process may have the ledger open: closing the
+    index's file would end its locks (POSIX).
+    """
+    index = ledger.with_name(f"{ledger.name}-shm")
+    if not index.exists():
+        return range(0)
+    content = index.read_bytes()
+    committed, moved = (int.from_bytes(content[at : at + 4], sys.byteorder) for at in (16, 128))
+    return range(*(LOG_HEADER_BYTES + frames * FRAME_BYTES for frames in (moved, committed)))
+
+
+def _damage(path: Path, written: range, chance: random.Random) -> None:
+    lost = min(len(written), chance.randint(1, TORN_BYTES))
     kind = chance.choice(("cut", "zeros", "garbage"))
-    os.truncate(path, size - lost)
+    os.truncate(path, written.stop - lost)
     if kind != "cut":
         with path.open("ab") as file:
             file.write(bytes(lost) if kind == "zeros" else chance.randbytes(lost))

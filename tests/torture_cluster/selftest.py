@@ -1,6 +1,7 @@
 """Plants known faults of this layer, one at a time, and shows that the torture finds every one. Without one, it finds nothing."""
 
 import tempfile
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -93,11 +94,12 @@ def run_selftest(seed: int) -> bool:
     """Whether every planted fault was found, by the check that is for it. Prints a table."""
     rows, is_complete = [], True
     for name, plant in PLANTS.items():
+        began = time.monotonic()
         found = search(name, seed)
         check = "" if found is None else found.check
         is_complete &= check == plant.found_by
         text = "nothing was found" if found is None else found.text.partition("\n")[0][:160]
-        say(f"  {name}: {text}")
+        say(f"  {time.monotonic() - began:5.1f} s  {name}: {text}")
         rows.append(
             (name, plant.says, check or "nothing", "as it should be" if check == plant.found_by else "WRONG")
         )

@@ -16,6 +16,7 @@ import httpx
 import msgspec
 
 from torture.report import Difference
+from torture_cluster.remains import remains
 from traco.client.signer import Signer
 from traco.node.configuration import CONFIG_FILE
 from traco.node.directory import ENGINE_FOLDER, LEDGER_FILE, NODE_LOG
@@ -114,7 +115,9 @@ class Site:
         deadline = time.monotonic() + seconds
         while not self.answers():
             if not self.is_started or time.monotonic() > deadline:
-                raise Difference("start", f"{self.name} does not answer: {self.last_words()}")
+                raise Difference(
+                    "start", f"{self.name} does not answer: {self.last_words()}\n{remains(self.directory)}"
+                )
             time.sleep(POLL_SECONDS)
 
     def answers(self) -> bool:

@@ -21,6 +21,7 @@ from typing import ClassVar
 import apsw
 
 from traco.kernel.errors import Halt
+from traco.storage.medium import reason_of
 
 
 class StorageHalt(Halt):
@@ -129,7 +130,7 @@ def halting(path: str) -> Iterator[None]:
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise StoreDamaged(path, str(error)) from error
     except apsw.Error as error:
-        raise MediumFailed(path, str(error)) from error
+        raise MediumFailed(path, reason_of(error, path)) from error
     except ValueError as error:
         # Decoding, the tree and the history raise subclasses of it for what they did not write.
         raise StoreDamaged(path, f"what was read does not fit together ({error})") from error

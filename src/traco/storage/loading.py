@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import apsw
 import msgspec
@@ -22,6 +22,7 @@ from traco.storage.rows import (
 from traco.storage.schema import TILE_SLOTS
 
 decode_frontier = msgspec.msgpack.Decoder(tuple[bytes, ...]).decode
+HEAD_TYPES: Final = (int, int, bytes, int, int | None, bytes, int, bytes, int)
 
 
 class Head(NamedTuple):
@@ -43,6 +44,8 @@ def read_head(connection: apsw.Connection) -> Head:
     ).get
     if not isinstance(row, tuple):
         raise InconsistentState("no last block")
+    if not all(map(isinstance, row, HEAD_TYPES)):
+        raise InconsistentState("types of the last block")
     height, time_ms, app_hash, slot_count, first_empty, frontier, size, root, last = row
     history = Frontier.decode(size, decode_frontier(frontier))
     if height != last or history.root() != root:
@@ -52,9 +55,13 @@ def read_head(connection: apsw.Connection) -> Head:
 
 
 def read_deltas(connection: apsw.Connection) -> list[tuple[int, Delta]]:
-    """The deltas that are kept, oldest first, with their heights."""
-    rows = connection.execute("SELECT height, changes FROM delta ORDER BY height")
-    return [(height, decode_delta(changes)) for height, changes in rows]
+    """The deltas that are kept, oldest first, with their heights. Raises ``InconsistentState``."""
+    deltas = []
+    for height, changes in connection.execute("SELECT height, changes FROM delta ORDER BY height"):
+        if not isinstance(changes, bytes):  # in a page that is not what was written
+            raise InconsistentState(f"changes of block {height}")
+        deltas.append((height, decode_delta(changes)))
+    return deltas
 
 
 def read_tree(connection: apsw.Connection, head: Head, deltas: Sequence[Delta]) -> StateTree:
