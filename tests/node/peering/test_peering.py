@@ -156,6 +156,71 @@ def test_a_certificate_that_cannot_be_read_leaves_its_member_out_and_no_other() 
     asyncio.run(scene())
 
 
+def test_a_certificate_of_a_version_or_with_a_key_that_nobody_knows_leaves_its_member_out_and_no_other() -> (
+    None
+):
+    der = SEATS[C].der
+    version, curve = bytes.fromhex("a003020102"), bytes.fromhex("06082a8648ce3d030107")
+    assert (der.count(version), der.count(curve)) == (1, 1)
+    seats = {
+        bytes([place]) * 16: Peer("", der.replace(old, new))
+        for place, (old, new) in enumerate((
+            (version, bytes.fromhex("a003020103")),
+            (curve, bytes.fromhex("06082a8648ce3d030001")),
+            (version, bytes.fromhex("a0030201ff")),
+            (b"traco seat", b"traco\xff\xffeat"),
+        ))
+    }  # fmt: skip
+
+    async def scene() -> None:
+        async with (
+            serving(SEATS[A]) as (trust, address),
+            calling(SEATS[B], a=(A, address, SEATS[A].der)) as (peers, calls),
+        ):
+            trust.renew({**seen(B), **seats})
+            calls.renew({A: Peer(address, SEATS[A].der), **seats})
+            assert await peers.call(A, b"") == B
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("address", ["https://xn--a", "https://xn--a.example:8443", "https://[1::2::3]"])
+def test_an_address_that_names_no_host_is_a_call_that_failed(address: str) -> None:
+    async def scene() -> None:
+        async with calling(SEATS[B], a=(A, address, SEATS[A].der)) as (peers, _):
+            with pytest.raises(PeerFailed) as caught:
+                await peers.call(A, b"hello")
+            assert (caught.value.code, caught.value.retry) == ("peer.unreachable", False)
+
+    asyncio.run(scene())
+
+
+def test_who_says_that_anothers_certificate_is_its_own_keeps_nobody_from_calling() -> None:
+    async def scene() -> None:
+        async with serving(SEATS[A]) as (trust, address), calling(SEATS[B]) as (_, calls):
+            trust.renew({**seen(B), C: Peer("", SEATS[B].der)})
+            calls.renew({A: Peer(address, SEATS[A].der)})
+            for named, answer in ((B, B), (C, C), (A, None), (None, None)):
+                peers = Peers(calls, jitter=lambda: 0.0, member=named)
+                if answer is None:
+                    with pytest.raises(PeerFailed) as caught:
+                        await peers.call(A, b"", attempts=1)
+                    assert caught.value.code == "peer.refused"
+                else:
+                    assert await peers.call(A, b"") == answer
+                await peers.close()
+
+    asyncio.run(scene())
+
+
+def test_a_caller_is_only_whom_its_certificate_names() -> None:
+    trust = Trust(SEATS[A].pem)
+    trust.renew(seen(B, C))
+    der = SEATS[B].der
+    assert [trust.member_of(der, each) for each in (None, B, C, b"")] == [B, B, None, None]
+    assert trust.member_of(None, B) is None
+
+
 def test_a_request_larger_than_the_limit_is_refused() -> None:
     async def scene() -> None:
         async with (

@@ -102,7 +102,7 @@ class ChannelWorker:
         self._running.callback(server.close)
         for member, listener in listeners.items():
             trust = self._trusts[member] = Trust(self._secrets[member].certificate.pem)
-            peers = self._peers[member] = Peers(trust)
+            peers = self._peers[member] = Peers(trust, member=member)
             self._running.push_async_callback(peers.close)
             serving = peer_server(trust, self._answers.answer_bytes)
             task = asyncio.create_task(serving.serve(sockets=[listener]), name="traco-peers")

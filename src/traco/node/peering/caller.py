@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 
 from traco.node.peering.errors import PeerFailed
-from traco.node.peering.server import MAX_BYTES, PATH
+from traco.node.peering.server import MAX_BYTES, MEMBER_HEADER, PATH
 from traco.node.peering.trust import Trust
 
 AT_ONCE: Final = 8  # calls to one peer; half of what a server takes, so that two processes of a node may call
@@ -25,8 +25,12 @@ _BUSY: Final = (429, 503)
 class Peers:
     """The other members' nodes, as calls go to them. ``close`` it in the end."""
 
-    def __init__(self, trust: Trust, jitter: Callable[[], float] = random.random) -> None:
+    def __init__(
+        self, trust: Trust, jitter: Callable[[], float] = random.random, member: bytes | None = None
+    ) -> None:
+        """``member``: in whose name the calls are; needed where others say that they have its certificate too."""
         self._trust, self._jitter = trust, jitter
+        self._headers = {} if member is None else {MEMBER_HEADER: member.hex()}
         self._clients: dict[bytes, tuple[object, httpx.AsyncClient]] = {}
         self._turns: dict[bytes, asyncio.Semaphore] = {}
         self._waiting: dict[bytes, int] = {}
@@ -63,7 +67,8 @@ class Peers:
             raise PeerFailed("peer.unknown", member, "has no seat that can be called", retry=False)
         client = await self._client(member)
         try:
-            async with client.stream("POST", address.rstrip("/") + PATH, content=request) as answer:
+            url = address.rstrip("/") + PATH
+            async with client.stream("POST", url, content=request, headers=self._headers) as answer:
                 if answer.status_code in _BUSY:
                     raise PeerFailed("peer.busy", member, "takes no more calls now", retry=True)
                 if answer.status_code != httpx.codes.OK:
@@ -74,6 +79,10 @@ class Peers:
         except httpx.HTTPError as error:
             raise PeerFailed(
                 "peer.unreachable", member, f"cannot be reached ({type(error).__name__})", retry=True
+            ) from None
+        except (httpx.InvalidURL, UnicodeError):  # a name may be one for the ledger and none for the resolver
+            raise PeerFailed(
+                "peer.unreachable", member, "has an address that names no host", retry=False
             ) from None
 
     async def _client(self, member: bytes) -> httpx.AsyncClient:

@@ -1,12 +1,13 @@
 """Answers other members' nodes: one kind of request, bytes in and bytes out, from a caller whose member is certain.
 
 POST /v1/peer    application/octet-stream, at most ``max_bytes``    ->  200 with the answer
-                 403 the certificate is no seat's any more, 413 too large, 429 or 503 too much at once
+                 403 the certificate is not (any more) that of the member in ``traco-member``, or of one alone
+                 413 too large, 429 or 503 too much at once
 """
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import uvicorn
@@ -24,6 +25,7 @@ CALLS_OF_PEER: Final = 16  # at once
 CALLS: Final = 256  # of all
 BODY_SECONDS: Final = 20.0
 CERTIFICATE: Final = "traco.certificate"
+MEMBER_HEADER: Final = "traco-member"  # whose node calls, as its id in hex
 
 Answerer = Callable[[bytes, bytes], Awaitable[bytes]]
 """From the calling member's id and its request to the answer. Must not raise for anything that a caller can send."""
@@ -59,7 +61,7 @@ class PeerApp:
         """Serve one request."""
         # judged with each request: the connection may be older than the seat's last change
         request: Any = scope
-        member = self._trust.member_of(request.get(CERTIFICATE))
+        member = self._trust.member_of(request.get(CERTIFICATE), _named(request["headers"]))
         if member is None:
             await _reply(send, 403)
         elif request["path"] != PATH or request["method"] != "POST":
@@ -103,6 +105,15 @@ class PeerApp:
             parts.append(part)
             more = message.get("more_body", False)
         return b"".join(parts)
+
+
+def _named(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
+    """Whom the caller says it is; nobody has the id that stands for what is none."""
+    found = [value for name, value in headers if name == MEMBER_HEADER.encode()]
+    try:
+        return bytes.fromhex(found[0].decode("ascii")) if found else None
+    except ValueError:
+        return b""
 
 
 async def _reply(send: "Send", status: int, body: bytes = b"") -> None:

@@ -21,7 +21,7 @@ class Trust:
     def __init__(self, pem: bytes) -> None:
         self._pem = pem
         self._peers: dict[bytes, Peer] = {}
-        self._members: dict[bytes, bytes] = {}
+        self._members: dict[bytes, list[bytes]] = {}
         self._clients: dict[bytes, ssl.SSLContext] = {}
         self._serving = self._server()
         self.server = self._server()
@@ -29,8 +29,13 @@ class Trust:
 
     def renew(self, peers: Mapping[bytes, Peer]) -> None:
         """Believe these peers, by member, and no others. One whose certificate cannot be read is left out."""
-        self._peers = {member: peer for member, peer in peers.items() if _is_certificate(peer.certificate)}
-        self._members = {peer.certificate: member for member, peer in self._peers.items()}
+        probe = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self._peers = {
+            member: peer for member, peer in peers.items() if _is_certificate(peer.certificate, probe)
+        }
+        self._members = {}
+        for member, peer in self._peers.items():
+            self._members.setdefault(peer.certificate, []).append(member)
         self._clients = {}
         self._serving = self._server()
 
@@ -39,9 +44,16 @@ class Trust:
         peer = self._peers.get(member)
         return None if peer is None or not peer.address else peer.address
 
-    def member_of(self, certificate: bytes | None) -> bytes | None:
-        """The member that has this certificate (DER) now, or None."""
-        return None if certificate is None else self._members.get(certificate)
+    def member_of(self, certificate: bytes | None, named: bytes | None = None) -> bytes | None:
+        """The member that has this certificate (DER) now, or None. ``named``: which one the caller says it is.
+
+        A certificate is public: another member may say that it is its own too. Who has the key may then speak for either, but
+        nobody keeps the first from speaking for itself.
+        """
+        found = [] if certificate is None else self._members.get(certificate, [])
+        if named is not None:
+            return named if named in found else None
+        return found[0] if len(found) == 1 else None
 
     def client(self, member: bytes) -> ssl.SSLContext:
         """For calls to one member: no other node's certificate is taken. Raises ``KeyError``."""
@@ -81,9 +93,11 @@ class Trust:
         connection.context = self._serving
 
 
-def _is_certificate(der: bytes) -> bool:
+def _is_certificate(der: bytes, probe: ssl.SSLContext) -> bool:
+    """Whether it is one certificate, and one that the transport takes: a member may have put anything on the ledger."""
     try:
         x509.load_der_x509_certificate(der)
-    except ValueError:
+        probe.load_verify_locations(cadata=der)
+    except (ValueError, x509.InvalidVersion, ssl.SSLError):
         return False
     return True
