@@ -185,9 +185,11 @@ class Book(Erasures, Overview, Sources, Settlements):
             found = self.points(channel, after, _PASSED)
         with self._change():
             self._rebase(channel, base, passed)
+            # what is told again is judged by what was confirmed then, not by what has been since
             self._connection.execute(
-                "UPDATE streams SET standing = 'followed', generation = ?, stale = NULL WHERE channel = ?",
-                (result.generation, channel),
+                "UPDATE streams SET standing = 'followed', generation = ?2, stale = NULL,"
+                " digest = iif(confirmed < ?3, digest, ?4), confirmed = min(confirmed, ?3) WHERE channel = ?1",
+                (channel, result.generation, base.ordinal, result.digest),
             )
             self._append(channel, point)
             self._connection.execute(_EXECUTED, (encode(result), result.generation, channel, base.ordinal))
