@@ -24,8 +24,9 @@ from traco.channels.seat.ports import SeatKeys
 from traco.kernel.codec import encode
 from traco.modules.channel import ChannelModule
 from traco.modules.channel.entries import Voided
-from traco.modules.channel.messages import Attest, SetSeat, Supply
-from traco.modules.channel.parts import Limits, Terms
+from traco.modules.channel.events import Dissented
+from traco.modules.channel.messages import Attest, Resume, SetSeat, Supply
+from traco.modules.channel.parts import Attested, Limits, Terms
 from traco.modules.party import PartyModule
 from traco.storage.copying.form import decode_head, encode_head
 
@@ -503,6 +504,29 @@ def test_where_all_must_agree_the_one_that_joins_confirms_what_it_goes_on_from(s
         assert sites.has_confirmed(purse.channel, "a", "b", "c")
         assert len({app_hash(sites, name, purse.channel) for name in "abc"}) == 1
         assert faults(sites, "c", purse.channel) == {}
+
+    run(scene())
+
+
+def test_what_is_attested_anew_from_the_snapshots_own_point_on_is_gone_on_from_anew(sites: Sites) -> None:
+    async def scene() -> None:
+        purse = await of_two(sites)
+        sites["c"].withheld = (Attest,)
+        terms = sites.terms("a", "b", "c", custody=2, adjudicator=sites.ids["d"])
+        await sites.rotate("a", purse.channel, terms)
+        begun = sites.stream(purse.channel).ordinal
+        await sites.until(lambda: sites["c"].book.base(purse.channel).ordinal == begun)
+        word = Attested(purse.channel, 0, begun, bytes(32))
+        assert sites.by_node("c", Attest(sites.ids["c"], (word,))) == ""
+        await sites.tick(2)
+        assert sites.record(purse.channel).status == "suspended"
+        sites.on_root("d", Resume((sites.ids["d"],), purse.channel))
+        sites["c"].withheld = ()
+        paid = purse.pay("a", "b", 300)
+        await sites.until(lambda: purse.is_confirmed(paid, at="abc"))
+        await sites.settle()
+        assert sites.has_confirmed(purse.channel, "a", "b", "c")
+        assert len({event.member for event in sites.events(Dissented) if isinstance(event, Dissented)}) == 1
 
     run(scene())
 

@@ -21,7 +21,7 @@ from traco.channels.sealing.errors import PayloadRefused
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import unseal
 from traco.channels.seat.book import Book, Delivered, Result
-from traco.channels.seat.errors import KeyMissing
+from traco.channels.seat.errors import KeyMissing, SnapshotNeeded
 from traco.channels.seat.ports import ChannelStore
 from traco.channels.seat.secrets import Secrets
 from traco.kernel.codec import Codec
@@ -189,8 +189,13 @@ class Hosted:
         return Delivered(tuple(done), refused, emptied)
 
     def renew(self) -> None:
-        """Bring the results of executed points into the generation that counts now, in order. Raises ``KeyMissing``."""
+        """Bring the results of executed points into the generation that counts now, in order. Raises ``KeyMissing``,
+        ``SnapshotNeeded``.
+        """
+        base = self._book.base(self.channel).ordinal
         for ordinal in self._book.outdated(self.channel):
+            if ordinal == base:  # the outcomes and the point before, which its digest is of, are not here
+                raise SnapshotNeeded(self.channel)
             point, before = self._book.point(self.channel, ordinal), self._book.result(self.channel, ordinal)
             if point is None or before is None:
                 raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
