@@ -226,3 +226,29 @@ def test_a_member_that_was_away_for_long_catches_up(sites: Sites) -> None:
         assert purse.balances("b", "a", "b") == (920, 1_080)
 
     run(scene())
+
+
+@pytest.mark.parametrize("age", ["lost", "older"])
+def test_a_book_that_is_lost_or_older_than_its_replica_goes_on(sites: Sites, age: str) -> None:
+    async def scene() -> None:
+        purse = Purse(sites, await sites.opened(sites.terms("a", "b")))
+        await purse.fill("a", "b")
+        site = sites["b"]
+        site.stop()
+        old = (site.folder / "channels.db").read_bytes()
+        site.start()
+        paid = purse.pay("a", "b", 300)
+        await sites.until(lambda: purse.is_confirmed(paid, at="ab"))
+        site.stop()
+        for path in site.folder.glob("channels.db*"):
+            path.unlink()
+        if age == "older":
+            (site.folder / "channels.db").write_bytes(old)
+        site.start()
+        again = purse.pay("a", "b", 1)
+        await sites.until(lambda: purse.is_confirmed(again, at="ab"))
+        await sites.settle()
+        assert sites.has_confirmed(purse.channel, "a", "b")
+        assert purse.balances("b", "a", "b") == (699, 1_301)
+
+    run(scene())

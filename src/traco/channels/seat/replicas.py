@@ -1,7 +1,7 @@
 """The replicas of a node's channels: opened when they are needed, and brought into line with the book whenever they are.
 
-A replica that is ahead of what counts (an entry became void) or behind what the channel begins with here (a crash while a snapshot
-took its place) is made again: from the newest snapshot that is kept and stands, else from the first point.
+A replica that is ahead of what counts (an entry became void) or of the book, or behind what the channel begins with here (a crash
+while a snapshot took its place) is made again: from the newest snapshot that is kept and stands, else from the first point.
 """
 
 from collections.abc import Callable, Sequence
@@ -110,7 +110,8 @@ class Replicas:
     def _open(self, channel: bytes) -> Hosted:
         found, stale = self._load(channel), self._book.stale(channel)
         ordinal, base = found.replica.cursor.ordinal, self._book.base(channel).ordinal
-        if (stale is not None and ordinal >= stale) or ordinal < base:
+        is_ahead = ordinal > self._book.executed_to(channel)  # of a book that is older, or began anew
+        if (stale is not None and ordinal >= stale) or ordinal < base or is_ahead:
             found.close()
             self._make_again(channel, self._book.cursor(channel).ordinal + 1 if stale is None else stale)
             found = self._load(channel)
