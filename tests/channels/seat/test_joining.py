@@ -16,6 +16,7 @@ from support.ledger import Key
 from support.virtual_time import run
 from traco.channels.custody.errors import TransportFailed
 from traco.channels.custody.messages import Fetch, Refusal
+from traco.channels.executing.errors import GenerationStale
 from traco.channels.sealing.keys import BoxSecret
 from traco.channels.seat.claims import CLAIM
 from traco.channels.seat.errors import SubmissionRefused
@@ -567,6 +568,27 @@ def test_who_has_lost_its_keys_goes_on_from_a_snapshot_of_the_next_epoch(sites: 
         await sites.settle()
         assert sites.has_confirmed(purse.channel, "a", "b", "c")
         assert purse.balances("c", "a", "b") == (700, 1_300)
+        assert site.running.problems == {}
+
+    run(scene())
+
+
+def test_a_void_before_its_snapshot_makes_a_node_take_another_one_and_stops_nothing(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        purse = await of_two(sites)
+        await joined(sites, purse, of_three(sites))
+        await sites.settle()
+        site = sites["c"]
+
+        def stale(*_: Any) -> Any:
+            raise GenerationStale(purse.channel, 1)
+
+        monkeypatch.setattr(site.running.hosted(purse.channel).replica, "execute", stale)
+        paid = purse.pay("a", "b", 300)
+        await sites.until(lambda: purse.is_confirmed(paid, at="ab") and has_executed(sites, purse, "c"))
+        assert site.starts == 1
         assert site.running.problems == {}
 
     run(scene())

@@ -225,8 +225,7 @@ class Seats:
                 moved = self._go_on(channel, root) or moved
                 self.problems.pop(channel, None)
             except GenerationStale as stale:
-                changed = self._book.point_with(channel, stale.number)
-                self._replicas.go_back(channel, 1 if changed is None else changed.context.ordinal)
+                self._go_back(channel, stale.number)
                 moved = True
             except (ExecutingError, KeyMissing) as error:
                 self.problems[channel] = error
@@ -234,6 +233,14 @@ class Seats:
                 0
             )  # others that ask this node need not wait until all channels had their turn
         return moved
+
+    def _go_back(self, channel: bytes, number: int) -> None:
+        """Have a channel executed again without an entry that is void."""
+        changed = self._book.point_with(channel, number)
+        try:
+            self._replicas.go_back(channel, 1 if changed is None else changed.context.ordinal)
+        except ExecutingError as error:  # nothing that it could be executed from is here
+            self.problems[channel] = error
 
     def _go_on(self, channel: bytes, root: RootReading) -> bool:
         """Execute the next points of a channel, as far as their payloads are here."""
