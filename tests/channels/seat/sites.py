@@ -313,7 +313,8 @@ class Sites:
                 _, pending = await asyncio.wait(pending, timeout=60.0)
                 if pending and self.root.waiting:
                     self.root.make_block(after_ms)
-            moved = any([step.result() for step in steps])  # of each: what stops a node fails the test
+            results = [step.result() for step in steps]  # of each: what stops a node fails the test
+            moved = any(results)
             self.root.make_block(after_ms)
         return moved
 

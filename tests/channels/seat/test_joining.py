@@ -167,6 +167,12 @@ def short_piece(request: Any, answer: Any) -> Any:
     return Part(10, b"") if isinstance(request, GetPart) and request.part else answer
 
 
+def dripping(request: Any, answer: Any) -> Any:
+    if isinstance(request, GetPart) and isinstance(answer, Part):
+        return Part(answer.total, answer.content[:1])
+    return answer
+
+
 def endless(request: Any, answer: Any) -> Any:
     return Part(2**40, b"x" * 100) if isinstance(request, GetPart) else answer
 
@@ -202,6 +208,7 @@ def with_point(**fields: Any) -> Callable[[Any], Any]:
 LIES = {
     "another piece": (other_piece, "snapshot.piece_differs"),
     "a piece that ends early": (short_piece, "snapshot.malformed"),
+    "a little at a time": (dripping, "snapshot.malformed"),
     "more than there may be": (endless, "snapshot.malformed"),
     "a point before the joining": (too_early, "snapshot.other_point"),
     "garbage": (garbage, "snapshot.malformed"),
@@ -233,6 +240,17 @@ def test_a_member_that_gives_a_wrong_snapshot_is_named_and_another_is_asked(site
         assert len({app_hash(sites, name, purse.channel) for name in "abc"}) == 1
         base = sites["c"].book.base(purse.channel)
         assert base.member == next(sites.ids[name] for name in "ab" if name != first)
+
+    run(scene())
+
+
+def test_who_asks_for_a_snapshot_that_there_never_will_be_keeps_nobody_from_one(sites: Sites) -> None:
+    async def scene() -> None:
+        purse = await of_two(sites)
+        for name, asker in (("a", "b"), ("b", "a")):
+            answer = sites[name].answering.answer(sites.ids[asker], GetSnapshot(purse.channel, 2**53 - 1))
+            assert answer == Refusal("snapshot.none")
+        await joined(sites, purse, of_three(sites))
 
     run(scene())
 

@@ -38,6 +38,7 @@ from traco.channels.seat.errands import Errands
 from traco.channels.seat.errors import KeyMissing, SnapshotNeeded
 from traco.channels.seat.messages import (
     NO_SNAPSHOT,
+    PART_BYTES,
     AboutSnapshots,
     Answer,
     Calls,
@@ -247,11 +248,12 @@ class Joiner:
                 raise TransportFailed(NO_SNAPSHOT, "it does not give its snapshot any more")
             if not isinstance(answer, Part) or answer.total > limit:
                 raise SnapshotRefused("snapshot.malformed", f"part {part} is none, or too large")
+            # as much as there is, or who gives little at a time keeps this node from asking others for ever
+            if len(answer.content) < min(PART_BYTES, answer.total - len(content)):
+                raise SnapshotRefused("snapshot.malformed", f"part {part} ends early")
             content += answer.content
             if len(content) >= answer.total:
                 return content
-            if not answer.content:
-                raise SnapshotRefused("snapshot.malformed", f"part {part} ends early")
 
     async def _call(self, member: bytes, request: AboutSnapshots) -> Answer:
         async with asyncio.timeout(CALL_S):

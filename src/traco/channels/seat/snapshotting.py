@@ -5,9 +5,11 @@ Taking holds up nobody, and what cannot be taken is no reason to stop. A snapsho
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from traco.channels.custody.messages import Refusal
+from traco.channels.executing.errors import ExecutingError
 from traco.channels.executing.registry_view import RootState
 from traco.channels.seat.archive import Archive
 from traco.channels.seat.book import Book
@@ -71,8 +73,9 @@ class Snapshots:
             if ordinal >= request.since:
                 return SnapshotIs(ordinal)
         self._asked.add(channel)
-        if self._book.standing(channel) == "followed":
-            self._wishes[channel] = max(request.since, self._wishes.get(channel, 0))
+        # of a point that is not here yet nothing is promised: who asks for one that never comes would hold up all others
+        if self._book.standing(channel) == "followed" and request.since <= self._book.executed_to(channel):
+            self.want(channel, request.since)
         return Refusal(NO_SNAPSHOT)
 
     # taking
@@ -93,16 +96,22 @@ class Snapshots:
                 continue
             if self._last(channel) >= since:
                 del self._wishes[channel]
-            elif self._book.executed_to(channel) >= since and self._take(
-                channel, self._hosted(channel), root
-            ):
+            elif self._book.executed_to(channel) >= since and self._begin(channel, root):
                 self._taken_ms[channel] = time_ms
                 del self._wishes[channel]
         for channel, ordinal in list(self._candidates.items()):
-            if self._book.confirmed_to(channel) >= ordinal:
-                self._claim(channel, ordinal)
-            elif channel in self._asked:
-                self._offer(channel, ordinal, root)
+            with suppress(ExecutingError, KeyMissing):  # said where it is executed; looked at again here
+                if self._book.confirmed_to(channel) >= ordinal:
+                    self._claim(channel, ordinal)
+                elif channel in self._asked:
+                    self._offer(channel, ordinal, root)
+
+    def _begin(self, channel: bytes, root: RootState) -> bool:
+        """Begin to take one, if the channel can be looked at."""
+        try:
+            return self._take(channel, self._hosted(channel), root)
+        except ExecutingError:
+            return False
 
     def _last(self, channel: bytes) -> int:
         """The newest there is; one that is not claimed is a candidate again after a start."""
@@ -137,7 +146,10 @@ class Snapshots:
         return True
 
     def _offer(self, channel: bytes, ordinal: int, root: RootState) -> None:
-        """Have a candidate given that only those who join can confirm: where all must agree, nothing is before they do."""
+        """Have a candidate given that only those who join can confirm: where all must agree, nothing is before they do.
+
+        Raises ``KeyMissing``, ``ExecutingError``.
+        """
         point = self._keeper.point(root.state, channel, ordinal)
         then = None if point is None else self._keeper.as_of(root.state, point.height, channel)
         head, result = self._archive.head(channel, ordinal), self._book.result(channel, ordinal)
@@ -153,14 +165,11 @@ class Snapshots:
         self._archive.offer(channel, ordinal, claim)
 
     def _claim(self, channel: bytes, ordinal: int) -> None:
-        """Have a candidate given from now on, or throw it away where its point is another one by now."""
+        """Have a candidate given from now on, or throw it away where its point is another one by now. Raises as ``_claimed``."""
         confirmed = self._book.confirmation(channel, ordinal)
         if confirmed is None or self._book.result(channel, confirmed[0]) is None:
             return
-        try:
-            claim = self._claimed(channel, ordinal, confirmed[0])
-        except KeyMissing:
-            return
+        claim = self._claimed(channel, ordinal, confirmed[0])
         del self._candidates[channel]
         if claim is None:
             self._archive.drop(channel, ordinal)
@@ -169,7 +178,7 @@ class Snapshots:
             self._archive.claim(channel, ordinal, claim)
 
     def _claimed(self, channel: bytes, ordinal: int, last: int) -> Claim | None:
-        """The claim of a candidate, if it is true. Raises ``KeyMissing``."""
+        """The claim of a candidate, if it is true. Raises ``KeyMissing``, ``ExecutingError``."""
         head, result = self._archive.head(channel, ordinal), self._book.result(channel, ordinal)
         if head is None or result is None or last - ordinal >= MAX_POINTS:
             return None
