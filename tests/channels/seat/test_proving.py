@@ -16,6 +16,8 @@ from traco.client.channel_receipts import make_channel_receipt, verify_channel_r
 from traco.kernel.codec import Codec
 from traco.kernel.genesis import write_genesis
 from traco.kernel.transaction import Envelope, RawTransaction, transaction_id
+from traco.modules.channel.messages import Attest
+from traco.modules.channel.parts import Attested
 
 ENVELOPE: Codec[Envelope] = Codec(Envelope)
 RAW: Codec[RawTransaction] = Codec(RawTransaction)
@@ -76,6 +78,39 @@ def test_a_point_that_was_confirmed_with_a_later_one_is_proven_by_way_of_it(site
                 receipt(sites, "b", channel, each), write_genesis(sites.root.genesis)
             )
             assert proven.outcome.identity == each
+
+    run(scene())
+
+
+def test_what_was_confirmed_with_a_point_that_is_not_executed_here_yet_is_proven_when_it_is(
+    sites: Sites,
+) -> None:
+    async def scene() -> None:
+        channel = await sites.opened(
+            sites.terms("a", "b", "c", policy=2, faults=1, custody=2, vaults=(sites.ids["d"],))
+        )
+        purse = Purse(sites, channel)
+        await purse.fill("a", "b")
+        await sites.settle()
+        sites["b"].withheld = sites["c"].withheld = (Attest,)
+        paid = purse.pay("b", "a", 1)
+        await sites.until(lambda: sites.standing("c", channel, paid) == "executed")
+        sites["b"].stop()
+        sites["c"].custody.forgets = True
+        sites.cut |= {("c", "a"), ("c", "d")}  # it gets no payload any more
+        last = purse.pay("a", "b", 2)
+        await sites.until(lambda: sites.standing("a", channel, last) == "executed")
+        ordinal = sites.stream(channel).ordinal
+        result = sites["a"].book.result(channel, ordinal)
+        assert result is not None
+        word = Attested(channel, result.generation, ordinal, result.digest, result.legs)
+        assert sites.by_node("b", Attest(sites.ids["b"], (word,))) == ""
+        await sites.until(lambda: sites.stream(channel).confirmed == ordinal)
+        await sites.tick()
+        assert sites.standing("c", channel, paid) == "confirmed"
+        assert sites["c"].running.proof(channel, paid) is None
+        sites.cut.clear()
+        await sites.until(lambda: sites["c"].running.proof(channel, paid) is not None)
 
     run(scene())
 

@@ -8,6 +8,7 @@ LedgerError
 ├── Disputed            what the root has confirmed is not what executing gave here
 ├── KeyMissing          this node has no key of an epoch, so the channel cannot go on here
 ├── ExecutingError (executing)
+│   ├── NotExecuted     a point that is asked for is not executed here, or is executed anew
 │   └── SnapshotNeeded  a member joined a channel whose beginning this node does not have
 └── Halt (kernel)
     └── BookStopped     the seat's own records cannot be written or read
@@ -83,6 +84,18 @@ class SnapshotNeeded(ExecutingError):
             "channel.snapshot_needed",
             f"a member of this node joined channel {channel.hex()} later, and has no keys of what was before. "
             "It goes on from another member's snapshot, which is asked for at their nodes.",
+        )
+        self.channel = channel
+
+
+class NotExecuted(ExecutingError):
+    """``channel.point_not_executed``: what is asked of a point is known once it is executed."""
+
+    def __init__(self, channel: bytes, ordinal: int) -> None:
+        super().__init__(
+            "channel.point_not_executed",
+            f"point {ordinal} of channel {channel.hex()} is not executed here now: this node catches up, or executes the channel "
+            "anew. Ask again when it has.",
         )
         self.channel = channel
 

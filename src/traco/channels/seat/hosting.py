@@ -21,7 +21,7 @@ from traco.channels.sealing.errors import PayloadRefused
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import unseal
 from traco.channels.seat.book import Book, Delivered, Result
-from traco.channels.seat.errors import KeyMissing, SnapshotNeeded
+from traco.channels.seat.errors import KeyMissing, NotExecuted, SnapshotNeeded
 from traco.channels.seat.ports import ChannelStore
 from traco.channels.seat.secrets import Secrets
 from traco.kernel.codec import Codec
@@ -226,8 +226,10 @@ class Hosted:
         if place is None or confirmed is None or self._book.is_disputed(self.channel):
             return None
         (ordinal, leaf), (last, origin) = place, confirmed
+        if last > self.replica.cursor.ordinal or last - ordinal >= MAX_POINTS:
+            return None
         leaves, result, raw = self._store.leaves(ordinal), self._result(ordinal), self._raw(ordinal, identity)
-        if raw is None or last - ordinal >= MAX_POINTS:
+        if raw is None:
             return None
         proof = self._blinding(ordinal, result).prove(leaves, leaf)
         points = tuple(self.summary(each) for each in range(ordinal, last + 1))
@@ -246,7 +248,7 @@ class Hosted:
     def _result(self, ordinal: int) -> Result:
         found = self._book.result(self.channel, ordinal)
         if found is None:
-            raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
+            raise NotExecuted(self.channel, ordinal)
         return found
 
     def _blinding(self, ordinal: int, result: Result) -> Blinding:
@@ -256,10 +258,10 @@ class Hosted:
         return Blinding(secret, result.generation, ordinal)
 
     def shown(self, ordinal: int) -> Shown:
-        """An executed point, to be disclosed. Raises ``KeyMissing``."""
+        """An executed point, to be disclosed. Raises ``KeyMissing``, ``NotExecuted``."""
         point, result = self._book.point(self.channel, ordinal), self._result(ordinal)
         if point is None:
-            raise Halt(f"point {ordinal} of channel {self.channel.hex()} is not noted here")
+            raise NotExecuted(self.channel, ordinal)
         leaves = self._store.leaves(ordinal)
         return Shown(point, result, self.summary(ordinal), self._blinding(ordinal, result), leaves)
 
@@ -268,14 +270,14 @@ class Hosted:
         return payload.shown or self._held(payload.hash) or b""
 
     def summary(self, ordinal: int) -> PointSummary:
-        """What the digest of an executed point is of."""
+        """What the digest of an executed point is of. Raises ``KeyMissing``, ``NotExecuted``."""
         point, result, before = (
             self._book.point(self.channel, ordinal),
             self._result(ordinal),
             self._book.result(self.channel, ordinal - 1),
         )
         if point is None:
-            raise Halt(f"point {ordinal} of channel {self.channel.hex()} is not noted here")
+            raise NotExecuted(self.channel, ordinal)
         return self._summarised(
             point, result.generation, self._blinding(ordinal, result), before, result.app_hash, self._store.leaves(ordinal),
             result.legs,

@@ -119,6 +119,11 @@ class Desk:
             return (
                 f"it is {standing.name}: it can be proven once its point is confirmed as it was executed here"
             )
+        last = self._book.confirmation(request.channel, standing.outcome.ordinal)
+        if last is not None and self._book.result(request.channel, last[0]) is None:
+            return (
+                f"it is confirmed with point {last[0]}, which is not executed here yet; ask again when it is"
+            )
         point = self._book.point(request.channel, standing.outcome.ordinal)
         with self._root.reading() as root:
             erased = self._keeper.stream(root.state, request.channel).erased
