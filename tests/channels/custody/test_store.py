@@ -1,6 +1,7 @@
 """What was kept is there, whole, until it may go; strangers cannot fill the disk; a failing medium stops all receipts."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -186,6 +187,27 @@ def test_one_that_was_ordered_twice_stays_as_long_as_the_later_entry(store: Cust
         store.mark_ordered(CHANNEL, [(new("a").hash, number)])
     assert store.erase(CHANNEL, 8) == 0
     assert store.erase(CHANNEL, 9) == 1
+
+
+def test_what_was_erased_is_not_kept_again_whoever_still_brings_it(store: CustodyStore, path: Path) -> None:
+    erased, later = new("erased", number=3), new("later", number=4)
+    assert codes(store, erased, later) == ["", ""]
+    store.erase(CHANNEL, 3)
+    store.erase(CHANNEL, 2)
+    assert codes(store, erased, later) == ["custody.erased", ""]
+    assert codes(store, new("elsewhere", number=3, channel=OTHER_CHANNEL)) == [""]
+    assert [store.erased_through(channel) for channel in (CHANNEL, OTHER_CHANNEL)] == [3, 0]
+    assert (found(store, erased), found(store, later)) == (None, later.content)
+
+
+def test_a_file_of_before_erasures_were_remembered_is_opened(path: Path) -> None:
+    CustodyStore(path, LIMITS).close()
+    with closing(apsw.Connection(str(path))) as connection:
+        connection.execute("DROP TABLE erased")
+    opened = CustodyStore(path, LIMITS)
+    assert codes(opened, new("kept", number=1)) == [""]
+    assert opened.erase(CHANNEL, 1) == 1
+    opened.close()
 
 
 def test_erased_bytes_are_in_no_file_any_more(store: CustodyStore, path: Path) -> None:

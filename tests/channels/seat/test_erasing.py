@@ -77,6 +77,29 @@ def test_every_custodian_destroys_what_was_erased_the_vault_too(sites: Sites) ->
     run(scene())
 
 
+def test_a_rebuild_that_was_fetching_when_it_was_erased_keeps_nothing_of_it_and_ends(
+    sites: Sites, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene() -> None:
+        purse = await business(sites)
+        site = sites["a"]
+        lost = kept(sites, purse, "a")[0]
+        delete = "DELETE FROM payloads WHERE channel = ? AND number = ?"
+        site.custody._connection.execute(delete, (purse.channel, lost))
+        sites.cut |= {("a", "b"), ("a", "c")}
+        monkeypatch.setattr(sites["c"].custody, "erase", lambda channel, through: 0)  # it is slow to obey
+        site.running.rebuild(purse.channel)
+        await sites.until(lambda: site.running.rebuilding(purse.channel).stage == "fetching")
+        await erased(sites, purse)
+        sites.cut.clear()
+        await sites.until(lambda: site.running.rebuilding(purse.channel).status != "running")
+        report = site.running.rebuilding(purse.channel)
+        assert (report.status, report.missing) == ("complete", ())
+        assert kept(sites, purse, "a") == []
+
+    run(scene())
+
+
 def test_what_one_member_wants_to_erase_stays(sites: Sites) -> None:
     async def scene() -> None:
         purse = await business(sites)

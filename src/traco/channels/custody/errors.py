@@ -28,6 +28,7 @@ REFUSALS: Final = {
     "custody.full": "there is no room left for what is not ordered yet",
     "custody.busy": "more is asked than this node's disk can follow",
     "custody.already_ordered": "the payload was ordered before",
+    "custody.erased": "the channel's members had the payload erased",
     "custody.wrong_bytes": "the bytes are not those of the hash",
     "custody.not_held": "this node does not hold the payload",
     "custody.damaged": "this node's copy of the payload is damaged",

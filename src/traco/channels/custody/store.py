@@ -32,6 +32,9 @@ _TABLES: Final = (
     "CREATE INDEX payloads_by_number ON payloads (channel, number, size, role)",
     "CREATE INDEX payloads_waiting ON payloads (order_by, sender, size) WHERE number IS NULL",
 )
+_ERASED: Final = (
+    "CREATE TABLE IF NOT EXISTS erased (channel BLOB PRIMARY KEY, through INTEGER NOT NULL) WITHOUT ROWID"
+)
 _EXPIRED: Final = (
     "SELECT id, sender, size, number IS NULL FROM payloads WHERE number IS NULL AND order_by <= ?"
 )
@@ -143,9 +146,10 @@ class CustodyStore:
         # what a killed process wrote but did not sync must not be believed before it is durable
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
         if found == FORMAT:
+            execute(_ERASED)  # in files of before there is none
             return
         with self._connection:
-            for statement in _TABLES:
+            for statement in (*_TABLES, _ERASED):
                 execute(statement)
             execute(f"PRAGMA user_version={FORMAT}")
 
@@ -185,14 +189,19 @@ class CustodyStore:
     def erase(self, channel: bytes, through: int) -> int:
         """Delete the payloads of a channel's entries up to this one, and overwrite their bytes; returns how many.
 
-        Raises ``CustodyStopped``.
+        None of them is kept again: an answer that was on its way may bring one. Raises ``CustodyStopped``.
         """
         with self._reliably():
             with self._change() as step:
-                erased = step.delete(_THROUGH, (channel, through))
+                erased = step.erase(channel, through)
             # the log may have their bytes from when they were written
             self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
             return erased
+
+    def erased_through(self, channel: bytes) -> int:
+        """Up to which entry of a channel nothing is kept any more; 0: all may be. Raises ``CustodyStopped``."""
+        with self._reliably():
+            return _erased_through(self._connection, channel)
 
     def get(self, channel: bytes, payload: bytes) -> bytes | None:
         """The payload with this hash, or None. Raises ``PayloadDamaged``, ``CustodyStopped``."""
@@ -282,6 +291,8 @@ class _Step:
     def keep(self, new: NewPayload) -> CustodyRefused | None:
         if payload_hash(new.content) != new.hash:
             return CustodyRefused("custody.wrong_bytes")
+        if new.number is not None and new.number <= _erased_through(self._connection, new.channel):
+            return CustodyRefused("custody.erased")
         row = _find(self._connection, new.channel, new.hash)
         if row is None:
             return self._insert(new)
@@ -326,6 +337,13 @@ class _Step:
         self._update(row, row.order_by, _later(row.number, number), row.role)
         return True
 
+    def erase(self, channel: bytes, through: int) -> int:
+        self._execute(
+            "INSERT INTO erased VALUES (?, ?) ON CONFLICT DO UPDATE SET through = max(through, excluded.through)",
+            (channel, through),
+        )
+        return self.delete(_THROUGH, (channel, through))
+
     def delete(self, found: str, values: tuple[bytes | int, ...]) -> int:
         deleted = list(self._connection.execute(found, values))
         for identity, sender, size, waits in deleted:
@@ -343,6 +361,11 @@ def _find(connection: apsw.Connection, channel: bytes, payload: bytes) -> _Row |
         (channel, payload),
     )
     return next((_Row(*row) for row in rows), None)
+
+
+def _erased_through(connection: apsw.Connection, channel: bytes) -> int:
+    found = connection.execute("SELECT through FROM erased WHERE channel = ?", (channel,)).get
+    return 0 if found is None else int(found)
 
 
 def _joined(row: _Row, new: NewPayload) -> NewPayload:

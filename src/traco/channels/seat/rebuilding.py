@@ -172,7 +172,8 @@ class Rebuilder:
             rebuild.payloads -= 1
 
     def _look(self, rebuild: _Rebuild) -> None:
-        """Strike what has come, or is void by now, off the list; what is not sought yet has not come."""
+        """Strike what has come, or is void or erased by now, off the list; what is not sought yet has not come."""
+        self._forgive(rebuild, self._custody.erased_through(rebuild.channel))
         for number, payload in list(rebuild.missing.items())[:SOUGHT]:
             if self._book.is_voided(rebuild.channel, number):
                 rebuild.payloads -= 1
