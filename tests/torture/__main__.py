@@ -1,12 +1,12 @@
 """python -m torture --seconds 120 --seed 1        python -m torture --selftest        (make torture, make torture-selftest)"""
 
-import argparse
 import sys
 import time
 
+from torture.command import found_difference, options
 from torture.determinism import SETTINGS, check_determinism
 from torture.processes import torture_processes
-from torture.report import Counts, Difference, Progress, print_counts, say
+from torture.report import Counts, Difference, Progress, say
 from torture.selftest import SECONDS_EACH, run_selftest
 from torture.simulation import torture_simulation
 
@@ -16,21 +16,11 @@ FEW_SECONDS = 30.0  # below this, determinism is checked under fewer settings
 
 def main() -> int:
     """0 if the ledger stood it, or every planted fault was found; else 1."""
-    parser = argparse.ArgumentParser(
-        prog="torture", description="Torture the whole ledger and compare it with a model."
-    )
-    parser.add_argument("--seconds", type=float, default=120.0, help="how long, about")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same simulated sequence")
-    parser.add_argument("--run", type=int, default=None, help="only this run of the simulation")
-    parser.add_argument("--selftest", action="store_true", help="plant known faults; every one must be found")
-    parser.add_argument(
-        "--selftest-seconds", type=float, default=SECONDS_EACH, help="at most, for each fault"
-    )
-    options = parser.parse_args()
-    if options.selftest:
-        say(f"Known faults are planted one at a time (seed {options.seed}):")
-        return 0 if run_selftest(options.seed, options.selftest_seconds) else 1
-    return torture(options.seconds, options.seed, options.run)
+    given = options("torture", "Torture the whole ledger and compare it with a model.", SECONDS_EACH)
+    if given.selftest:
+        say(f"Known faults are planted one at a time (seed {given.seed}):")
+        return 0 if run_selftest(given.seed, given.selftest_seconds) else 1
+    return torture(given.seconds, given.seed, given.run)
 
 
 def torture(seconds: float, seed: int, run: int | None) -> int:
@@ -56,10 +46,7 @@ def torture(seconds: float, seed: int, run: int | None) -> int:
     except Difference as difference:
         say(f"DIFFERENCE with seed {seed}: {difference}")
         parts[part]["difference: found"] += 1
-    for counts in parts.values():
-        counts["difference: found"] += 0
-    print_counts(parts)
-    return 1 if any(counts["difference: found"] for counts in parts.values()) else 0
+    return 1 if found_difference(parts) else 0
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """python -m torture_channels --seconds 300 --seed 1     [--run 3] [--selftest]     (make torture-channels, make torture-selftest)"""
 
-import argparse
 import sys
 import time
 
-from torture.report import Counts, Difference, Progress, print_counts, say
+from torture.command import found_difference, options
+from torture.report import Counts, Difference, Progress, say
 from torture_channels.processes import torture_processes
 from torture_channels.selftest import SECONDS_EACH, run_selftest
 from torture_channels.simulation import torture_simulation
@@ -14,21 +14,13 @@ PROCESSES_SHARE = 0.2  # of the time; the simulation has the rest
 
 def main() -> int:
     """0 if channels stood it, or every planted fault was found; else 1."""
-    parser = argparse.ArgumentParser(
-        prog="torture_channels", description="Torture confidential channels, simulated and in real processes."
+    given = options(
+        "torture_channels", "Torture confidential channels, simulated and in real processes.", SECONDS_EACH
     )
-    parser.add_argument("--seconds", type=float, default=120.0, help="how long, about")
-    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same simulated sequence")
-    parser.add_argument("--run", type=int, default=None, help="only this run of the simulation")
-    parser.add_argument("--selftest", action="store_true", help="plant known faults; every one must be found")
-    parser.add_argument(
-        "--selftest-seconds", type=float, default=SECONDS_EACH, help="at most, for each fault"
-    )
-    options = parser.parse_args()
-    if options.selftest:
-        say(f"Known faults are planted in channels, one at a time (seed {options.seed}):")
-        return 0 if run_selftest(options.seed, options.selftest_seconds) else 1
-    return torture(options.seconds, options.seed, options.run)
+    if given.selftest:
+        say(f"Known faults are planted in channels, one at a time (seed {given.seed}):")
+        return 0 if run_selftest(given.seed, given.selftest_seconds) else 1
+    return torture(given.seconds, given.seed, given.run)
 
 
 def torture(seconds: float, seed: int, run: int | None) -> int:
@@ -45,10 +37,7 @@ def torture(seconds: float, seed: int, run: int | None) -> int:
     except Difference as difference:
         say(f"DIFFERENCE with seed {seed}: {difference}")
         parts[part]["difference: found"] += 1
-    for counts in parts.values():
-        counts["difference: found"] += 0
-    print_counts(parts)
-    found = any(counts["difference: found"] for counts in parts.values())
+    found = found_difference(parts)
     if not found:
         say("")
         say("Every invariant held: " + "; ".join(INVARIANTS) + ".")

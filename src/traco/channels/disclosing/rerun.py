@@ -178,15 +178,7 @@ class Rerun:
             return None
         if summary.outcomes != said.summary.outcomes:
             if outcomes_root(outcomes) != said.summary.outcomes:
-                return Difference(
-                    "outcomes",
-                    ordinal,
-                    ordinal,
-                    None,
-                    None,
-                    said.summary.outcomes.hex(),
-                    summary.outcomes.hex(),
-                )
+                return _other_outcomes(ordinal, said.summary.outcomes.hex(), summary.outcomes.hex())
             hashes = _hashes(executed.leaves, salts)
             for leaf, mine, theirs in zip(executed.leaves, hashes, outcomes, strict=False):
                 if mine != theirs:
@@ -194,15 +186,7 @@ class Rerun:
                     return Difference(
                         "outcome", ordinal, ordinal, entry, leaf.identity, f"outcome {theirs.hex()}", self._outcome(leaf)
                     )  # fmt: skip
-            return Difference(
-                "outcomes",
-                ordinal,
-                ordinal,
-                None,
-                None,
-                f"{len(outcomes)} outcomes",
-                f"{len(hashes)} outcomes",
-            )
+            return _other_outcomes(ordinal, f"{len(outcomes)} outcomes", f"{len(hashes)} outcomes")
         if summary.legs != said.summary.legs:
             return Difference("legs", ordinal, ordinal, None, None, _legs(said.summary), _legs(summary))
         if summary.state != said.summary.state:
@@ -256,6 +240,11 @@ def raw_identity(raw: bytes) -> bytes:
         return transaction_id(bytes(_RAW.trusted(raw).body))
     except ValueError:
         return b""
+
+
+def _other_outcomes(ordinal: int, said: str, found: str) -> Difference:
+    """A point whose outcomes are others as a whole."""
+    return Difference("outcomes", ordinal, ordinal, None, None, said, found)
 
 
 def _legs(summary: PointSummary) -> str:

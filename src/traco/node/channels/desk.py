@@ -3,14 +3,14 @@
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from traco.channels.executing.errors import ExecutingError
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
-from traco.channels.seat.errors import KeyMissing, NotHosted, NotRebuilt, SubmissionRefused
+from traco.channels.seat.errors import SubmissionRefused
 from traco.kernel.errors import Halt
 from traco.modules.channel.keeper import Keeper
 from traco.node.channels.deal_desk import DealDesk
 from traco.node.channels.deal_requests import Deal, OrderAttempt, SettlementOf
+from traco.node.channels.denying import REFUSALS, said
 from traco.node.channels.disclosure_desk import DisclosureDesk
 from traco.node.channels.disclosure_requests import BeginDisclosure, DisclosureOf, DisclosurePiece, TotalOf
 from traco.node.channels.figures_desk import FiguresDesk
@@ -85,8 +85,8 @@ class Desk:
         except Halt as error:
             self._stop(error)
             return Denied("channels.stopped", "the channels' process stops; node.log says why")
-        except (ExecutingError, KeyMissing, NotHosted, NotRebuilt, SubmissionRefused) as refused:
-            return Denied(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+        except REFUSALS as refused:
+            return Denied(*said(refused))
 
     async def close(self) -> None:
         """Leave what is under way."""
@@ -135,9 +135,9 @@ class Desk:
 
     def _condition(self, channel: bytes) -> Condition:
         problem = self._seats.problems.get(channel)
-        code = "" if problem is None else str(getattr(problem, "code", ""))
-        text = "" if problem is None else str(problem).removeprefix(f"{code}: ")
-        return Condition(self._book.cursor(channel).ordinal, code, text)
+        return Condition(
+            self._book.cursor(channel).ordinal, *(("", "") if problem is None else said(problem))
+        )
 
     def _make_key(self, request: MakeKey) -> KeyMade:
         if request.member not in self._members or request.member not in request.members:

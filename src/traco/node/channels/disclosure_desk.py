@@ -11,15 +11,14 @@ from typing import IO, Final
 
 from msgspec.structs import replace
 
-from traco.channels.disclosing.errors import DisclosingError
-from traco.channels.executing.errors import ExecutingError
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
 from traco.channels.seat.disclosing import Period
-from traco.channels.seat.errors import KeyMissing, NotHosted, SubmissionRefused
+from traco.channels.seat.errors import SubmissionRefused
 from traco.channels.seat.ports import Root
 from traco.channels.seat.totalling import Totaller
 from traco.kernel.errors import Halt
+from traco.node.channels.denying import REFUSALS, said
 from traco.node.channels.disclosure_requests import (
     BeginDisclosure,
     DisclosureIs,
@@ -88,16 +87,16 @@ class DisclosureDesk:
         return PieceIs(job.file.read(PIECE_BYTES))
 
     async def total(self, request: TotalOf) -> TotalIs:
-        """The instrument in channels. Raises ``SubmissionRefused``, ``NotHosted``, ``ExecutingError``, ``KeyMissing``."""
-        totaller, parts = Totaller(self._root, self._book, self._seats.discloser, self._seats.hosted), []
-        for channel in request.channels:
-            try:
-                parts.append(await totaller.part(channel, request.instrument, request.height))
-            except DisclosingError as refused:
-                raise SubmissionRefused(
-                    refused.code, str(refused).removeprefix(f"{refused.code}: ")
-                ) from None
-        return TotalIs(tuple(parts))
+        """The instrument in channels. Raises ``DisclosingError``, ``NotHosted``, ``ExecutingError``, ``KeyMissing``."""
+        totaller = Totaller(self._root, self._book, self._seats.discloser, self._seats.hosted)
+        return TotalIs(
+            tuple(
+                [
+                    await totaller.part(channel, request.instrument, request.height)
+                    for channel in request.channels
+                ]
+            )
+        )
 
     async def close(self) -> None:
         """Leave what is under way, and destroy the files."""
@@ -135,9 +134,9 @@ class DisclosureDesk:
             )  # fmt: skip
         except Halt as error:
             self._stop(error)
-        except (DisclosingError, ExecutingError, KeyMissing, NotHosted, SubmissionRefused) as refused:
-            text = str(refused).removeprefix(f"{refused.code}: ")
-            job.found = replace(job.found, status="failed", code=refused.code, text=text)
+        except REFUSALS as refused:
+            code, text = said(refused)
+            job.found = replace(job.found, status="failed", code=code, text=text)
         except OSError as error:
             job.found = replace(job.found, status="failed", code="disclosure.disk", text=str(error))
         finally:
