@@ -7,7 +7,13 @@ from traco.client import wire
 from traco.client.results import ClientClosed
 from traco.client.wire import NoAnswer, Received, connection_options, translated
 
-NOT_SENT = [httpx.ConnectError("x"), httpx.ConnectTimeout("x"), httpx.PoolTimeout("x"), httpx.InvalidURL("x")]
+NOT_SENT = [
+    httpx.ConnectError("x"),
+    httpx.ConnectTimeout("x"),
+    httpx.PoolTimeout("x"),
+    httpx.InvalidURL("x"),
+    UnicodeError("x"),
+]
 PERHAPS_SENT = [
     httpx.ReadError("x"),
     httpx.ReadTimeout("x"),

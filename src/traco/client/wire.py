@@ -137,7 +137,7 @@ def translated(is_closed: Callable[[], bool]) -> Iterator[None]:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
         raise _no_answer(error, may_have_arrived=False) from None
-    except httpx.InvalidURL as error:
+    except (httpx.InvalidURL, UnicodeError) as error:  # of a name that no resolver takes, too
         raise NoAnswer(str(error), may_have_arrived=False) from None
     except httpx.TransportError as error:
         if is_closed():
