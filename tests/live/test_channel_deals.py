@@ -1,6 +1,5 @@
 """Settlements across channels by the command line: two parties, two channels, files between them; in real processes."""
 
-import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -10,18 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.channel_town import MEMBERS, make_members, member_of
+from support.channel_lines import ChannelPlace, accepts, done
+from support.channel_town import MEMBERS, make_members
 from support.command_line import PASSPHRASE, CommandLine, Printed
-from support.ledger import Key
-from support.live_node import CHEAP, LiveNode, free_port
+from support.live_node import LiveNode
 from support.running import wait_until
 from support.town import salt
-from traco.cli.main import run
 from traco.cli.problems import ExitCode
 from traco.client.forms import to_form
-from traco.client.keystore import KeyStore
-from traco.kernel.crypto import Scheme
-from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -30,7 +25,6 @@ from traco.modules.holding.messages import (
     InstrumentKind,
     Issue,
     OpenAccount,
-    account_id,
     instrument_id,
 )
 from traco.node.channels.settings import ChannelsConfig
@@ -40,14 +34,12 @@ TRADERS = ("bank", "broker")
 GIVEN = {"bond": "bank", "cash": "broker"}  # the leg of each channel, and who gives in it
 
 
-class Town:
-    """A node that does the channel business of three members, and their home with names and keys."""
+class Town(ChannelPlace):
+    """A node that does the channel business of three members."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.directory = folder, folder / "home", folder / "node"
-        self.ids = {name: member_of(name) for name in MEMBERS}
+        super().__init__(folder)
         self.channels: dict[str, str] = {}
-        self.port = free_port()
         self.node: LiveNode | None = None
 
     def start(self, *hosted: str) -> None:
@@ -64,9 +56,6 @@ class Town:
         if self.node is not None:
             self.node.kill()
 
-    def account(self, name: str) -> bytes:
-        return account_id(self.ids[name], salt(name))
-
     def instrument(self, leg: str) -> bytes:
         return instrument_id(self.ids[GIVEN[leg]], leg.upper())
 
@@ -74,20 +63,11 @@ class Town:
 @pytest.fixture(scope="module")
 def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     made = Town(tmp_path_factory.mktemp("deals"))
-    (made.home / "keys").mkdir(parents=True)
-    for name in MEMBERS:
-        with KeyStore.create(made.home / "keys" / f"{name}.keys", PASSPHRASE, CHEAP) as store:
-            store.add("main", Scheme.ED25519, Key(name).seed, ("sign", "administer", "read"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRACO_PASSPHRASE", PASSPHRASE)
-        patch.setenv("TRACO_URL", f"http://127.0.0.1:{made.port}")
+    with made.at_home():
         made.start(*MEMBERS)
         try:
-            names = [(name, "party", made.ids[name]) for name in MEMBERS]
-            names += [(f"{name}-account", "account", made.account(name)) for name in TRADERS]
-            names += [(leg, "instrument", made.instrument(leg)) for leg in GIVEN]
-            for name, kind, identity in names:
-                assert run(["name", "add", name, kind, identity.hex(), "--home", str(made.home)]) == 0
+            accounts = [(f"{name}-account", "account", made.account(name)) for name in TRADERS]
+            made.give_names(*accounts, *((leg, "instrument", made.instrument(leg)) for leg in GIVEN))
             yield made
         finally:
             made.stop()
@@ -95,25 +75,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
 
 @pytest.fixture
 def traco(town: Town, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
-    address = os.environ["TRACO_URL"]
-    line = CommandLine(town.home, monkeypatch, capfd)
-    monkeypatch.setenv("TRACO_URL", address)
-    return line
-
-
-def done(printed: Printed) -> Any:
-    assert printed.code == 0, printed.err
-    return printed.document
-
-
-def accepts(traco: CommandLine, channel: str, name: str) -> bool:
-    return traco("channel", "accept", channel, "--as", f"@{name}").code == 0
-
-
-def send(traco: CommandLine, town: Town, channel: str, name: str, *instructions: Instruction) -> None:
-    file = town.folder / "instructions.json"
-    file.write_bytes(msgspec.json.encode([to_form(each) for each in instructions]))
-    done(traco("channel", "submit", channel, file, "--as", f"@{name}", "--json"))
+    return town.line(monkeypatch, capfd)
 
 
 def opened(traco: CommandLine, town: Town, leg: str) -> None:
@@ -130,15 +92,11 @@ def opened(traco: CommandLine, town: Town, leg: str) -> None:
     for name in MEMBERS:
         wait_until(partial(accepts, traco, channel, name))
     for name in TRADERS:
-        party = town.ids[name]
-        account = OpenAccount(
-            party, party, AccountKind.OWN, DebitControl.OWNER, CreditControl.OPEN, None, salt(name)
-        )
-        send(traco, town, channel, name, account)
+        town.send(traco, channel, name, town.opening(name))
     giver, identity = town.ids[GIVEN[leg]], town.instrument(leg)
     created = CreateInstrument(giver, leg.upper(), InstrumentKind.SECURITY, None, 2, bytes(32), (giver,))
     issued = Issue(giver, identity, town.account(GIVEN[leg]), 100_000, b"")
-    send(traco, town, channel, GIVEN[leg], created, issued)
+    town.send(traco, channel, GIVEN[leg], created, issued)
 
 
 def available(traco: CommandLine, town: Town, leg: str) -> list[int]:

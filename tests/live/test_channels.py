@@ -11,28 +11,19 @@ import httpx
 import msgspec
 import pytest
 
-from support.channel_town import MEMBERS, make_members, member_of
+from support.channel_lines import ChannelPlace, accepts, done
+from support.channel_town import MEMBERS, make_members
 from support.command_line import PASSPHRASE, CommandLine, Printed
-from support.ledger import Key
-from support.live_node import CHEAP, LiveNode, free_port
+from support.live_node import LiveNode, free_port
 from support.running import wait_until
-from support.town import salt
-from traco.cli.main import run
 from traco.cli.problems import ExitCode
 from traco.client.forms import to_form
-from traco.client.keystore import KeyStore
-from traco.kernel.crypto import Scheme
 from traco.kernel.instruction import Instruction
 from traco.modules.holding.messages import (
-    AccountKind,
     CreateInstrument,
-    CreditControl,
-    DebitControl,
     InstrumentKind,
     Issue,
-    OpenAccount,
     Transfer,
-    account_id,
     instrument_id,
 )
 from traco.node.channels.settings import ChannelsConfig
@@ -41,43 +32,29 @@ from traco.node.configuration import HealthConfig, MetricsConfig, NodeConfig
 MARKER = b"planted marker of a payment"
 
 
-class Place:
-    """The node's directory, a home with the members' names and keys, and a channel of bank and broker."""
+class Place(ChannelPlace):
+    """A node, and a channel of bank and broker."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.home, self.directory = folder, folder / "home", folder / "node"
-        self.ids = {name: member_of(name) for name in MEMBERS}
+        super().__init__(folder)
         self.instrument = instrument_id(self.ids["bank"], "NOTE")
         self.channel = ""
         self.scrape = free_port()
-
-    def account(self, name: str) -> bytes:
-        return account_id(self.ids[name], salt(name))
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     made = Place(tmp_path_factory.mktemp("channels"))
-    port = free_port()
     hosted = ChannelsConfig(enabled=True, members=tuple(each.hex() for each in made.ids.values()))
     config = NodeConfig(
-        port=port, channels=hosted, auditors=(made.ids["outsider"].hex(),), metrics=MetricsConfig(port=made.scrape),
+        port=made.port, channels=hosted, auditors=(made.ids["outsider"].hex(),), metrics=MetricsConfig(port=made.scrape),
         health=HealthConfig(stall_seconds=2),
     )  # fmt: skip
     make_members(made.directory, config=config, passphrase=PASSPHRASE)
-    (made.home / "keys").mkdir(parents=True)
-    for name in MEMBERS:
-        with KeyStore.create(made.home / "keys" / f"{name}.keys", PASSPHRASE, CHEAP) as store:
-            store.add("main", Scheme.ED25519, Key(name).seed, ("sign", "administer", "read"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TRACO_PASSPHRASE", PASSPHRASE)
-        patch.setenv("TRACO_URL", f"http://127.0.0.1:{port}")
+    with made.at_home():
         node = LiveNode(made.directory, PASSPHRASE)
         try:
-            for name in MEMBERS:
-                assert (
-                    run(["name", "add", name, "party", made.ids[name].hex(), "--home", str(made.home)]) == 0
-                )
+            made.give_names()
             yield made
         finally:
             node.kill()
@@ -85,26 +62,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture
 def traco(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> CommandLine:
-    address = os.environ["TRACO_URL"]
-    line = CommandLine(place.home, monkeypatch, capfd)
-    monkeypatch.setenv("TRACO_URL", address)
-    return line
-
-
-def done(printed: Printed) -> Any:
-    assert printed.code == 0, printed.err
-    return printed.document
-
-
-def accepts(traco: CommandLine, place: Place, name: str) -> bool:
-    """Whether a member could accept what is on offer: its node may not have looked at the key yet."""
-    return traco("channel", "accept", place.channel, "--as", f"@{name}").code == 0
+    return place.line(monkeypatch, capfd)
 
 
 def send(traco: CommandLine, place: Place, name: str, *instructions: Instruction) -> Any:
-    file = place.folder / "instructions.json"
-    file.write_bytes(msgspec.json.encode([to_form(each) for each in instructions]))
-    return done(traco("channel", "submit", place.channel, file, "--as", f"@{name}", "--json"))
+    return place.send(traco, place.channel, name, *instructions)
 
 
 def test_members_take_their_seats_and_open_a_channel(traco: CommandLine, place: Place) -> None:
@@ -122,22 +84,14 @@ def test_members_take_their_seats_and_open_a_channel(traco: CommandLine, place: 
     wait_until(opened)
     place.channel = done(printed[0])["channel"]
     for name in ("bank", "broker"):
-        wait_until(partial(accepts, traco, place, name))
+        wait_until(partial(accepts, traco, place.channel, name))
     rows = done(traco("channel", "list", "--as", "@broker", "--json"))["items"]
     assert [(row["id"], row["status"], row["role"]) for row in rows] == [(place.channel, "open", "member")]
 
 
 def test_a_payment_is_confirmed(traco: CommandLine, place: Place) -> None:
     for name in ("bank", "broker"):
-        party = place.ids[name]
-        send(
-            traco,
-            place,
-            name,
-            OpenAccount(
-                party, party, AccountKind.OWN, DebitControl.OWNER, CreditControl.OPEN, None, salt(name)
-            ),
-        )
+        send(traco, place, name, place.opening(name))
     bank = place.ids["bank"]
     send(
         traco,
@@ -302,7 +256,7 @@ def test_another_x25519_key_is_taken_into_use_without_a_restart(traco: CommandLi
 
     wait_until(offered)
     for name in ("bank", "broker"):
-        wait_until(partial(accepts, traco, place, name))
+        wait_until(partial(accepts, traco, place.channel, name))
     bank = place.ids["bank"]
     again = Transfer(bank, place.instrument, place.account("bank"), place.account("broker"), 1, b"new key")
     assert send(traco, place, "bank", again)["status"] == "confirmed"
