@@ -108,7 +108,9 @@ def test_a_payment_is_confirmed(traco: CommandLine, place: Place) -> None:
     )
     assert paid["status"] == "confirmed"
     asking = (place.channel, paid["transaction"], "--as", "@broker", "--json")
-    assert done(traco("channel", "status", *asking)) == {
+    shown = done(traco("channel", "status", *asking))
+    assert [(event["type"], event["amount"]) for event in shown.pop("events")] == [("holding.moved/1", 300)]
+    assert shown == {
         "id": paid["transaction"], "status": "confirmed", "ordinal": paid["ordinal"], "leaf": paid["leaf"], "failure": None,
     }  # fmt: skip
     fields = (f"instrument={place.instrument.hex()}", f"account={place.account('broker').hex()}")
