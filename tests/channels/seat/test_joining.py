@@ -279,6 +279,23 @@ def test_every_lie_about_a_snapshot_is_found_out_and_named(sites: Sites) -> None
     run(scene())
 
 
+def test_a_snapshot_that_came_when_a_later_one_is_needed_already_is_not_gone_on_from(sites: Sites) -> None:
+    async def scene() -> None:
+        purse = await of_two(sites)
+        await joined(sites, purse, of_three(sites))
+        await sites.settle()
+        book, joiner = sites["c"].book, sites["c"].running.joiner
+        assert joiner is not None
+        await sites.until(lambda: bool(archive(sites, "a").claimed(purse.channel)))
+        since = book.base(purse.channel).since
+        assert await joiner.join(purse.channel, since, [sites.ids["a"]], 600_000)
+        book.need_snapshot(purse.channel, since + 1_000)
+        await sites["c"].step()
+        assert book.base(purse.channel) == (since + 1_000, 0, 0, None)
+
+    run(scene())
+
+
 def test_snapshots_are_given_to_members_alone(sites: Sites) -> None:
     async def scene() -> None:
         purse = await of_two(sites)

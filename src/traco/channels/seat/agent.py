@@ -298,6 +298,8 @@ class Seats:
         self._snapshots.take(root, time_ms)
         ready = self.joiner.taken()
         for channel, joined in ready.items():
+            if joined.base.ordinal < self._book.base(channel).since:
+                continue  # meanwhile a later one is needed, which is asked for
             changes = self._follower.again(channel, joined.point.end)
             self._replicas.adopt(channel, joined, changes, self._follower.height)
             self._unconfirmed[channel] = None
