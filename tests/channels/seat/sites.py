@@ -15,11 +15,12 @@ from channels.seat.fuses import Died, FileStores, Fuse, FusedBook, FusedCustody
 from support.founding import Founding, founding
 from support.ledger import Key, Ledger
 from traco.channels.custody.errors import TransportFailed
-from traco.channels.custody.messages import Hold, request_codec
+from traco.channels.custody.messages import AllSaid, Hold, HoldAll
 from traco.channels.custody.receiving import Custodian, Standing
 from traco.channels.sealing.keys import BoxSecret
 from traco.channels.seat.agent import Draw, Seats
 from traco.channels.seat.answering import Answering
+from traco.channels.seat.messages import request_codec
 from traco.channels.seat.ports import RootAnswer, RootBlock, RootUnavailable, SeatKeys, Stores
 from traco.kernel.codec import encode
 from traco.kernel.genesis import Genesis
@@ -80,6 +81,9 @@ class MemoryRoot:
         self.waiting.append((transaction, answer))
         return await answer
 
+    async def submit_all(self, transactions: Sequence[bytes]) -> list[RootAnswer]:
+        return await asyncio.gather(*(self.submit(each) for each in transactions))
+
     def make_block(self, after_ms: int = 1_000) -> None:
         """Order what waits."""
         waiting, self.waiting = self.waiting, []
@@ -127,6 +131,9 @@ class OwnRoot:
                 task.cancel()  # it stays where it is, and will be ordered
                 raise RootUnavailable
             return await answering
+
+    async def submit_all(self, transactions: Sequence[bytes]) -> list[RootAnswer]:
+        return await asyncio.gather(*(self.submit(each) for each in transactions))
 
 
 class RootFacts:
@@ -231,6 +238,9 @@ class Wire:
     async def call(self, member: bytes, request: Any) -> Any:
         sites = self._sites
         name = sites.names[member]
+        if isinstance(request, HoldAll) and (name in sites.lies or self._caller in sites.forgeries):
+            # who lies is told of one request at a time
+            return AllSaid(tuple([await self.call(member, each) for each in request.requests]))
         with sites.sites[self._caller].fuse.around():
             await asyncio.sleep(sites.delays.get(name, 0))
             site = sites.sites[name]
@@ -369,8 +379,13 @@ class Sites:
 
     def held(self) -> list[Hold]:
         """The payloads that nodes have sent to custodians, in order."""
-        requests = [request_codec.decode(raw) for _, _, raw in self.traffic if b"custody.hold/1" in raw]
-        return [request for request in requests if isinstance(request, Hold)]
+        requests = [request_codec.decode(raw) for _, _, raw in self.traffic if b"custody.hold" in raw]
+        return [
+            hold
+            for request in requests
+            for hold in (request.requests if isinstance(request, HoldAll) else (request,))
+            if isinstance(hold, Hold)
+        ]
 
     def has_confirmed(self, channel: bytes, *names: str) -> bool:
         """Whether these nodes have all of the root's stream, all of it is confirmed, and they agree with what is."""

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final, NamedTuple
 
 from traco.channels.custody.fetching import Fetcher
+from traco.channels.custody.gathering import Gathering
 from traco.channels.custody.messages import Refusal
 from traco.channels.custody.store import CustodyStore
 from traco.channels.custody.tally import Tally
@@ -117,7 +118,7 @@ class Seats:
         self._keeper = Keeper()
         self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters(), screener)
         self.secrets = Secrets(self._network, book, self._seats)
-        transport = CustodyCalls(calls)
+        transport = self._gathering = Gathering(CustodyCalls(calls))
         self.offers = Offers(self._keeper, book, self.secrets, calls, self._seats)
         self._errands = Errands(wake)
         self._follower = Follower(root, book, custody, self._seats)
@@ -490,6 +491,7 @@ class Seats:
     def close(self) -> None:
         """Leave what is under way, and close every channel's store."""
         self._errands.abandon()
+        self._gathering.close()
         self._replicas.close_all()
 
 

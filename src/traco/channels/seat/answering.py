@@ -1,8 +1,10 @@
 """What this node answers other members' nodes: custody receipts, payloads, wrapped copies, snapshots. Everything asked is untrusted."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
-from traco.channels.custody.messages import Refusal
+from traco.channels.custody.messages import AllSaid, Found, HoldAll, Refusal
+from traco.channels.custody.messages import Answer as CustodyAnswer
 from traco.channels.custody.receiving import Asked, Custodian
 from traco.channels.seat.book import Book
 from traco.channels.seat.messages import (
@@ -17,6 +19,11 @@ from traco.channels.seat.messages import (
     request_codec,
 )
 from traco.kernel.codec import encode
+
+
+def all_said(answers: Iterable[CustodyAnswer]) -> AllSaid:
+    """The answers to several requests to hold something."""
+    return AllSaid(tuple(each for each in answers if not isinstance(each, Found)))
 
 
 class Giving(Protocol):
@@ -39,6 +46,8 @@ class Answering:
         """The answer to one request. Raises ``CustodyStopped``, ``BookStopped``: then nothing was signed or given."""
         if isinstance(request, GetSnapshot | GetPart):
             return Refusal(NO_SNAPSHOT) if self.snapshots is None else self.snapshots.give(member, request)
+        if isinstance(request, HoldAll):
+            return all_said(self._custodian.answer([Asked(member, each) for each in request.requests]))
         if not isinstance(request, GetCopy):
             return self._custodian.answer([Asked(member, request)])[0]
         copy = None

@@ -44,16 +44,40 @@ class Entrusting:
         order_ms: int = ORDER_MS,
     ) -> Wanted:  # fmt: skip
         """A payload of the present epoch, held here, to be ordered within ``order_ms``. Raises ``NotReady``, ``PayloadRefused``, ``CustodyStopped``."""
+        wanted = self.made(channel, record, root, sender, transactions, order_ms)
+        (refused,) = self.kept([wanted])
+        if refused is not None:
+            raise refused
+        return wanted
+
+    def made(
+        self, channel: bytes, record: Channel, root: RootReading, sender: bytes, transactions: Sequence[bytes],
+        order_ms: int,
+    ) -> Wanted:  # fmt: skip
+        """As ``sealed``; nothing holds it yet. Raises ``NotReady``, ``PayloadRefused``."""
         secret = self._secrets.find(channel, record.epoch)
         if secret is None:
             raise NotReady(channel, f"this node has no key of epoch {record.epoch} yet")
         place, order_by = Place(self._network, channel, record.epoch), root.time_ms + order_ms
         content = seal(transactions, secret, place, record.terms.limits.max_payload_bytes)
-        kept = NewPayload(channel, payload_hash(content), record.epoch, sender, order_by, "own", content)
-        refused = self._custody.keep([kept])[0]
-        if refused is not None:
-            raise NotReady(channel, f"the payload cannot be kept here ({refused})")
         return Wanted(self._network, channel, record.epoch, order_by, sender, content, record.terms.custody)
+
+    def kept(self, payloads: Sequence[Wanted]) -> list[NotReady | None]:
+        """Hold payloads here, all in one durable step; for each, why it is not. Raises ``CustodyStopped``."""
+        new = [
+            NewPayload(
+                each.channel, payload_hash(each.content), each.epoch, each.sender, each.order_by, "own", each.content
+            )
+            for each in payloads
+        ]  # fmt: skip
+        if not new:
+            return []
+        return [
+            None
+            if refused is None
+            else NotReady(each.channel, f"the payload cannot be kept here ({refused})")
+            for each, refused in zip(payloads, self._custody.keep(new), strict=True)
+        ]
 
     def custodians(self, record: Channel, root: RootReading) -> tuple[CustodianSeat, ...]:
         """Who may sign for payloads of the channel: the root counts no receipt of a seat whose node key was retired."""

@@ -61,8 +61,8 @@ class Part(Record, frozen=True, tag="seat.part/1"):
 
 
 AboutSnapshots = GetSnapshot | GetPart
-Request = custody.Hold | custody.Fetch | GetCopy | GetSnapshot | GetPart
-Answer = custody.Signed | custody.Found | custody.Refusal | Copy | SnapshotIs | Part
+Request = custody.Hold | custody.Fetch | custody.HoldAll | GetCopy | GetSnapshot | GetPart
+Answer = custody.Signed | custody.Found | custody.Refusal | custody.AllSaid | Copy | SnapshotIs | Part
 
 request_codec: Final[Codec[Request]] = Codec(Request)
 answer_codec: Final[Codec[Answer]] = Codec(Answer)
@@ -81,9 +81,11 @@ class CustodyCalls:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    async def call(self, member: bytes, request: custody.Request) -> custody.Answer:
+    async def call(
+        self, member: bytes, request: custody.Request | custody.HoldAll
+    ) -> custody.Answer | custody.AllSaid:
         """The answer of a member's node. Raises ``TransportFailed``."""
         answer = await self._calls.call(member, request)
-        if not isinstance(answer, custody.Signed | custody.Found | custody.Refusal):
+        if not isinstance(answer, custody.Signed | custody.Found | custody.Refusal | custody.AllSaid):
             raise TransportFailed("custody.answer_wrong", "it answered something else than was asked")
         return answer

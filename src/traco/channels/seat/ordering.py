@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from traco.channels.seat.errors import SubmissionRefused
 from traco.channels.seat.instructing import Instructing
-from traco.channels.seat.ports import Root, RootReading, RootUnavailable, SeatKeys
+from traco.channels.seat.ports import Root, RootAnswer, RootReading, RootUnavailable, SeatKeys
 from traco.kernel.codec import ROOT, Codec
 from traco.kernel.errors import Failure
 from traco.kernel.transaction import RawTransaction, transaction_id
@@ -18,6 +18,10 @@ from traco.modules.channel.parts import Held, LegTerms, RootLeg, SealedLeg, Sett
 from traco.modules.channel.signing import attempt_id, terms_id
 
 _RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)
+
+
+Wanted = tuple[SettlementTerms, Sequence[SealedLeg | RootLeg]]
+"""Terms, and their legs."""
 
 
 class Ordered(NamedTuple):
@@ -47,29 +51,49 @@ class Ordering:
     async def order(
         self, member: bytes, terms: SettlementTerms, legs: Sequence[SealedLeg | RootLeg]
     ) -> Ordered:
-        """Have all legs ordered at once, which stand in the order of the terms. Raises ``SubmissionRefused``."""
+        """As ``order_all``, for one. Raises ``SubmissionRefused``."""
+        (ordered,) = await self.order_all(member, [(terms, legs)])
+        if isinstance(ordered, SubmissionRefused):
+            raise ordered
+        return ordered
+
+    async def order_all(self, member: bytes, attempts: Sequence[Wanted]) -> list[Ordered | SubmissionRefused]:
+        """Have all legs of each attempt ordered at once, which stand in the order of its terms: each a transaction of its own,
+        taken or refused by itself; for those that were not tried, why. Raises ``SubmissionRefused`` where none can be.
+        """
         if member not in self._seats:
             raise SubmissionRefused("channel.not_hosted", "the member has no seat on this node; ask its own")
-        identity = terms_id(self._network, terms)
         with self._root.reading() as root:
-            known = self._known(root, identity)
-            if known is not None:
-                return known
-            self._check(root, terms, legs)
-            until_ms = min(self._instructing.until(root), terms.deadline_ms)
-        raw = self._instructing.signed(member, Attempt(member, terms, tuple(legs)), until_ms)
+            made = [self._made(root, member, terms, legs) for terms, legs in attempts]
+        raws = [each for each in made if isinstance(each, bytes)]
         try:
-            answer = await self._root.submit(raw)
+            answers = iter(await self._root.submit_all(raws) if raws else ())
         except RootUnavailable:
-            raise SubmissionRefused(
-                "channels.outcome_unknown",
-                "the ledger did not answer; the attempt may still be ordered. Ask what became of the terms, or order "
-                "again: that is safe",
-            ) from None
-        transaction = transaction_id(bytes(_RAW.decode(raw).body))
+            return [_unknown() if isinstance(each, bytes) else each for each in made]
+        with self._root.reading() as root:
+            return [
+                self._answered(root, terms, each, next(answers)) if isinstance(each, bytes) else each
+                for (terms, _), each in zip(attempts, made, strict=True)
+            ]
+
+    def _made(
+        self, root: RootReading, member: bytes, terms: SettlementTerms, legs: Sequence[SealedLeg | RootLeg]
+    ) -> bytes | Ordered | SubmissionRefused:
+        """The signed transaction, what is there already, or why nothing is tried."""
+        known = self._known(root, terms_id(self._network, terms))
+        if known is not None:
+            return known
+        try:
+            self._check(root, terms, legs)
+        except SubmissionRefused as refused:
+            return refused
+        until_ms = min(self._instructing.until(root), terms.deadline_ms)
+        return self._instructing.signed(member, Attempt(member, terms, tuple(legs)), until_ms)
+
+    def _answered(self, root: RootReading, terms: SettlementTerms, raw: bytes, answer: RootAnswer) -> Ordered:
+        identity, transaction = terms_id(self._network, terms), transaction_id(bytes(_RAW.decode(raw).body))
         if answer.code:
-            with self._root.reading() as root:
-                known = self._known(root, identity)  # somebody else may have been quicker
+            known = self._known(root, identity)  # somebody else may have been quicker
             return known or Ordered(b"", transaction, "", answer.failure or Failure(answer.code, ()))
         return Ordered(attempt_id(self._network, identity, transaction), transaction, "undecided")
 
@@ -117,3 +141,10 @@ class Ordering:
                 f"channel {name} keeps nobody's value longer than {most_ms // 1_000} s undecided: order the attempt when "
                 "the deadline is no farther away than that",
             )
+
+
+def _unknown() -> SubmissionRefused:
+    return SubmissionRefused(
+        "channels.outcome_unknown",
+        "the ledger did not answer; the attempt may still be ordered. Ask what became of the terms, or order again: that is safe",
+    )

@@ -1,6 +1,6 @@
 """What a seat needs around it: the root as its node has it, keys, other members' nodes, stores for channels."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -56,6 +56,9 @@ class Root(Protocol):
 
     async def submit(self, transaction: bytes) -> RootAnswer:
         """Have a signed transaction ordered and wait for what becomes of it. Raises ``RootUnavailable``."""
+
+    async def submit_all(self, transactions: Sequence[bytes]) -> Sequence[RootAnswer]:
+        """As ``submit``, for several that do not depend on each other: what became of each, in order."""
 
 
 class NodeKey(Protocol):

@@ -4,14 +4,15 @@ Who answers others is sure of who asks. Therefore a call goes out in the name of
 itself, or one that takes part in the channel.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from traco.channels.custody.errors import TransportFailed
 from traco.channels.custody.grouping import GroupedCustodian
-from traco.channels.custody.messages import Refusal
+from traco.channels.custody.messages import HoldAll, Refusal
 from traco.channels.custody.receiving import Asked, Custodian, Root
-from traco.channels.seat.answering import Answering, Giving
+from traco.channels.seat.answering import Answering, Giving, all_said
 from traco.channels.seat.book import Book
 from traco.channels.seat.messages import (
     Answer,
@@ -47,6 +48,9 @@ class Answers:
         """The answer to a request of a member. Raises ``Halt``: then nothing was signed or given."""
         if isinstance(request, GetCopy | GetSnapshot | GetPart):
             return self._answering.answer(member, request)
+        if isinstance(request, HoldAll):
+            asked = (self._grouped.answer(Asked(member, each)) for each in request.requests)
+            return all_said(await asyncio.gather(*asked))
         return await self._grouped.answer(Asked(member, request))
 
     async def answer_bytes(self, member: bytes, raw: bytes) -> bytes:
@@ -94,7 +98,8 @@ class Calling:
     def _caller(self, member: bytes, request: Request) -> bytes:
         if isinstance(request, GetCopy):
             return request.member
-        standing = self._root.standing(request.channel)
+        channel = request.requests[0].channel if isinstance(request, HoldAll) else request.channel
+        standing = self._root.standing(channel)
         taking_part = () if standing is None else standing.terms.custodians()
         if standing is not None and isinstance(request, GetSnapshot | GetPart):
             taking_part = standing.terms.members  # a vault is given none

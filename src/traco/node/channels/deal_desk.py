@@ -2,14 +2,20 @@
 
 from traco.channels.seat.agent import Seats
 from traco.channels.seat.book import Book
+from traco.channels.seat.errors import SubmissionRefused
 from traco.channels.seat.ports import RootReading
 from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.state import AttemptRecord, LegState
 from traco.node.channels.deal_requests import (
+    AllDealt,
+    AllOrdered,
     AttemptOrdered,
     Deal,
+    DealAll,
     Dealt,
     LegStanding,
+    NotDone,
+    OrderAll,
     OrderAttempt,
     SettlementIs,
     SettlementOf,
@@ -32,6 +38,25 @@ class DealDesk:
             request.channel, request.member, request.terms, request.transaction
         )
         return Dealt(leg)
+
+    async def deal_all(self, request: DealAll) -> AllDealt:
+        """Seal legs. Raises ``SubmissionRefused``, ``Halt``."""
+        wanted = [(each.terms, each.transaction) for each in request.legs]
+        dealt = await self._seats.dealer.deal_all(request.channel, request.member, wanted)
+        return AllDealt(
+            tuple(_not_done(each) if isinstance(each, SubmissionRefused) else Dealt(each) for each in dealt)
+        )
+
+    async def order_all(self, request: OrderAll) -> AllOrdered:
+        """Order attempts. Raises ``SubmissionRefused``."""
+        wanted = [(each.terms, each.legs) for each in request.attempts]
+        ordered = await self._seats.ordering.order_all(request.member, wanted)
+        return AllOrdered(
+            tuple(
+                _not_done(each) if isinstance(each, SubmissionRefused) else AttemptOrdered(*each)
+                for each in ordered
+            )
+        )
 
     async def order(self, request: OrderAttempt) -> AttemptOrdered:
         """Order an attempt. Raises ``SubmissionRefused``."""
@@ -63,3 +88,7 @@ class DealDesk:
         return LegStanding(
             leg.ledger, leg.ordinal, is_confirmed, leg.policy, leg.members, leg.attesters, leg.held, leg.refused
         )  # fmt: skip
+
+
+def _not_done(refused: SubmissionRefused) -> NotDone:
+    return NotDone(refused.code, str(refused).removeprefix(f"{refused.code}: "))

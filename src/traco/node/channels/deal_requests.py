@@ -1,6 +1,6 @@
 """What the API asks the channels' process about settlements across ledgers, and what it answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -13,6 +13,9 @@ from traco.modules.channel.parts import (
     SealedLeg,
     SettlementTerms,
 )
+
+MAX_TOGETHER: Final = 64
+"""Legs, or attempts, of one request: as many as go to a custodian in one call."""
 
 SettlementStatus = Literal["unknown", "undecided", "committed", "aborted"]
 
@@ -32,6 +35,34 @@ class Dealt(Record, frozen=True, tag="dealt"):
     leg: SealedLeg
 
 
+class LegWanted(Record, frozen=True):
+    """The terms that a channel's leg is of, and the signed transaction that holds it."""
+
+    terms: SettlementTerms
+    transaction: bytes
+
+
+class DealAll(Record, frozen=True, tag="deal_all"):
+    """Seal legs of one channel for ``member``, each as ``Deal`` does."""
+
+    channel: ChannelId
+    member: Id
+    legs: Annotated[tuple[LegWanted, ...], msgspec.Meta(max_length=MAX_TOGETHER)]
+
+
+class NotDone(Record, frozen=True, tag="not_done"):
+    """Why one of several was not done."""
+
+    code: Annotated[str, msgspec.Meta(min_length=1)]
+    text: str
+
+
+class AllDealt(Record, frozen=True, tag="all_dealt"):
+    """The answer, in the order of the request."""
+
+    legs: tuple[Dealt | NotDone, ...]
+
+
 class OrderAttempt(Record, frozen=True, tag="order_attempt"):
     """Order all legs of the terms at once, by the node of ``member``."""
 
@@ -47,6 +78,26 @@ class AttemptOrdered(Record, frozen=True, tag="attempt_ordered"):
     transaction: bytes
     status: str
     failure: Failure | None
+
+
+class OneAttempt(Record, frozen=True):
+    """Terms, and their legs in the same order: sealed, or for the root signed."""
+
+    terms: SettlementTerms
+    legs: Annotated[tuple[SealedLeg | RootLeg, ...], msgspec.Meta(min_length=1, max_length=MAX_LEGS)]
+
+
+class OrderAll(Record, frozen=True, tag="order_all"):
+    """Order attempts, each as ``OrderAttempt`` does."""
+
+    member: Id
+    attempts: Annotated[tuple[OneAttempt, ...], msgspec.Meta(max_length=MAX_TOGETHER)]
+
+
+class AllOrdered(Record, frozen=True, tag="all_ordered"):
+    """The answer, in the order of the request."""
+
+    attempts: tuple[AttemptOrdered | NotDone, ...]
 
 
 class SettlementOf(Record, frozen=True, tag="settlement_of"):

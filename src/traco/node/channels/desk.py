@@ -9,7 +9,7 @@ from traco.channels.seat.errors import SubmissionRefused
 from traco.kernel.errors import Halt
 from traco.modules.channel.keeper import Keeper
 from traco.node.channels.deal_desk import DealDesk
-from traco.node.channels.deal_requests import Deal, OrderAttempt, SettlementOf
+from traco.node.channels.deal_requests import Deal, DealAll, OrderAll, OrderAttempt, SettlementOf
 from traco.node.channels.denying import REFUSALS, said
 from traco.node.channels.disclosure_desk import DisclosureDesk
 from traco.node.channels.disclosure_requests import BeginDisclosure, DisclosureOf, DisclosurePiece, TotalOf
@@ -69,7 +69,9 @@ class Desk:
             Rebuild: self._rebuild,
             RebuildOf: lambda request: RebuildIs(seats.rebuilding(request.channel)),
             Deal: deals.deal,
+            DealAll: deals.deal_all,
             OrderAttempt: deals.order,
+            OrderAll: deals.order_all,
             SettlementOf: deals.settlement,
             BeginDisclosure: self._disclosures.begin,
             DisclosureOf: self._disclosures.standing,

@@ -11,9 +11,13 @@ from traco.kernel.errors import Failure
 from traco.modules.channel.digests import OutcomeProof, PointSummary
 from traco.modules.channel.parts import ChannelId, Epoch, EpochKey
 from traco.node.channels.deal_requests import (
+    AllDealt,
+    AllOrdered,
     AttemptOrdered,
     Deal,
+    DealAll,
     Dealt,
+    OrderAll,
     OrderAttempt,
     SettlementIs,
     SettlementOf,
@@ -180,7 +184,9 @@ Request = (
     | OffersTo
     | FiguresOf
     | Deal
+    | DealAll
     | OrderAttempt
+    | OrderAll
     | SettlementOf
     | Rebuild
     | RebuildOf
@@ -198,7 +204,9 @@ Answer = (
     | OffersAre
     | FiguresAre
     | Dealt
+    | AllDealt
     | AttemptOrdered
+    | AllOrdered
     | SettlementIs
     | RebuildIs
     | DisclosureIs

@@ -1,6 +1,6 @@
 """The root as channels see it from a node: snapshots of its file for reading, the link to its gateway for submitting."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ from traco.modules.channel.state import seats
 from traco.node.channels.telling import told_blocks
 from traco.node.link import ApiEnd, LedgerGone
 from traco.node.peering.trust import Peer
+from traco.node.submission import Result
 from traco.storage import SnapshotReader
 
 _SCANNED: Final = 256
@@ -83,10 +84,17 @@ class NodeRoot:
 
     async def submit(self, transaction: bytes) -> RootAnswer:
         """Have a signed transaction ordered. Raises ``RootUnavailable``."""
+        return (await self.submit_all((transaction,)))[0]
+
+    async def submit_all(self, transactions: Sequence[bytes]) -> list[RootAnswer]:
+        """Have signed transactions ordered, each by itself. Raises ``RootUnavailable``."""
         try:
-            (result,) = await self._link.submit((transaction,), True)
+            results = await self._link.submit(tuple(transactions), True)
         except LedgerGone:
             raise RootUnavailable("the ledger process has ended") from None
+        return [self._answer(each) for each in results]
+
+    def _answer(self, result: Result) -> RootAnswer:
         if result.failure is None:
             self.accepted += 1
             return RootAnswer("")
