@@ -13,11 +13,16 @@ from bench.cluster_market import valid_until
 from bench.market import signed
 from bench.node_process import json_of
 from traco.client.channel_deals import AgreedTerms, DraftLeg, agree, draft_leg
+from traco.client.forms import from_form
 from traco.kernel.batch_hold import Movement
 from traco.modules.channel.events import AttemptDecided
+from traco.modules.channel.parts import SealedLeg
 from traco.modules.leg.messages import LegContent
+from traco.node.channels.deal_requests import MAX_TOGETHER
 
 WORKERS: Final = 64
+CASH: Final = 3  # of a delivery, in the smallest unit
+SECURITIES: Final = 1
 UNKNOWN: Final = 404
 
 
@@ -42,8 +47,8 @@ def deals(couple: tuple[Floor, Floor], count: int, until_ms: int, bundled: int =
     buyer, seller = paying.members[:2]
     for _ in range(count):
         legs = (
-            _leg(paying, paying.place.cash, (buyer, seller), bundled, 3),
-            _leg(delivering, delivering.place.security, (seller, buyer), bundled, 1),
+            _leg(paying, paying.place.cash, (buyer, seller), bundled, CASH),
+            _leg(delivering, delivering.place.security, (seller, buyer), bundled, SECURITIES),
         )
         terms = agree(paying.place.network, [leg.public() for leg in legs], until_ms)
         sides = (
@@ -113,6 +118,76 @@ def couples(floors: Sequence[Floor]) -> list[tuple[Floor, Floor]]:
         else:
             found.append((other, floor))
     return found
+
+
+async def crossed_together(nodes: ChannelNodes, floors: Sequence[Floor], count: int) -> Settled:
+    """As ``crossed``, each delivery a settlement of its own, by clients that hand over many at a time: as those of the load
+    inside channels do.
+    """
+    until_ms, found = await valid_until(nodes), couples(floors)
+    made = [list(deals(couple, count, until_ms)) for couple in found]
+    before = [await _owned(nodes, couple) for couple in found]
+    used, begun = nodes.processor_seconds(), time.perf_counter()
+    await asyncio.gather(*(_all_ordered(nodes, group) for group in made))
+    for couple, owned in zip(found, before, strict=True):
+        await _moved(nodes, couple, (owned[0] - CASH * count, owned[1] - SECURITIES * count))
+    taken, used = time.perf_counter() - begun, nodes.processor_seconds() - used
+    total = sum(map(len, made))
+    return Settled(total / taken, used / total)
+
+
+async def _owned(nodes: ChannelNodes, couple: tuple[Floor, Floor]) -> tuple[int, int]:
+    """What the two givers of a couple's deliveries own of what they give, as settled: without what is set aside."""
+    paying, delivering = couple
+    buyer, seller = paying.members[:2]
+    return (
+        await _held(nodes, paying, buyer, paying.place.cash),
+        await _held(nodes, delivering, seller, delivering.place.security),
+    )
+
+
+async def _held(nodes: ChannelNodes, floor: Floor, member: Member, instrument: bytes) -> int:
+    form = {"account": floor.account(member, 0), "instrument": instrument}
+    found = await nodes.post(member.node, f"/v1/channels/{floor.channel.hex()}/queries/holding.get", form)
+    return int(found["answer"]["available"]) + int(found["answer"]["bucket"])
+
+
+async def _moved(nodes: ChannelNodes, couple: tuple[Floor, Floor], wanted: tuple[int, int]) -> None:
+    async def has_moved() -> bool:
+        return await _owned(nodes, couple) == wanted
+
+    await until(has_moved, LOOK_S)
+
+
+async def _all_ordered(nodes: ChannelNodes, group: Sequence[Deal]) -> None:
+    """Have a couple's legs sealed and ordered, so many at a time; the next are sealed while these are ordered."""
+    ordering = list[asyncio.Task[None]]()
+    for at in range(0, len(group), MAX_TOGETHER):
+        part = group[at : at + MAX_TOGETHER]
+        legs = await asyncio.gather(*(_sealed_together(nodes, part, number) for number in range(2)))
+        ordering.append(asyncio.create_task(_ordered_together(nodes, part, legs)))
+    await asyncio.gather(*ordering)
+
+
+async def _sealed_together(nodes: ChannelNodes, part: Sequence[Deal], number: int) -> list[SealedLeg]:
+    side = part[0].sides[number]
+    wanted = [{"terms": deal.terms.terms, "transaction": deal.sides[number].transaction} for deal in part]
+    path = f"/v1/channels/{side.floor.channel.hex()}/legs/batch"
+    rows = await nodes.post(side.giver.node, path, wanted)
+    return [from_form(SealedLeg, row["leg"]) for row in rows]
+
+
+async def _ordered_together(
+    nodes: ChannelNodes, part: Sequence[Deal], legs: Sequence[Sequence[SealedLeg]]
+) -> None:
+    wanted = [
+        {"terms": deal.terms.terms, "legs": pair}
+        for deal, pair in zip(part, zip(*legs, strict=True), strict=True)
+    ]
+    rows = await nodes.post(part[0].sides[0].giver.node, "/v1/channels/attempts/batch", wanted)
+    refused = [row["failure"] for row in rows if row["failure"] is not None]
+    if refused:
+        raise RuntimeError(f"a settlement of the load was refused: {refused[0]}")
 
 
 async def crossed(nodes: ChannelNodes, floors: Sequence[Floor], count: int, bundled: int = 1) -> Settled:

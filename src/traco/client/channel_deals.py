@@ -13,7 +13,7 @@ what moves. What is read from others is judged by ``require_terms``, ``require_l
 
 import os
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 
@@ -88,6 +88,13 @@ class ReadyLeg(Record, frozen=True, tag="traco.sealed-leg/1"):
     terms: Hash
     ledger: Ledger
     leg: SealedLeg | RootLeg
+
+
+class NotTaken(NamedTuple):
+    """Why one of several legs was not sealed."""
+
+    code: str
+    text: str
 
 
 # drafting and agreeing
@@ -236,6 +243,21 @@ class AsyncDeals:
         path, form = _sealing(agreed, transaction, ledger)
         return _sealed(agreed, ledger, await self._client.post(path, form, timeout=timeout))
 
+    async def seal_all(
+        self, legs: Sequence[tuple[AgreedTerms, bytes]], ledger: bytes, *, timeout: float | None = None
+    ) -> list[ReadyLeg | NotTaken]:
+        """As ``seal`` for up to 64 legs of one channel, in order: each is sealed, or refused by itself."""
+        path, form = _sealing_all(legs, ledger)
+        return _all_sealed(legs, ledger, await self._client.post(path, form, timeout=timeout))
+
+    async def order_all(
+        self, attempts: Sequence[tuple[AgreedTerms, Sequence[ReadyLeg]]], *, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
+        """As ``order`` for up to 64 attempts, in order: each is ordered, or has a ``failure``. Raises ``DealInvalid``."""
+        form = [ordering(agreed, legs) for agreed, legs in attempts]
+        found: list[dict[str, Any]] = await self._client.post(f"{ORDERS}/batch", form, timeout=timeout)
+        return found
+
     async def order(
         self, agreed: AgreedTerms, legs: Sequence[ReadyLeg], *, timeout: float | None = None
     ) -> dict[str, Any]:
@@ -262,6 +284,21 @@ class Deals:
         path, form = _sealing(agreed, transaction, ledger)
         return _sealed(agreed, ledger, self._client.post(path, form, timeout=timeout))
 
+    def seal_all(
+        self, legs: Sequence[tuple[AgreedTerms, bytes]], ledger: bytes, *, timeout: float | None = None
+    ) -> list[ReadyLeg | NotTaken]:
+        """As ``AsyncDeals.seal_all``."""
+        path, form = _sealing_all(legs, ledger)
+        return _all_sealed(legs, ledger, self._client.post(path, form, timeout=timeout))
+
+    def order_all(
+        self, attempts: Sequence[tuple[AgreedTerms, Sequence[ReadyLeg]]], *, timeout: float | None = None
+    ) -> list[dict[str, Any]]:
+        """As ``AsyncDeals.order_all``."""
+        form = [ordering(agreed, legs) for agreed, legs in attempts]
+        found: list[dict[str, Any]] = self._client.post(f"{ORDERS}/batch", form, timeout=timeout)
+        return found
+
     def order(
         self, agreed: AgreedTerms, legs: Sequence[ReadyLeg], *, timeout: float | None = None
     ) -> dict[str, Any]:
@@ -286,6 +323,23 @@ def _sealing(agreed: AgreedTerms, transaction: bytes, ledger: bytes) -> tuple[st
 
 def _sealed(agreed: AgreedTerms, ledger: bytes, answer: Any) -> ReadyLeg:
     return ReadyLeg(agreed.network, agreed.id, ledger, from_form(SealedLeg, answer["leg"]))
+
+
+def _sealing_all(
+    legs: Sequence[tuple[AgreedTerms, bytes]], ledger: bytes
+) -> tuple[str, list[dict[str, Any]]]:
+    return f"{_ROUTE}/{ledger.hex()}/legs/batch", [_sealing(*leg, ledger)[1] for leg in legs]
+
+
+def _all_sealed(
+    legs: Sequence[tuple[AgreedTerms, bytes]], ledger: bytes, answer: Sequence[Any]
+) -> list[ReadyLeg | NotTaken]:
+    return [
+        _sealed(agreed, ledger, each)
+        if each["failure"] is None
+        else NotTaken(each["failure"]["code"], each["failure"]["text"])
+        for (agreed, _), each in zip(legs, answer, strict=True)
+    ]
 
 
 def _standing(terms: bytes) -> str:

@@ -50,9 +50,15 @@ def from_form(kind: type[Record], form: Any) -> Any:
 
 
 @cache
+def _hints(kind: type[Record]) -> dict[str, Any]:
+    """The types of a record's fields; working them out takes longer than building the record."""
+    return get_type_hints(kind, include_extras=True)
+
+
+@cache
 def form_type(kind: type[Record]) -> Any:
     """The JSON type of a record: a struct with the same fields, for validation and for schemas."""
-    hints = get_type_hints(kind, include_extras=True)
+    hints = _hints(kind)
     fields: list[Any] = []
     for field in msgspec.structs.fields(kind):
         translated = _translate(hints[field.name])
@@ -118,7 +124,7 @@ def _build(hint: Any, value: Any) -> Any:
     if get_origin(hint) in (Union, UnionType):
         return _build_union(get_args(hint), value)
     if isinstance(hint, type) and issubclass(hint, Record):
-        hints = get_type_hints(hint, include_extras=True)
+        hints = _hints(hint)
         return hint(**{name: _build(hints[name], getattr(value, name)) for name in value.__struct_fields__})
     return value
 

@@ -149,6 +149,43 @@ def test_ordering_again_tells_what_is_there(market: Market) -> None:
     assert again.json() == {"attempt": first["attempt"], "status": "committed", "transaction": None}
 
 
+def test_many_settlements_are_sealed_and_ordered_together_and_who_is_refused_harms_no_other(
+    market: Market,
+) -> None:
+    before = market.owned()
+    deals = [(market.leg("bond", 1 + number), market.leg("cash", 2 + number)) for number in range(5)]
+    deals[3] = (deals[3][0], market.leg("cash", 100_000))
+    terms = [market.agreed(*legs) for legs in deals]
+    columns = list[list[Any]]()
+    for at, name in enumerate(LEGS.values()):
+        channel = deals[0][at].ledger
+        forms = [
+            {"terms": agreed.terms, "transaction": market.signed(agreed, legs[at], name)}
+            for agreed, legs in zip(terms, deals, strict=True)
+        ]
+        if not at:
+            forms[1]["transaction"] = market.signed(terms[0], deals[0][0], name)
+        answer = market.town.post(name, f"/v1/channels/{channel.hex()}/legs/batch", forms)
+        assert answer.status_code == 200, answer.text
+        columns.append(answer.json())
+    assert [[row["failure"] and row["failure"]["code"] for row in rows] for rows in columns] == [
+        [None, "leg.terms_differ", None, None, None], [None, None, None, "holding.insufficient", None],
+    ]  # fmt: skip
+    given, paid = ([row["leg"] for row in rows] for rows in columns)
+    ordered = [(2, [given[4], paid[4]]), (0, [given[0], paid[0]]), (2, [given[2]]), (4, [given[4], paid[4]])]
+    forms = [{"terms": terms[number].terms, "legs": legs} for number, legs in ordered]
+    answer = market.town.post("outsider", "/v1/channels/attempts/batch", forms)
+    assert answer.status_code == 200, answer.text
+    assert [row["failure"] and row["failure"]["code"] for row in answer.json()] == [
+        "channel.legs_wrong", None, "channel.legs_wrong", None,
+    ]  # fmt: skip
+    for number in (0, 4):
+        assert market.ended(terms[number])["status"] == "committed"
+    (bonds, cash), (bonds_left, cash_left) = before, market.owned()
+    assert (bonds_left, cash_left) == ([bonds[0] - 6, bonds[1] + 6], [cash[0] + 8, cash[1] - 8])
+    assert market.town.post("bank", "/v1/channels/attempts/batch", forms * 17).status_code == 400
+
+
 def test_a_leg_that_its_channel_would_refuse_is_refused_before_it_is_sealed(market: Market) -> None:
     poor = market.leg("cash", 100_000)
     terms = market.agreed(market.leg("bond", 10), poor)

@@ -193,6 +193,12 @@ ROUTES = {
     "/v1/channels/attempts": Route(
         "POST", "/v1/channels/attempts", Admits.SUBMITTER, "", b'{"terms": %s, "legs": [%s]}' % (_TERMS, _LEG)
     ),
+    "/v1/channels/{channel}/legs/batch": Route(
+        "POST", f"{_CHANNEL}/legs/batch", Admits.SUBMITTER, "", b'[{"terms": %s, "transaction": ""}]' % _TERMS
+    ),
+    "/v1/channels/attempts/batch": Route(
+        "POST", "/v1/channels/attempts/batch", Admits.SUBMITTER, "", b'[{"terms": %s, "legs": [%s]}]' % (_TERMS, _LEG)
+    ),
     "/v1/channels/settlements/{terms}": Route("GET", f"/v1/channels/settlements/{'55' * 32}", Admits.PRINCIPAL, ""),
     "/v1/channels/{channel}/queries/{name}": Route(
         "POST", f"{_CHANNEL}/queries/holding.get", Admits.PRINCIPAL, "", b"{}"
@@ -222,7 +228,8 @@ ANSWERED_WITH = {
     "/v1/channels/{channel}/missing": 404, "/v1/channels/{channel}/queries/{name}": 404,
     "/v1/channels/{channel}/disclosures": 404, "/v1/channels/{channel}/disclosures/{disclosure}": 404,
     "/v1/channels/{channel}/disclosures/{disclosure}/content": 404,
-    "/v1/channels/{channel}/legs": 404, "/v1/channels/attempts": 404, "/v1/channels/settlements/{terms}": 404,
+    "/v1/channels/{channel}/legs": 404, "/v1/channels/attempts": 404, "/v1/channels/{channel}/legs/batch": 404,
+    "/v1/channels/attempts/batch": 404, "/v1/channels/settlements/{terms}": 404,
     "/v1/channels/{channel}/transactions": 404, "/v1/channels/{channel}/transactions/batch": 404,
     "/v1/channels/{channel}/transactions/{identity}": 404,
     "/v1/channels/{channel}/transactions/{identity}/receipt": 404,

@@ -30,6 +30,7 @@ from traco.node.channels.deal_requests import (
     AttemptOrdered,
     Deal,
     Dealt,
+    LegWanted,
     OrderAttempt,
     SettlementIs,
     SettlementOf,
@@ -43,13 +44,6 @@ HASH_BYTES: Final = 32
 PathTerms = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{64}$(?!\n)", description="the id of terms in hex")
 ]
-
-
-class LegWanted(Record, frozen=True):
-    """The terms that a channel's leg is of, and the signed transaction that holds it."""
-
-    terms: SettlementTerms
-    transaction: bytes
 
 
 class AttemptWanted(Record, frozen=True):
@@ -73,7 +67,7 @@ def _seal_route(channels: ChannelReads, end: ChannelsEnd) -> Any:
         wanted: LegWanted = from_form(LegWanted, msgspec.to_builtins(data))
         principal, identity = principal_of(request), bytes.fromhex(channel)
         entry = await asyncio.to_thread(channels.admitted, principal, identity)
-        await asyncio.to_thread(_rehearse, channels, principal, entry, wanted)
+        await asyncio.to_thread(rehearse_leg, channels, principal, entry, wanted)
         dealt = await ask(end, Deal(identity, entry.member, wanted.terms, wanted.transaction), Dealt)
         return {"leg": to_form(dealt.leg)}
 
@@ -90,7 +84,7 @@ def _order_route(channels: ChannelReads, end: ChannelsEnd) -> Any:
     async def order(request: Request[Any, Any, Any], data: Any) -> dict[str, Any]:
         await require_exact(request, form)
         wanted: AttemptWanted = from_form(AttemptWanted, msgspec.to_builtins(data))
-        member = await asyncio.to_thread(_ordering_member, channels, principal_of(request), wanted.member)
+        member = await asyncio.to_thread(ordering_member, channels, principal_of(request), wanted.member)
         answer = await ask(end, OrderAttempt(member, wanted.terms, wanted.legs), AttemptOrdered)
         if answer.failure is not None:
             raise _refused(channels, answer.failure)
@@ -131,7 +125,7 @@ def _settlement_route(channels: ChannelReads, end: ChannelsEnd) -> Any:
     return settlement
 
 
-def _rehearse(channels: ChannelReads, principal: Principal, entry: Entry, wanted: LegWanted) -> None:
+def rehearse_leg(channels: ChannelReads, principal: Principal, entry: Entry, wanted: LegWanted) -> None:
     """See that the channel would hold the leg as it is now. Raises ``Problem``; nothing was sent then."""
     agreed = [leg for leg in wanted.terms.legs if leg.ledger == entry.channel]
     if len(agreed) != 1:
@@ -150,7 +144,7 @@ def _rehearse(channels: ChannelReads, principal: Principal, entry: Entry, wanted
         )
 
 
-def _ordering_member(channels: ChannelReads, principal: Principal, wanted: bytes | None) -> bytes:
+def ordering_member(channels: ChannelReads, principal: Principal, wanted: bytes | None = None) -> bytes:
     """The member of this node that orders for who asks. Raises ``Problem`` where there is none."""
     own = channels.own(principal)
     if not own or (wanted is not None and wanted not in own):

@@ -14,6 +14,7 @@ from traco.kernel.errors import Failure
 from traco.node.api.admission import Admits, admits
 from traco.node.api.channel_asking import ask
 from traco.node.api.channel_batches import batch_route
+from traco.node.api.channel_deal_batches import deal_batch_routes
 from traco.node.api.channel_deals import deal_routes
 from traco.node.api.channel_disclosure import disclosure_routes
 from traco.node.api.channel_reads import ChannelReads
@@ -86,6 +87,7 @@ def channel_routes(
         _query_route(channels),
         _key_route(channels, end),
         *deal_routes(channels, end),
+        *deal_batch_routes(channels, end),
         *disclosure_routes(channels, end),
         total_route(channels, end, channels.root),
     ]
