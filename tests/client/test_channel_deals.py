@@ -1,5 +1,6 @@
 """Legs, terms and signed legs as files between parties that do not trust each other: what fits together, and what is refused."""
 
+import asyncio
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -12,8 +13,11 @@ from support.ledger import Key
 from support.town import NamedKey
 from traco.client.channel_deals import (
     AgreedTerms,
+    AsyncDeals,
     DealInvalid,
+    Deals,
     DraftLeg,
+    NotTaken,
     PublicLeg,
     ReadyLeg,
     agree,
@@ -27,7 +31,7 @@ from traco.client.channel_deals import (
     to_file,
 )
 from traco.client.collecting import add_signatures, unsigned
-from traco.client.forms import from_form
+from traco.client.forms import from_form, to_form
 from traco.kernel import crypto
 from traco.kernel.batch_hold import Movement
 from traco.kernel.codec import ROOT
@@ -168,3 +172,50 @@ def test_sealed_legs_are_put_into_the_order_of_the_terms() -> None:
     assert refusal(lambda: in_order(agreed, [here, here])) == "deal.ledger_twice"
     assert refusal(lambda: in_order(agreed, [here, there, replace(here, ledger=ROOT)])) == "deal.legs"
     assert refusal(lambda: in_order(agreed, [here, replace(there, terms=bytes(32))])) == "deal.other_terms"
+
+
+class Node:
+    """Answers what it is told to; what it was asked is kept."""
+
+    def __init__(self, *answers: Any) -> None:
+        self._answers = list(answers)
+        self.asked: list[tuple[str, Any]] = []
+
+    def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
+        self.asked.append((path, to_form(form)))
+        return self._answers.pop(0)
+
+
+class AsyncNode(Node):
+    """As ``Node``, for those who await it."""
+
+    async def post(self, path: str, form: Any, /, *, timeout: float | None = None) -> Any:
+        return super().post(path, form, timeout=timeout)
+
+
+def test_many_legs_are_sealed_and_many_attempts_ordered_each_with_its_own_answer() -> None:
+    pairs = [(leg(HERE, number), leg(THERE, number)) for number in (1, 2)]
+    agreed = [terms(*pair) for pair in pairs]
+    given = SealedLeg(1, ALICE, Held(b"p" * 32, 10, 5, (Receipt(0, b"s" * 65),)), b"s" * 65)
+    failure = {"code": "leg.terms_differ", "fields": {}, "text": "no"}
+    rows = [{"leg": to_form(given), "failure": None}, {"leg": None, "failure": failure}]
+    said = [{"attempt": "ab", "status": "undecided", "transaction": "cd", "failure": None}]
+    wanted = [(each, b"signed") for each in agreed]
+    first = ReadyLeg(NETWORK, agreed[0].id, HERE, given)
+    both = [first, replace(first, ledger=THERE)]
+
+    node, other = Node(rows, said), AsyncNode(rows, said)
+    deals, waiting = Deals(node), AsyncDeals(other)  # type: ignore[arg-type]  # all that they use of it
+
+    async def scene() -> list[Any]:
+        return [await waiting.seal_all(wanted, HERE), await waiting.order_all([(agreed[0], both)])]
+
+    found = [deals.seal_all(wanted, HERE), deals.order_all([(agreed[0], both)])]
+    assert found == asyncio.run(scene()) == [[first, NotTaken("leg.terms_differ", "no")], said]
+    assert node.asked == other.asked
+    (path, legs), (orders, attempts) = node.asked
+    assert (path, orders) == (f"/v1/channels/{HERE.hex()}/legs/batch", "/v1/channels/attempts/batch")
+    assert [each["transaction"] for each in legs] == [b"signed".hex()] * 2
+    assert [len(each["legs"]) for each in attempts] == [2]
+    with pytest.raises(DealInvalid):
+        deals.order_all([(agreed[1], both)])

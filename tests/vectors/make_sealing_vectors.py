@@ -25,7 +25,7 @@ from support.sealed import (
     TRANSACTIONS,
     seed,
 )
-from traco.channels.custody.messages import Fetch, Found, Hold, Refusal, Signed
+from traco.channels.custody.messages import AllSaid, Fetch, Found, Hold, HoldAll, Refusal, Signed
 from traco.channels.sealing.blinding import Blinding
 from traco.channels.sealing.padding import padded_size
 from traco.channels.sealing.payloads import read_head
@@ -105,6 +105,8 @@ def _custody() -> dict[str, bytes]:
         "fetch": Fetch(CHANNEL, payload),
         "found": Found(PAYLOAD),
         "refused": Refusal("custody.full"),
+        "hold_all": HoldAll((Hold(CHANNEL, BERT, EPOCH, ORDER_BY, PAYLOAD),) * 2),
+        "all_said": AllSaid((Signed(signature), Refusal("custody.full"))),
     }
     return {
         "sender": ANNA,

@@ -8,15 +8,19 @@ from support.sealed import BERT, CHANNEL, EPOCH, PAYLOAD, seed
 from traco.channels.custody.errors import FINAL, REFUSALS
 from traco.channels.custody.messages import (
     MAX_MESSAGE_BYTES,
+    TOGETHER,
+    AllSaid,
     Fetch,
     Found,
     Hold,
+    HoldAll,
     Refusal,
     Signed,
     answer_codec,
     known_code,
     request_codec,
 )
+from traco.channels.seat import messages as seat
 from traco.kernel.codec import encode
 from traco.modules.channel.parts import MAX_PAYLOAD_BYTES
 
@@ -58,6 +62,18 @@ OUT_OF_RANGE = [
 def test_values_out_of_range_are_refused(wrong: object) -> None:
     with pytest.raises(ValueError):
         request_codec.decode(encode(wrong))
+
+
+def test_many_in_one_message_read_back_and_are_limited() -> None:
+    holds, answers = HoldAll((REQUESTS[0],) * TOGETHER), AllSaid((ANSWERS[0], ANSWERS[2]) * (TOGETHER // 2))  # type: ignore[arg-type]
+    assert seat.request_codec.decode(encode(holds)) == holds
+    assert seat.answer_codec.decode(encode(answers)) == answers
+    for wrong in (HoldAll(()), HoldAll((*holds.requests, holds.requests[0])), HoldAll((REQUESTS[1],))):  # type: ignore[arg-type]
+        with pytest.raises(ValueError):
+            seat.request_codec.decode(encode(wrong))
+    for other in (AllSaid(()), AllSaid((ANSWERS[1],)), AllSaid((*answers.answers, answers.answers[0]))):  # type: ignore[arg-type]
+        with pytest.raises(ValueError):
+            seat.answer_codec.decode(encode(other))
 
 
 @given(st.binary(max_size=200))

@@ -1,13 +1,14 @@
 """The sender's side of many payloads at once: what waits for the same custodian goes to it in one call.
 
-A call over TLS costs more than what is asked in it, and the custodian makes all that comes together durable in one step. The first
-requests go by themselves and at once; only what comes while they are under way waits, and goes together when one of them is answered.
-Nobody waits for what another asked: each has its own answer, and leaves when its own time is over.
+A call over TLS costs more than what is asked in it, and the custodian makes all that comes together durable in one step. What is asked
+in the same turn of the loop goes together and at once; what comes while calls are under way goes when one of them is answered. Each has
+its own answer, and leaves when its own time is over.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, NamedTuple
 
 from traco.channels.custody.errors import TransportFailed
@@ -22,7 +23,6 @@ from traco.channels.custody.messages import (
     Refusal,
     Request,
 )
-from traco.kernel.errors import LedgerError
 
 AT_ONCE: Final = 2  # calls about a channel to one custodian: one is answered while the next is on its way
 WAITING: Final = 512  # requests about a channel that wait for a custodian, at most
@@ -39,6 +39,7 @@ class _Lane:
 
     def __init__(self) -> None:
         self.running = 0
+        self.is_starting = False
         self.waiting: deque[_Waiting] = deque()
 
 
@@ -57,17 +58,16 @@ class Gathering:
             return await self._alone(member, request)
         if self._is_closed:
             raise TransportFailed("custody.unreachable", "this node ends")
-        lane = self._lanes.setdefault((member, request.channel), _Lane())
-        if lane.running < AT_ONCE:
-            lane.running += 1
-            try:
-                return await self._alone(member, request)
-            finally:
-                self._ended(member, request.channel, lane)
+        key = (member, request.channel)
+        lane = self._lanes.setdefault(key, _Lane())
         if len(lane.waiting) >= WAITING:
             raise TransportFailed("custody.busy", "too many payloads wait for that custodian here")
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = loop.create_future()
         lane.waiting.append(_Waiting(request, future))
+        if lane.running < AT_ONCE and not lane.is_starting:
+            lane.is_starting = True
+            loop.call_soon(self._start, key, lane)
         return await future
 
     async def _alone(self, member: bytes, request: Request) -> Answer:
@@ -76,29 +76,39 @@ class Gathering:
             raise TransportFailed("custody.answer_wrong", "it answered more than was asked")
         return answer
 
-    def _ended(self, member: bytes, channel: bytes, lane: _Lane) -> None:
-        lane.running -= 1
-        group = _next(lane.waiting)
-        if group:
+    def _start(self, key: tuple[bytes, bytes], lane: _Lane) -> None:
+        """Send what waits, as far as calls may be under way."""
+        lane.is_starting = False
+        while lane.running < AT_ONCE and (group := _next(lane.waiting)):
             lane.running += 1
-            task = asyncio.create_task(self._send(member, channel, lane, group))
+            task = asyncio.create_task(self._send(key[0], group))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        elif not lane.running:
-            self._lanes.pop((member, channel), None)
+            task.add_done_callback(partial(self._ended, key, lane, group))
+            for each in group:
+                each.answer.add_done_callback(partial(_leave, task, group))
+        if not lane.running and self._lanes.get(key) is lane:
+            del self._lanes[key]
 
-    async def _send(self, member: bytes, channel: bytes, lane: _Lane, group: Sequence[_Waiting]) -> None:
+    async def _send(self, member: bytes, group: Sequence[_Waiting]) -> None:
         try:
             async with asyncio.timeout(CALL_S):
                 await self._answer(member, group)
         except TimeoutError:
-            _fail(group, TransportFailed("custody.timeout", "it does not answer"))
-        except LedgerError as error:
-            _fail(group, error)
-        finally:
-            for each in group:
-                each.answer.cancel()  # nobody may wait for an answer that does not come any more
-            self._ended(member, channel, lane)
+            raise TransportFailed("custody.timeout", "it does not answer") from None
+
+    def _ended(
+        self, key: tuple[bytes, bytes], lane: _Lane, group: Sequence[_Waiting], task: "asyncio.Task[None]"
+    ) -> None:
+        """Nobody may wait for an answer that does not come any more."""
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        for each in group:
+            if error is not None:
+                _fail(each, error)
+            else:
+                each.answer.cancel()
+        lane.running -= 1
+        self._start(key, lane)
 
     async def _answer(self, member: bytes, group: Sequence[_Waiting]) -> None:
         if len(group) == 1:
@@ -117,7 +127,7 @@ class Gathering:
         try:
             _tell(waiting, await self._alone(member, waiting.request))
         except TransportFailed as failure:
-            _fail([waiting], failure)
+            _fail(waiting, failure)
 
     def close(self) -> None:
         """Leave what is under way."""
@@ -127,6 +137,11 @@ class Gathering:
                 lane.waiting.popleft().answer.cancel()
         for task in self._tasks:
             task.cancel()
+
+
+def _leave(task: "asyncio.Task[None]", group: Sequence[_Waiting], _: "asyncio.Future[Answer]") -> None:
+    if all(each.answer.cancelled() for each in group):  # nobody waits for it any more
+        task.cancel()
 
 
 def _tell(waiting: _Waiting, answer: Answer) -> None:
@@ -147,7 +162,6 @@ def _next(waiting: deque[_Waiting]) -> list[_Waiting]:
     return group
 
 
-def _fail(group: Sequence[_Waiting], error: LedgerError) -> None:
-    for each in group:
-        if not each.answer.done():
-            each.answer.set_exception(error)
+def _fail(waiting: _Waiting, error: BaseException) -> None:
+    if not waiting.answer.done():
+        waiting.answer.set_exception(error)

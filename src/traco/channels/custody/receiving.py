@@ -6,6 +6,7 @@ What the root says may lag behind: then the answer is a refusal that the sender 
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import NamedTuple, Protocol
 
 from traco.channels.custody.errors import CustodyRefused, PayloadDamaged
@@ -58,6 +59,27 @@ class Asked(NamedTuple):
     request: Request
 
 
+class _Now:
+    """What the root says while some requests are answered: read once for all of them."""
+
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._standings: dict[bytes, Standing | None] = {}
+
+    @cached_property
+    def time_ms(self) -> int:
+        return self._root.time_ms
+
+    @cached_property
+    def max_order_ahead_ms(self) -> int:
+        return self._root.max_order_ahead_ms
+
+    def standing(self, channel: bytes) -> Standing | None:
+        if channel not in self._standings:
+            self._standings[channel] = self._root.standing(channel)
+        return self._standings[channel]
+
+
 class Custodian:
     """Answers for all members that this node hosts. ``signers``: member -> the node key of its seat."""
 
@@ -68,8 +90,9 @@ class Custodian:
 
     def answer(self, asked: Sequence[Asked]) -> list[Answer]:
         """One answer per request, in order. Raises ``CustodyStopped``: then nothing was signed."""
+        now = _Now(self._root)
         holding = {place: each.request for place, each in enumerate(asked) if isinstance(each.request, Hold)}
-        judged = {place: self._judge(asked[place].member, request) for place, request in holding.items()}
+        judged = {place: self._judge(now, asked[place].member, request) for place, request in holding.items()}
         kept = self._keep({place: new for place, new in judged.items() if isinstance(new, NewPayload)})
         answers = dict[int, Answer]()
         for place, each in enumerate(asked):
@@ -79,9 +102,9 @@ class Custodian:
                 answers[place] = self._receipt(each.request, judged[place], kept.get(place))
         return [answers[place] for place in range(len(asked))]
 
-    def _judge(self, sender: bytes, request: Hold) -> NewPayload | CustodyRefused:
+    def _judge(self, now: _Now, sender: bytes, request: Hold) -> NewPayload | CustodyRefused:
         try:
-            role = self._require_custody(sender, request)
+            role = self._require_custody(now, sender, request)
             self._require_epoch(request)
         except CustodyRefused as refusal:
             return refusal
@@ -90,8 +113,8 @@ class Custodian:
             request.channel, payload, request.epoch, sender, request.order_by, role, request.content
         )
 
-    def _require_custody(self, sender: bytes, request: Hold) -> Role:
-        standing = self._root.standing(request.channel)
+    def _require_custody(self, now: _Now, sender: bytes, request: Hold) -> Role:
+        standing = now.standing(request.channel)
         if standing is None or standing.status != "open":
             raise CustodyRefused("custody.channel_not_open")
         terms = standing.terms
@@ -101,8 +124,7 @@ class Custodian:
             raise CustodyRefused("custody.not_custodian")
         if request.epoch != standing.epoch:
             raise CustodyRefused("custody.epoch")
-        now_ms = self._root.time_ms
-        if not now_ms < request.order_by <= now_ms + self._root.max_order_ahead_ms:
+        if not now.time_ms < request.order_by <= now.time_ms + now.max_order_ahead_ms:
             raise CustodyRefused("custody.order_by")
         if len(request.content) > terms.limits.max_payload_bytes:
             raise CustodyRefused("custody.too_large")

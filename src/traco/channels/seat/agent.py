@@ -320,15 +320,15 @@ class Seats:
         self.problems |= self._seeker.unavailable
 
     def _attest(self, root: RootReading) -> None:
+        if all(self._errands.is_running("attest", member) for member in self._seats):
+            return  # what there is to say is looked for when the last words are in a block
         for channel in self._unconfirmed:
             if self._book.is_disputed(channel):
                 self.problems[channel] = Disputed(channel)
             elif isinstance(self.problems.get(channel), Disputed):
                 del self.problems[channel]
-        words, until_ms = (
-            self._attester.words(root, list(self._unconfirmed)),
-            self._instructing.until(root),
-        )
+        words = self._attester.words(root, list(self._unconfirmed))
+        until_ms = self._instructing.until(root)
         for member, items in words.items():
             if not self._errands.is_running("attest", member):
                 self._errands.start(("attest", member), self._say(member, items, until_ms))

@@ -8,13 +8,14 @@ from typing import Final
 import httpx
 
 from traco.node.peering.errors import PeerFailed
-from traco.node.peering.server import MAX_BYTES, MEMBER_HEADER, PATH
+from traco.node.peering.server import KEEP_S, MAX_BYTES, MEMBER_HEADER, PATH
 from traco.node.peering.trust import Trust
 
 AT_ONCE: Final = 8  # calls to one peer; half of what a server takes, so that two processes of a node may call
 WAITING: Final = 64  # more that may wait for their turn; beyond it a call fails at once
 CONNECT_S: Final = 3.0
 ANSWER_S: Final = 10.0
+IDLE_S: Final = KEEP_S - 10  # a connection is given up here before the other side may close it
 ATTEMPTS: Final = 4
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
@@ -91,7 +92,7 @@ class Peers:
         before = found = self._clients.get(member)
         if found is None or found[0] is not context:
             limits = httpx.Limits(
-                max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=4.0
+                max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE, keepalive_expiry=IDLE_S
             )
             timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
             client = httpx.AsyncClient(verify=context, limits=limits, timeout=timeout, trust_env=False)

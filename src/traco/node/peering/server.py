@@ -24,6 +24,7 @@ MAX_BYTES: Final = 524_288  # of a request or an answer: a payload of the larges
 CALLS_OF_PEER: Final = 16  # at once
 CALLS: Final = 256  # of all
 BODY_SECONDS: Final = 20.0
+KEEP_S: Final = 30  # an idle connection: making one costs ten times what a call does
 CERTIFICATE: Final = "traco.certificate"
 MEMBER_HEADER: Final = "traco-member"  # whose node calls, as its id in hex
 
@@ -130,7 +131,7 @@ def peer_server(trust: Trust, answer: Answerer) -> OwnServer:
     app: Any = PeerApp(trust, answer)
     config = uvicorn.Config(
         app, log_config=None, access_log=False, lifespan="off", ws="none", http=PeerProtocol, proxy_headers=False,
-        server_header=False, limit_concurrency=2 * CALLS, timeout_graceful_shutdown=2,
+        server_header=False, limit_concurrency=2 * CALLS, timeout_graceful_shutdown=2, timeout_keep_alive=KEEP_S,
         ssl_context_factory=lambda _config, _make: trust.server,
     )  # fmt: skip
     return OwnServer(config)
