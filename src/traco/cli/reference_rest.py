@@ -257,8 +257,14 @@ def _parameters(method: str, path: str, operation: Mapping[str, Any]) -> Iterato
     body = operation.get("requestBody")
     if body is not None:
         kind, content = next(iter(body["content"].items()))
-        what = body.get("description") or f"the form `{content['schema']['$ref'].rpartition('/')[2]}`"
+        what = body.get("description") or _form(content["schema"])
         yield from (f"Body: `{kind}`, {what}.", "")
+
+
+def _form(schema: Mapping[str, Any]) -> str:
+    if schema.get("type") == "array":
+        return f"an array of {_form(schema['items'])}"
+    return f"the form `{schema['$ref'].rpartition('/')[2]}`"
 
 
 def _bounds(schema: Mapping[str, Any], is_required: bool) -> str:

@@ -11,9 +11,20 @@ from fuzz.mutation import of_messagepack
 from support.custody_root import AHEAD_MS, NOW_MS, ORDER_BY, RootView
 from support.sealed import ANNA, BERT, CHANNEL, EPOCH, NETWORK, NODES, PAYLOAD, TERMS, VERA
 from traco.channels.custody.errors import REFUSALS
-from traco.channels.custody.messages import Fetch, Found, Hold, Refusal, Signed, answer_codec, request_codec
+from traco.channels.custody.messages import (
+    AllSaid,
+    Answer,
+    Fetch,
+    Found,
+    Hold,
+    HoldAll,
+    Refusal,
+    Request,
+    Signed,
+)
 from traco.channels.custody.receiving import Asked, Custodian
 from traco.channels.custody.store import CustodyLimits, CustodyStore
+from traco.channels.seat.messages import answer_codec, request_codec
 from traco.kernel import crypto
 from traco.kernel.codec import encode
 from traco.modules.channel.signing import custody_message, payload_hash
@@ -35,6 +46,8 @@ def samples() -> tuple[tuple[str, bytes], ...]:
         ("signed", encode(Signed(NODES[BERT].sign(b"")))),
         ("found", encode(Found(PAYLOAD))),
         ("refused", encode(Refusal("custody.full"))),
+        ("hold_all", encode(HoldAll((hold, Hold(CHANNEL, VERA, EPOCH, ORDER_BY, PAYLOAD))))),
+        ("all_said", encode(AllSaid((Signed(NODES[BERT].sign(b"")), Refusal("custody.full"))))),
     )
 
 
@@ -49,16 +62,24 @@ def check(raw: bytes, _folder: Path) -> None:
         request = request_codec.decode(raw)
     except ValueError:
         return
-    (answer,) = _CUSTODIAN.answer([Asked(ANNA, request)])
+    if not isinstance(request, Hold | Fetch | HoldAll):
+        return  # what is not about payloads
+    requests = request.requests if isinstance(request, HoldAll) else (request,)
+    answers = _CUSTODIAN.answer([Asked(ANNA, each) for each in requests])
+    require(len(answers) == len(requests), "each is answered")
+    for each, answer in zip(requests, answers, strict=True):
+        _check_answer(each, answer)
+
+
+def _check_answer(request: Request, answer: Answer) -> None:
     if isinstance(answer, Refusal):
         require(answer.code in REFUSALS, answer.code)
-        return
-    if isinstance(request, Fetch):
+    elif isinstance(request, Fetch):
         assert isinstance(answer, Found)
         assert payload_hash(answer.content) == request.hash
-        return
-    assert isinstance(answer, Signed)
-    _check_signed(request, answer)
+    else:
+        assert isinstance(answer, Signed)
+        _check_signed(request, answer)
 
 
 def _check_signed(request: Hold, answer: Signed) -> None:

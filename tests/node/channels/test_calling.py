@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from traco.channels.custody.errors import CustodyStopped, TransportFailed
-from traco.channels.custody.messages import Fetch, Found, Refusal
+from traco.channels.custody.messages import AllSaid, Fetch, Found, Hold, HoldAll, Refusal, Signed
 from traco.channels.custody.receiving import Standing
-from traco.channels.seat.messages import GetCopy, Request
+from traco.channels.seat.messages import GetCopy, Request, answer_codec
 from traco.kernel.codec import encode
 from traco.kernel.errors import Halt
 from traco.modules.channel.parts import Terms
@@ -18,6 +18,7 @@ from traco.node.peering.errors import PeerFailed
 A, B, C, D = (name * 16 for name in (b"a", b"b", b"c", b"d"))
 CHANNEL, HASH = b"7" * 32, b"8" * 32
 FETCH = Fetch(CHANNEL, HASH)
+HOLD = Hold(CHANNEL, A, 1, 1, b"x")
 
 
 class Root:
@@ -97,6 +98,40 @@ def test_a_node_without_a_socket_of_its_own_calls_nobody() -> None:
         call({B: None}, A, FETCH)
 
 
+def test_many_payloads_of_a_channel_go_in_one_call_in_the_name_of_a_member_that_takes_part() -> None:
+    said, request = AllSaid((Signed(bytes(65)), Refusal("custody.epoch"))), HoldAll((HOLD, HOLD))
+    lines = {D: Line(b""), B: Line(encode(said))}
+    assert call(lines, A, request) == said
+    assert (lines[B].called, lines[D].called) == ([(A, encode(request))], [])
+
+
+class Custodian:
+    """Signs for every other payload."""
+
+    def __init__(self) -> None:
+        self.groups: list[int] = []
+
+    def answer(self, asked: Any) -> Any:
+        self.groups.append(len(asked))
+        return [
+            Refusal("custody.epoch")
+            if each.request.epoch % 2
+            else Signed(each.request.epoch.to_bytes(65, "big"))
+            for each in asked
+        ]
+
+
+def test_many_payloads_that_come_together_are_answered_in_their_order_and_kept_in_one_step() -> None:
+    custodian, stopped = Custodian(), list[Halt]()
+    answers: Any = Answers(custodian, None, stopped.append)  # type: ignore[arg-type]
+    request = HoldAll(tuple(Hold(CHANNEL, B, epoch, 1, b"x") for epoch in range(1, 9)))
+    said = answer_codec.decode(asyncio.run(answers.answer_bytes(A, encode(request))))
+    assert isinstance(said, AllSaid)
+    assert [isinstance(each, Signed) for each in said.answers] == [False, True] * 4
+    assert [each.signature[-1] for each in said.answers if isinstance(each, Signed)] == [2, 4, 6, 8]
+    assert custodian.groups == [8]
+
+
 class Failing:
     """A custodian whose disk has failed."""
 
@@ -107,8 +142,9 @@ class Failing:
 def test_what_stops_this_node_is_told_and_the_caller_gets_a_refusal() -> None:
     stopped: list[Halt] = []
     answers: Any = Answers(Failing(), None, stopped.append)  # type: ignore[arg-type]
-    assert asyncio.run(answers.answer_bytes(A, encode(FETCH))) == encode(Refusal("custody.busy"))
-    assert [str(each) for each in stopped] == ["the disk"]
+    for request in (FETCH, HoldAll((HOLD, HOLD))):
+        assert asyncio.run(answers.answer_bytes(A, encode(request))) == encode(Refusal("custody.busy"))
+    assert [str(each) for each in stopped] == ["the disk"] * 2
 
 
 def test_what_is_no_request_is_refused() -> None:
