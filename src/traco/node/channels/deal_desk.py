@@ -20,6 +20,7 @@ from traco.node.channels.deal_requests import (
     SettlementIs,
     SettlementOf,
 )
+from traco.node.channels.denying import said
 from traco.node.channels.root import NodeRoot
 
 
@@ -91,4 +92,4 @@ class DealDesk:
 
 
 def _not_done(refused: SubmissionRefused) -> NotDone:
-    return NotDone(refused.code, str(refused).removeprefix(f"{refused.code}: "))
+    return NotDone(*said(refused))
