@@ -27,10 +27,25 @@ def url(request: pytest.FixtureRequest) -> str | None:
     return made.database()
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Generator[RandomLedger, None, None]:
-    """A ledger of random business, fifty blocks long."""
-    made = RandomLedger(tmp_path, 1)
+def fifty_blocks(folder: Path) -> RandomLedger:
+    made = RandomLedger(folder, 1)
     made.run(50)
+    return made
+
+
+@pytest.fixture(scope="session")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Generator[RandomLedger, None, None]:
+    """A ledger of random business, fifty blocks long, to which no test adds any: all of them read the same one."""
+    made = fifty_blocks(tmp_path_factory.mktemp("ledger"))
+    height = made.application.info().height
+    yield made
+    assert made.application.info().height == height, "a test that adds blocks takes the ledger `growing`"
+    made.close()
+
+
+@pytest.fixture
+def growing(tmp_path: Path) -> Generator[RandomLedger, None, None]:
+    """The same ledger, for one test that adds blocks to it."""
+    made = fifty_blocks(tmp_path)
     yield made
     made.close()

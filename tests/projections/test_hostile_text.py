@@ -24,15 +24,15 @@ from traco.projections.projection import Projection
     ],
 )
 def test_a_name_does_not_stop_projections(
-    tmp_path: Path, ledger: RandomLedger, url: str | None, name: str, kept: str
+    tmp_path: Path, growing: RandomLedger, url: str | None, name: str, kept: str
 ) -> None:
-    member, keys = ledger.world.ids["council"], (PartyKey(Key("hostile").public, ("sign", "administer")),)
-    ledger.do(RegisterParty(member, bytes(16), "organisation", keys, name))
-    with ProjectionDatabase.open(tmp_path, ledger.world.network, url) as database:
-        Projection(ledger.reader, REGISTRY, database).catch_up()
+    member, keys = growing.world.ids["council"], (PartyKey(Key("hostile").public, ("sign", "administer")),)
+    growing.do(RegisterParty(member, bytes(16), "organisation", keys, name))
+    with ProjectionDatabase.open(tmp_path, growing.world.network, url) as database:
+        Projection(growing.reader, REGISTRY, database).catch_up()
         with database.reading() as (connection, position):
             found = connection.execute(
                 select(schema.party.c.name).where(schema.party.c.party == party_id(member, bytes(16)))
             ).scalar_one()
-            assert position.height == ledger.application.info().height
+            assert position.height == growing.application.info().height
     assert found == kept

@@ -243,12 +243,12 @@ def test_every_party_of_the_ledger_is_in_the_table(
 
 
 def test_the_largest_amount_there_is_can_be_held_and_moved(
-    ledger: RandomLedger, tmp_path: Path, url: str | None
+    growing: RandomLedger, tmp_path: Path, url: str | None
 ) -> None:
-    central = ledger.world.ids["central"]
+    central = growing.world.ids["central"]
     instrument = instrument_id(central, "MOST")
     accounts = [account_id(central, bytes([number]) * 16) for number in (1, 2)]
-    ledger.do(
+    growing.do(
         m.CreateInstrument(central, "MOST", InstrumentKind.SECURITY, None, 0, bytes(32), (central,)),
         *(
             m.OpenAccount(
@@ -258,7 +258,7 @@ def test_the_largest_amount_there_is_can_be_held_and_moved(
         ),
         m.Issue(central, instrument, accounts[0], MAX_AMOUNT, b""),
     )  # fmt: skip
-    ledger.do(m.Transfer(central, instrument, accounts[0], accounts[1], MAX_AMOUNT, b""))
-    with ledger.projected(tmp_path, url) as database:
+    growing.do(m.Transfer(central, instrument, accounts[0], accounts[1], MAX_AMOUNT, b""))
+    with growing.projected(tmp_path, url) as database:
         assert projected_holdings(database)[instrument, accounts[1]][0] == MAX_AMOUNT
-        assert breaks(ledger, database) == []
+        assert breaks(growing, database) == []

@@ -112,16 +112,16 @@ def test_what_is_outstanding_is_compared_too(ledger: RandomLedger, tmp_path: Pat
 
 @pytest.mark.parametrize("limit", [1, 2, 1_000])
 def test_projections_that_are_behind_are_compared_as_of_the_last_block(
-    ledger: RandomLedger, tmp_path: Path, url: str | None, limit: int
+    growing: RandomLedger, tmp_path: Path, url: str | None, limit: int
 ) -> None:
-    with ledger.projected(tmp_path, url) as database:
+    with growing.projected(tmp_path, url) as database:
         row = one_holding(database)
-        ledger.run(25)
-        assert breaks(ledger, database, limit) == []
+        growing.run(25)
+        assert breaks(growing, database, limit) == []
         change(database, update(schema.holding).where(mine(row)).values(available=row.available + 3))
         named = [
             (each.account, each.field, each.projected - each.ledger)
-            for each in breaks(ledger, database, limit)
+            for each in breaks(growing, database, limit)
         ]
         assert named == [(row.account, "available", 3)]
 
@@ -133,13 +133,13 @@ def test_every_instrument_and_holding_is_compared_once(ledger: RandomLedger, tmp
 
 
 def test_projections_that_are_far_behind_are_not_compared(
-    ledger: RandomLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    growing: RandomLedger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "MOST_BEHIND", 3)
-    with ledger.projected(tmp_path) as database:
-        ledger.run(4)
+    with growing.projected(tmp_path) as database:
+        growing.run(4)
         with pytest.raises(NotReady, match="4 blocks behind"):
-            reconcile(ledger.reader, REGISTRY, database)
+            reconcile(growing.reader, REGISTRY, database)
 
 
 def test_projections_of_another_history_are_not_compared(ledger: RandomLedger, tmp_path: Path) -> None:
