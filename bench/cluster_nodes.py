@@ -16,9 +16,9 @@ import msgspec
 from bench.connections import Connection
 from bench.node_process import UNLIMITED, json_of
 from traco.client.keystore import Cost
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import CONFIG_FILE, ProjectionsConfig, encode_config, read_config
 from traco.node.founding.local import PASSPHRASE_FILE, LocalNetwork, LocalPlan, make_local
-from traco.node.ledger import wall_clock_ms
 
 CHEAP: Final = Cost(memory_kib=1_024, passes=1, lanes=1)
 START_SECONDS: Final = 120.0

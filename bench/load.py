@@ -14,9 +14,10 @@ from bench.market import Market, describe, opened, signed
 from bench.settlements import Place, Side, delivery
 from traco.kernel.codec import ROOT
 from traco.modules.holding.messages import Transfer
+from traco.node.clock import wall_clock_ms
 from traco.node.directory import LEDGER_FILE
 from traco.node.gateway import Gateway, Status
-from traco.node.ledger import LedgerNode, wall_clock_ms
+from traco.node.ledger import LedgerNode
 
 CHUNK: Final = 512
 VALID_MS: Final = 240_000

@@ -37,8 +37,8 @@ from traco.modules.holding.state import (
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import RegisterParty, party_id
 from traco.modules.party.state import PartyKey
+from traco.node.clock import wall_clock_ms
 from traco.node.directory import LEDGER_FILE
-from traco.node.ledger import wall_clock_ms
 from traco.storage import LedgerStore
 
 T = TypeVar("T")

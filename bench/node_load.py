@@ -13,7 +13,7 @@ from bench.machine import percentile
 from bench.market import signed
 from bench.node_process import Node, json_of
 from traco.modules.holding.messages import Transfer
-from traco.node.ledger import wall_clock_ms
+from traco.node.clock import wall_clock_ms
 
 CLIENTS: Final = 32
 CHUNK: Final = 512

@@ -21,6 +21,7 @@ from traco.kernel.crypto import Scheme
 from traco.kernel.finality import verify_receipt
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.holding.messages import Transfer
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import CONFIG_FILE, NodeConfig, encode_config
 from traco.node.directory import (
     FINGERPRINT_KEY,
@@ -30,7 +31,6 @@ from traco.node.directory import (
     NODE_KEY,
     SEAL_KEY,
 )
-from traco.node.ledger import wall_clock_ms
 
 PASSPHRASE: Final = "benchmark"  # noqa: S105 -- protects nothing: the keys are derived from published names
 PORT: Final = 7_479

@@ -29,9 +29,9 @@ from traco.modules.holding.messages import (
 )
 from traco.modules.party.messages import GrantRole, RegisterParty, party_id
 from traco.modules.party.state import PartyKey
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import KEYS_FILE, MEMBER_KEY, create, founding_member
-from traco.node.ledger import wall_clock_ms
 
 PASSPHRASE = "words for a test"
 CASH = 1_000

@@ -8,7 +8,7 @@ import pytest
 
 from traco.node.beside import API, CHANNELS, PROJECTOR
 
-LIBRARIES = ("litestar", "psycopg", "sqlalchemy", "typer")
+LIBRARIES = ("httpx", "litestar", "psycopg", "sqlalchemy", "typer")
 
 
 def loaded_with(module: str) -> list[str]:
@@ -26,16 +26,20 @@ def test_what_is_named_is_there(named: str) -> None:
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_the_process_of_the_ledger_has_none_of_them() -> None:
-    assert loaded_with("traco.node.supervisor") == []
+def test_the_process_of_the_ledger_has_the_one_that_asks_an_engine() -> None:
+    assert loaded_with("traco.node.supervisor") == ["httpx"]
+
+
+def test_the_projector_has_the_one_of_its_database() -> None:
+    assert loaded_with("traco.node.projector") == ["sqlalchemy"]
 
 
 def test_the_command_that_starts_a_node_has_those_of_the_command_line_only() -> None:
-    assert loaded_with("traco.cli.node") == ["typer"]
+    assert loaded_with("traco.cli.node") == ["httpx", "typer"]
 
 
-def test_the_process_of_channels_has_none_of_them() -> None:
-    assert loaded_with("traco.node.channels.process") == []
+def test_the_process_of_channels_has_the_one_that_asks_other_nodes() -> None:
+    assert loaded_with("traco.node.channels.process") == ["httpx"]
 
 
 def test_a_process_that_a_node_starts_does_not_load_the_command_line() -> None:

@@ -11,8 +11,8 @@ import pytest
 from support.api import make_directory
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.node import beside, projector
-from traco.node.beside import ProjectorSettings, keep_projector
-from traco.node.child import PAUSES_SECONDS
+from traco.node.beside import keep_projector
+from traco.node.child import PAUSES_SECONDS, ProjectorSettings
 from traco.node.configuration import NodeConfig, ProjectionsConfig, read_config
 from traco.node.projector import follow, open_projections
 from traco.projections.errors import OtherLedger

@@ -28,6 +28,7 @@ from traco.node.api.settings import AccessSettings
 from traco.node.channels.keyring import SEATS_FILE, read_seats
 from traco.node.channels.link import ChannelsEnd
 from traco.node.channels.worker import ChannelWorker
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,
@@ -38,7 +39,7 @@ from traco.node.directory import (
     create,
     founding_member,
 )
-from traco.node.ledger import LedgerNode, wall_clock_ms
+from traco.node.ledger import LedgerNode
 from traco.node.link import ApiEnd, LedgerEnd
 from traco.node.projector import open_projections
 from traco.projections.database import ProjectionDatabase

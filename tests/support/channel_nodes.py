@@ -39,8 +39,9 @@ from traco.node.channels.requests import (
     StandingOf,
 )
 from traco.node.channels.worker import ChannelWorker
+from traco.node.clock import wall_clock_ms
 from traco.node.directory import KEYS_FILE, LEDGER_FILE, NODE_KEY, SEAL_KEY, founding_member
-from traco.node.ledger import LedgerNode, wall_clock_ms
+from traco.node.ledger import LedgerNode
 from traco.node.link import ApiEnd, LedgerEnd
 
 T = TypeVar("T")

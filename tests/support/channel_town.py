@@ -32,9 +32,9 @@ from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import RegisterNode, RegisterParty, party_id
 from traco.modules.party.state import PartyKey
 from traco.node.channels.keyring import SEATS_FILE, make_seat
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import GENESIS_FILE, create, found_ledger
-from traco.node.ledger import wall_clock_ms
 
 MEMBERS = ("bank", "broker", "outsider")
 CLIENT = "client"

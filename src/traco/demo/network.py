@@ -12,9 +12,9 @@ from traco.client.keystore import KeyStore
 from traco.client.results import ClientError
 from traco.client.sdk import LedgerClient, Party, Patience
 from traco.demo.stage import DemoFailed
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import KEYS_FILE, MEMBER_KEY, create, founding_member, read_genesis
-from traco.node.ledger import wall_clock_ms
 
 NODE: Final = "node"
 PASSPHRASE_FILE: Final = "passphrase"  # noqa: S105 -- the name of a file

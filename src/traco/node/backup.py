@@ -39,6 +39,7 @@ from traco.kernel.genesis import network_id, parse_genesis
 from traco.kernel.seal import Checkpoint
 from traco.node.channels.keyring import SEATS_FILE
 from traco.node.channels.stores import BOOK_FILE, CUSTODY_FILE
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import CONFIG_FILE
 from traco.node.copies import (
     CopyProgress,
@@ -66,7 +67,6 @@ from traco.node.directory import (
     PEER_KEY_FILE,
     read_genesis,
 )
-from traco.node.ledger import wall_clock_ms
 from traco.storage import DirectoryLock, StoreLocked
 from traco.storage.database import is_founded, open_reader, read_meta, require_network
 from traco.storage.errors import StoreDamaged, halting

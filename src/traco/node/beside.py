@@ -6,40 +6,15 @@ database of projections, and starts sooner without.
 
 import asyncio
 import logging
-from typing import Final, NamedTuple
+from typing import Final
 
-from traco.node.child import child, keep
-from traco.node.configuration import NodeConfig
+from traco.node.child import ChannelsSettings, ProjectorSettings, child, keep
 from traco.node.ledger import LedgerNode
 from traco.node.link import LedgerEnd
 
 API: Final = "traco.node.api.process:run_api"
 PROJECTOR: Final = "traco.node.projector:run_projector"
 CHANNELS: Final = "traco.node.channels.process:run_channels"
-
-
-class ApiSettings(NamedTuple):
-    """What the API process is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    passphrase: str
-    config: NodeConfig
-    node: bytes  # the node's public key
-
-
-class ProjectorSettings(NamedTuple):
-    """What the projector is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    config: NodeConfig
-
-
-class ChannelsSettings(NamedTuple):
-    """What the channels' process is given; it travels over a pipe, never on a command line."""
-
-    directory: str
-    passphrase: str
-    config: NodeConfig
 
 
 async def keep_projector(settings: ProjectorSettings) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -24,6 +23,8 @@ from traco.kernel.screening import DirectScreener
 from traco.kernel.statetree import StateTree
 from traco.kernel.store import CommittedBlock
 from traco.modules.composition import compose
+from traco.node.child import COLLECTOR
+from traco.node.clock import wall_clock_ms
 from traco.node.cluster import Cluster
 from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, OUTBOX_FILE
@@ -40,20 +41,10 @@ from traco.storage import LedgerStore
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
 
 
-def wall_clock_ms() -> int:
-    """The machine's clock in ms, UTC."""
-    return time.time_ns() // 1_000_000
-
-
 def make_screener(limits: KernelParameters) -> DirectScreener:
     """The screener that each verifier process makes for itself."""
     crypto.check_library()
     return DirectScreener(compose().body, limits)
-
-
-# Objects before the collector looks at the youngest, and how often it goes on to older ones. With Python's own numbers it
-# walked hundreds of thousands of results and records, none of them garbage, several times a second.
-COLLECTOR: Final = (50_000, 20, 100)
 
 
 FILE_WATCH_S: Final = 1.0

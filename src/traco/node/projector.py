@@ -16,11 +16,9 @@ import apsw
 from traco.kernel.errors import LedgerError
 from traco.kernel.genesis import network_id, parse_genesis
 from traco.modules.composition import compose
-from traco.node.beside import ProjectorSettings
-from traco.node.child import heed_parent_only
+from traco.node.child import COLLECTOR, ProjectorSettings, heed_parent_only
 from traco.node.configuration import NodeConfig
 from traco.node.directory import LEDGER_FILE, read_genesis
-from traco.node.ledger import COLLECTOR
 from traco.node.logs import log_to
 from traco.node.service import name_process
 from traco.projections.database import ProjectionDatabase, address

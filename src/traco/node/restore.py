@@ -36,6 +36,7 @@ from traco.node.backup import (
     Natural,
     read_manifest,
 )
+from traco.node.clock import wall_clock_ms
 from traco.node.copies import (
     CopyProgress,
     CopyRefused,
@@ -59,7 +60,6 @@ from traco.node.directory import (
     found_ledger,
     read_genesis,
 )
-from traco.node.ledger import wall_clock_ms
 from traco.node.verification import Verification, verify_quickly, verify_seal, vouches_for
 from traco.storage import DirectoryLock, check_pages
 from traco.storage.database import open_reader

@@ -17,15 +17,8 @@ from traco.client.keystore import KeyStore
 from traco.kernel.errors import Halt, LedgerError
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.node.api.tls import find_authorities, find_certificate
-from traco.node.beside import (
-    API,
-    ApiSettings,
-    ChannelsSettings,
-    ProjectorSettings,
-    keep_channels,
-    keep_projector,
-)
-from traco.node.child import begin
+from traco.node.beside import API, keep_channels, keep_projector
+from traco.node.child import ApiSettings, ChannelsSettings, ProjectorSettings, begin
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     KEYS_FILE,

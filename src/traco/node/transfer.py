@@ -30,6 +30,7 @@ from traco.kernel.seal import Checkpoint
 from traco.modules.composition import compose
 from traco.node.ahead import processes_for_verifying, screening_ahead
 from traco.node.audit import require_since_founding
+from traco.node.clock import wall_clock_ms
 from traco.node.copies import (
     CopyProgress,
     CopyRefused,
@@ -39,7 +40,6 @@ from traco.node.copies import (
     say_nothing,
 )
 from traco.node.directory import GENESIS_FILE, LEDGER_FILE
-from traco.node.ledger import wall_clock_ms
 from traco.node.restore import hold_back
 from traco.node.verification import Verification, verify_seal, vouches_for
 from traco.storage import LedgerStore

@@ -12,12 +12,12 @@ from support.channel_town import make_members, member_of
 from traco.client.keystore import KeyStore
 from traco.kernel.crypto import Scheme
 from traco.node import beside
-from traco.node.beside import ChannelsSettings, keep_channels
+from traco.node.beside import keep_channels
 from traco.node.channels import process
 from traco.node.channels.keyring import SEATS_FILE, make_seat, read_seats
 from traco.node.channels.process import _live
 from traco.node.channels.settings import ChannelsConfig
-from traco.node.child import PAUSES_SECONDS
+from traco.node.child import PAUSES_SECONDS, ChannelsSettings
 from traco.node.configuration import NodeConfig
 from traco.node.directory import NodeDirectoryError
 
@@ -145,7 +145,7 @@ def test_keys_that_are_written_in_several_steps_are_noticed_whatever_number_thei
             make_seat(
                 store, BANK
             )  # two writings: many a file system has the first one's number free for the second
-        await asyncio.wait_for(living, 30)
+        await asyncio.wait_for(living, 120)
         near.close()
 
     monkeypatch.setattr(process, "_work", work)

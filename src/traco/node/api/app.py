@@ -37,7 +37,7 @@ from traco.node.api.transactions import (
     result_routes,
     submission_routes,
 )
-from traco.node.ledger import wall_clock_ms
+from traco.node.clock import wall_clock_ms
 from traco.node.link import ApiEnd
 
 CONCERNS_SECONDS: Final = 60.0

@@ -26,9 +26,10 @@ from traco.node.api.reports import report_routes
 from traco.node.api.serving import OwnServer
 from traco.node.api.settings import AccessSettings
 from traco.node.api.tls import find_certificate
-from traco.node.beside import ApiSettings
 from traco.node.channels.hosting import hosted_members
 from traco.node.channels.link import ChannelsEnd
+from traco.node.child import ApiSettings
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import (
     FINGERPRINT_KEY,
@@ -38,7 +39,6 @@ from traco.node.directory import (
     read_genesis,
 )
 from traco.node.founding.acceptance import own_member
-from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd
 from traco.node.logs import log_to
 from traco.node.projector import open_projections

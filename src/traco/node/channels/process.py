@@ -12,14 +12,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from traco.kernel.errors import LedgerError
-from traco.node.beside import ChannelsSettings
 from traco.node.channels.hosting import hosted_members
 from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, read_seats
 from traco.node.channels.worker import LOOK_S, ChannelWorker
-from traco.node.child import heed_parent_only
+from traco.node.child import ChannelsSettings, heed_parent_only
+from traco.node.clock import wall_clock_ms
 from traco.node.configuration import NodeConfig
 from traco.node.directory import NodeDirectoryError
-from traco.node.ledger import wall_clock_ms
 from traco.node.link import ApiEnd, LedgerGone
 from traco.node.logs import log_to
 from traco.node.service import name_process
