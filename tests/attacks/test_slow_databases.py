@@ -35,7 +35,7 @@ def test_blocks_are_read_while_reports_hang(node: WholeNode, monkeypatch: pytest
     for thread in asking:
         thread.start()
     try:
-        assert hanging.acquire(timeout=20)
+        assert hanging.acquire(timeout=120)
         assert node.client.get("/v1/blocks?limit=1").status_code == 200
         assert not given_up.is_set()
     finally:

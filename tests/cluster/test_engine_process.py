@@ -13,7 +13,7 @@ import pytest
 from support.engine_nodes import EngineNode, answer, chain_of, engine_nodes, founding
 from traco.engine.cometbft.errors import EngineRefused, KeyInUse, KnownTransaction
 from traco.engine.cometbft.install import InstalledEngine
-from traco.engine.cometbft.process import EngineProcess, EngineWatch
+from traco.engine.cometbft.process import STOP_SECONDS, EngineProcess, EngineWatch
 from traco.kernel.light import in_order, verify_signed
 
 PARENT = """
@@ -92,7 +92,7 @@ def test_a_killed_engine_is_started_again_and_goes_on(engine: InstalledEngine, t
             begun = time.monotonic()
             await answer(node.client.status, lambda found: node.process.pid not in (None, first))
             assert await node.reach(before) >= before
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < STOP_SECONDS  # it was not killed
             assert node.process.starts == 2
             assert node.failures == []
 
@@ -124,7 +124,7 @@ def test_an_engine_that_is_told_to_stop_ends_in_order(engine: InstalledEngine, t
             await node.reach(1)
             begun = time.monotonic()
             await node.process.stop()
-            assert time.monotonic() - begun < 5
+            assert time.monotonic() - begun < STOP_SECONDS  # it was not killed
             assert not node.process.is_running
             assert [line for line in node.lines if "captured terminated, exiting" in line] != []
 

@@ -6,7 +6,7 @@ import httpx
 
 from torture_cluster.journal import Payment
 from torture_cluster.load import Books
-from torture_cluster.network import RECOVERY_SECONDS
+from torture_cluster.network import RECOVERY_SECONDS, START_SECONDS
 from torture_cluster.scene import Scene
 from torture_cluster.sites import Site
 from traco.client.building import identity_of
@@ -33,7 +33,7 @@ def balance(site: Site, books: Books, number: int) -> Any:
 
 
 def readiness(site: Site) -> tuple[int, list[str]]:
-    answer = httpx.get(f"{site.url}/v1/health/ready", timeout=5)
+    answer = httpx.get(f"{site.url}/v1/health/ready", timeout=60)
     return answer.status_code, [reason["code"] for reason in answer.json()["reasons"]]
 
 
@@ -99,7 +99,7 @@ def test_two_of_four_down_and_nothing_moves_or_is_lost_and_the_others_say_so(sce
     scene.kill(one)  # what it acknowledged is in its outbox, and nowhere else that is sure
     scene.network.start([*missing, one])
     with LedgerClient(other.url, books.network) as client:
-        result = client.wait(identity_of(raw), timeout=RECOVERY_SECONDS)
+        result = client.wait(identity_of(raw), timeout=START_SECONDS)
     assert (acknowledged.status, result.status) == ("received", "final")
     scene.settle()
 

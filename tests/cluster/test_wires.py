@@ -47,7 +47,7 @@ def board() -> Iterator[Switchboard]:
 @pytest.fixture
 def caller(board: Switchboard, echo: int) -> Iterator[socket.socket]:
     """A connection to ben, through its proxy."""
-    with socket.create_connection(("127.0.0.1", board.add("ben", echo)), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", board.add("ben", echo)), timeout=60) as connection:
         yield connection
 
 
@@ -88,7 +88,7 @@ def test_line_of_another_pair_is_not_held(board: Switchboard, caller: socket.soc
 def test_connection_over_a_held_line_gets_no_answer_until_it_is_opened(board: Switchboard, echo: int) -> None:
     port = board.add("ben", echo)
     board.hold([TO_BEN])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as caller:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as caller:
         held = said_back(caller, b"hello", SHORT_SECONDS)
         board.heal()
         assert (held, heard(caller)) == (b"", b"hello")

@@ -14,7 +14,7 @@ PROGRAMS: Final[dict[str, tuple[str, ...]]] = {
     "node": (NODE or "node", str(HERE / "signer.mjs")),
 }
 SCHEMES: Final = ("ed25519", "p256")
-SECONDS: Final = 90
+SECONDS: Final = 300
 
 
 def run_signer(program: str, *arguments: str) -> str:

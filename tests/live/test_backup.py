@@ -29,7 +29,7 @@ from traco.modules.holding.state import (
 from traco.node.directory import KEYS_FILE, MEMBER_KEY, founding_member
 
 PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
-SECONDS = 300
+SECONDS = 900
 BATCH = 20
 PAUSE_SECONDS = 0.05  # so that there are not more transactions to look up afterwards than the test needs
 

@@ -269,7 +269,7 @@ def test_who_runs_the_node_sees_how_channels_are_and_nothing_of_what_is_in_them(
     traco: CommandLine, place: Place
 ) -> None:
     def metrics() -> str:
-        return httpx.get(f"http://127.0.0.1:{place.scrape}/metrics", timeout=20).text
+        return httpx.get(f"http://127.0.0.1:{place.scrape}/metrics", timeout=60).text
 
     wait_until(lambda: 'traco_channels{status="open"} 1.0\n' in metrics())
     text = metrics()

@@ -45,7 +45,7 @@ def silent(held: threading.Event) -> Answer:
     """A node that says nothing until it is released."""
 
     def answer(asked: Asked) -> None:
-        held.wait(20)
+        held.wait(120)
         asked.close_connection = True
 
     return answer
@@ -95,13 +95,13 @@ def test_closing_lets_what_is_under_way_have_its_answer(serve: Serve) -> None:
 
     def answer(asked: Asked) -> None:
         arrived.set()
-        go_on.wait(20)
+        go_on.wait(120)
         ordinary(asked)
 
     with ThreadPoolExecutor(1) as pool:
         client = LedgerClient(serve(answer))
         waiting = pool.submit(client.block, 5)
-        assert arrived.wait(20)
+        assert arrived.wait(120)
         client.close()
         with pytest.raises(ClientClosed):
             client.block(6)
@@ -119,18 +119,18 @@ def test_closing_ends_a_stream_that_another_thread_reads(serve: Serve) -> None:
         asked.begin()
         asked.write(b"event: progress\nid: 1.0.0\ndata: {}\n\n")
         reading.set()
-        held.wait(20)
+        held.wait(120)
 
     with ThreadPoolExecutor(1) as pool:
         client = LedgerClient(serve(answer))
         waiting = pool.submit(next, client.events())
-        assert reading.wait(20)
+        assert reading.wait(120)
         begun = time.monotonic()
         client.close()
         with pytest.raises(ClientClosed):
             waiting.result(20)
         held.set()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60
 
 
 def test_closing_ends_the_pauses_between_attempts(serve: Serve) -> None:
@@ -143,7 +143,7 @@ def test_closing_ends_the_pauses_between_attempts(serve: Serve) -> None:
     with ThreadPoolExecutor(1) as pool:
         client = LedgerClient(serve(answer), patience=Patience(pauses=(60.0,)))
         waiting = pool.submit(client.block, 5)
-        assert asked_once.wait(20)
+        assert asked_once.wait(120)
         begun = time.monotonic()
         client.close()
         with pytest.raises(ClientClosed):
@@ -170,7 +170,7 @@ def test_ctrl_c_interrupts_a_request_and_the_client_goes_on(serve: Serve) -> Non
     def answer(asked: Asked) -> None:
         if asked.path.endswith("/1"):
             arrived.set()
-            held.wait(20)
+            held.wait(120)
         ordinary(asked)
 
     url = serve(answer)
@@ -178,9 +178,9 @@ def test_ctrl_c_interrupts_a_request_and_the_client_goes_on(serve: Serve) -> Non
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, url], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
-        assert arrived.wait(20)
+        assert arrived.wait(120)
         process.send_signal(signal.SIGINT)
-        out, errors = process.communicate(timeout=20)
+        out, errors = process.communicate(timeout=120)
         held.set()
     assert (out, errors) == (b"interrupted 2\n", b"")
 
@@ -191,12 +191,12 @@ def test_a_node_that_is_silent_is_waited_for_no_longer_than_allowed(serve: Serve
     with LedgerClient(serve(silent(held))) as client, pytest.raises(TimedOut):
         client.block(1, timeout=0.3)
     held.set()
-    assert 0.3 <= time.monotonic() - begun < 5
+    assert 0.3 <= time.monotonic() - begun < 60
 
 
 def dripping(asked: Asked) -> None:
     asked.begin()
-    for _ in range(100):
+    for _ in range(1_200):
         asked.write(b" ")
         time.sleep(0.05)
 
@@ -205,7 +205,7 @@ def test_a_node_that_answers_byte_by_byte_is_waited_for_no_longer_than_allowed(s
     begun = time.monotonic()
     with LedgerClient(serve(dripping)) as client, pytest.raises(TimedOut):
         client.block(1, timeout=0.4)
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
 def test_the_asynchronous_client_waits_no_longer_either(serve: Serve) -> None:
@@ -216,7 +216,7 @@ def test_the_asynchronous_client_waits_no_longer_either(serve: Serve) -> None:
 
     begun = time.monotonic()
     asyncio.run(ask(serve(dripping)))
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - begun < 30
 
 
 def test_many_tasks_share_an_asynchronous_client(serve: Serve) -> None:
@@ -251,7 +251,7 @@ def test_an_asynchronous_request_can_be_cancelled_and_the_client_goes_on(serve: 
 
     def answer(asked: Asked) -> None:
         if asked.path.endswith("/1"):
-            held.wait(20)
+            held.wait(120)
         ordinary(asked)
 
     async def ask(url: str) -> int:

@@ -10,7 +10,7 @@ from traco.demo.stage import STEPS
 
 ROOT = Path(__file__).parents[2]
 OFFICIAL = ROOT.parent / "shared" / "data" / "en16931"
-TIMEOUT = 120
+TIMEOUT = 600
 
 
 def traco(*arguments: str) -> subprocess.CompletedProcess[str]:

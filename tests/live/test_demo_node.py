@@ -10,7 +10,7 @@ from traco.demo.browser import find_browser
 from traco.demo.node_story import STEPS
 
 ROOT = Path(__file__).parents[2]
-TIMEOUT = 240
+TIMEOUT = 900
 Shown = tuple[Path, subprocess.CompletedProcess[str]]
 
 

@@ -20,7 +20,7 @@ from support.running import Running
 ROOT = Path(__file__).parents[2]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium (Debian package: chromium)")
-TIMEOUT = 180
+TIMEOUT = 600
 WIDE = {"width": 1_280, "height": 900}
 NARROW = {"width": 375, "height": 812}
 

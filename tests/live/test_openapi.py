@@ -19,7 +19,7 @@ from traco.client.keystore import KeyStore
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = "4"
-TIMEOUT = 180
+TIMEOUT = 600
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
     "response_headers_conformance,negative_data_rejection,unsupported_method"

@@ -44,7 +44,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, scrape: int) -> Iterator[Runn
 
 
 def ready(node: Running) -> httpx.Response:
-    return httpx.get(f"{node.url}/v1/health/ready", timeout=20)
+    return httpx.get(f"{node.url}/v1/health/ready", timeout=60)
 
 
 def codes(answer: httpx.Response, kind: str) -> list[str]:
@@ -74,7 +74,7 @@ def test_a_ledger_process_that_stands_still_is_noticed_and_so_is_its_return(
         answer = ready(node)
         assert (answer.status_code, codes(answer, "reasons")) == (503, ["ledger.silent"])
         assert httpx.get(f"{node.url}/v1/health/live").status_code == 200
-        text = httpx.get(f"http://127.0.0.1:{scrape}/metrics", timeout=20).text
+        text = httpx.get(f"http://127.0.0.1:{scrape}/metrics", timeout=60).text
         assert "\ntraco_ledger_up 0.0\n" in text
     finally:
         os.kill(node.process.pid, signal.SIGCONT)

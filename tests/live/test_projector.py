@@ -11,7 +11,7 @@ from traco.projections.files import SQLITE_FILE
 
 
 def founder_is_projected(url: str) -> bool:
-    answer = httpx.get(f"{url}/v1/reports/positions", timeout=10)
+    answer = httpx.get(f"{url}/v1/reports/positions", timeout=60)
     return answer.status_code == 200
 
 
@@ -38,7 +38,7 @@ def test_projections_that_cannot_be_used_are_told_in_the_log_and_the_node_runs(t
         node.ready()
         wait_until(lambda: "the projector ends: projections.database_failed" in node.log())
         assert (
-            httpx.get(f"{url}/v1/reports/positions", timeout=10).json()["code"]
+            httpx.get(f"{url}/v1/reports/positions", timeout=60).json()["code"]
             == "projections.database_failed"
         )
         assert node.ready().status_code == 200

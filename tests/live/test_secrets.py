@@ -25,7 +25,7 @@ from traco.node.directory import FINGERPRINT_KEYS_FILE, KEYS_FILE, MEMBER_KEY, f
 PASSWORD = "planted-password-in-a-file"
 WRONG = "planted-and-wrong-passphrase"
 JSON = {"content-type": "application/json"}
-TIMEOUT = 60
+TIMEOUT = 300
 
 
 class Planted(NamedTuple):
@@ -99,7 +99,7 @@ def processes() -> str:
 
 
 def ask(planted: Planted, method: str, path: str, **options: object) -> httpx.Response:
-    return httpx.request(method, planted.node.url + path, timeout=20, **options)  # type: ignore[arg-type]
+    return httpx.request(method, planted.node.url + path, timeout=60, **options)  # type: ignore[arg-type]
 
 
 def test_a_used_token_is_in_no_log_and_no_answer(planted: Planted) -> None:
@@ -124,7 +124,7 @@ def test_a_used_token_is_in_no_log_and_no_answer(planted: Planted) -> None:
 ])  # fmt: skip
 def test_a_secret_in_a_path_or_query_by_mistake_is_in_no_log(planted: Planted, path: str) -> None:
     for secret in (planted.token, PASSPHRASE, planted.seeds[0]):
-        with httpx.stream("GET", planted.node.url + path.format(secret), timeout=20) as answer:
+        with httpx.stream("GET", planted.node.url + path.format(secret), timeout=60) as answer:
             assert answer.status_code
     assert planted.found_in(logs(planted.node)) == []
 

@@ -71,7 +71,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     (directory / "node.json").write_bytes(msgspec.json.encode(configuration))
     with (
         Running(directory, f"https://127.0.0.1:{port}") as running,
-        httpx.Client(base_url=running.url, verify=trusting(chain), timeout=30) as client,
+        httpx.Client(base_url=running.url, verify=trusting(chain), timeout=60) as client,
     ):
         wait_until_ready(running, client)
         yield Served(running, client, chain, directory)
@@ -97,12 +97,12 @@ def test_without_a_token_nothing_is_answered_even_in_a_development_network(serve
 
 def test_without_tls_nothing_is_answered(served: Served) -> None:
     with pytest.raises(httpx.TransportError):
-        httpx.get(served.running.url.replace("https", "http") + "/v1/status", timeout=10)
+        httpx.get(served.running.url.replace("https", "http") + "/v1/status", timeout=60)
 
 
 def test_who_does_not_trust_the_certificate_gets_no_connection(served: Served) -> None:
     with pytest.raises(httpx.ConnectError):
-        httpx.get(served.running.url + "/v1/status", timeout=10, verify=ssl.create_default_context())
+        httpx.get(served.running.url + "/v1/status", timeout=60, verify=ssl.create_default_context())
 
 
 def test_only_names_of_the_certificate_are_served(served: Served) -> None:

@@ -27,7 +27,7 @@ def office(tmp_path: Path) -> Iterator[Office]:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
+    asyncio.run(asyncio.wait_for(work, 120))
 
 
 def identity(raw: bytes) -> bytes:

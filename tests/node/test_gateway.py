@@ -29,7 +29,7 @@ def identity(raw: bytes) -> bytes:
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
+    asyncio.run(asyncio.wait_for(work, 120))
 
 
 @pytest.fixture

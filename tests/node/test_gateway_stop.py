@@ -24,7 +24,7 @@ def test_a_gateway_that_is_stopped_in_the_moment_work_arrives_stops(tmp_path: Pa
         ):  # of the event loop: one of them lies between the arrival and its being noticed
             await asyncio.sleep(0)
         blocks.cancel()
-        ended, running = await asyncio.wait((blocks,), timeout=5)
+        ended, running = await asyncio.wait((blocks,), timeout=120)
         for task in (*running, submitting):
             task.cancel()
         await asyncio.gather(submitting, *running, return_exceptions=True)

@@ -98,7 +98,7 @@ def test_a_ledger_process_that_ends_by_itself_ends_the_keeper_with_its_code(keep
 
 def test_an_error_of_the_ledger_process_is_its_own_to_tell(keep: Make) -> None:
     kept = keep("raise ValueError('told')")
-    assert kept.process.communicate(timeout=20)[1].count("ValueError: told") == 1
+    assert kept.process.communicate(timeout=120)[1].count("ValueError: told") == 1
     assert kept.end() == 1
 
 

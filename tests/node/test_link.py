@@ -37,7 +37,7 @@ def run(office: Office, work: Work, on_gone: Callable[[], None] = lambda: None) 
         api = ApiEnd(on_gone)
         await api.connect(far)
         try:
-            await asyncio.wait_for(work(api, serving), 20)
+            await asyncio.wait_for(work(api, serving), 120)
         finally:
             await api.close()
             serving.cancel()

@@ -67,7 +67,7 @@ def submitted(office: Office, exporter: InMemorySpanExporter) -> Sequence[Readab
         await serving
         office.outbox.close()
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 120))
     return exporter.get_finished_spans()
 
 

@@ -36,7 +36,7 @@ def run(pool: VerifierPool, work: Callable[[VerifierPool], Coroutine[Any, Any, N
     async def connected() -> None:
         await pool.connect()
         try:
-            await asyncio.wait_for(work(pool), 20)
+            await asyncio.wait_for(work(pool), 120)
         finally:
             await pool.disconnect()
 

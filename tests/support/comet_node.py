@@ -169,7 +169,7 @@ class Desk:
             )
             return answers
 
-        return asyncio.run(asyncio.wait_for(work(), 5))
+        return asyncio.run(asyncio.wait_for(work(), 120))
 
     def genesis(self, **changes: Any) -> RequestInitChain:
         """The engine's genesis as this ledger wants it, but for the changes."""

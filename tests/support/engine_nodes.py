@@ -25,7 +25,7 @@ from traco.engine.cometbft.runtime import RuntimeDirectory
 from traco.kernel.genesis import Genesis, SealTerms, network_id
 from traco.kernel.light import chain_id
 
-WAIT_SECONDS: Final = 20.0
+WAIT_SECONDS: Final = 120.0
 FOUNDED_MS: Final = 1_700_000_000_123
 TERMS: Final = EngineTerms(empty_block_ms=1_000)
 

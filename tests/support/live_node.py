@@ -13,8 +13,8 @@ import msgspec
 from traco.client.keystore import Cost, KeyStore
 
 CHEAP = Cost(memory_kib=64, passes=1, lanes=1)  # for tests: opening costs milliseconds
-READY_SECONDS = 60.0
-STOP_SECONDS = 30.0
+READY_SECONDS = 180.0
+STOP_SECONDS = 120.0
 
 
 def free_port() -> int:

@@ -15,7 +15,7 @@ import httpx
 
 from support.api import PASSPHRASE, make_directory
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0  # a busy machine may need a minute to start a node; nothing waits longer than it has to
 
 
 def free_port() -> int:

@@ -270,7 +270,7 @@ def test_a_block_waits_for_its_signatures(desk: Desk) -> None:
         desk.node.pool.gate.set()
         await executing
 
-    asyncio.run(asyncio.wait_for(work(), 5))
+    asyncio.run(asyncio.wait_for(work(), 120))
 
 
 def test_an_engine_that_goes_while_signatures_are_checked_leaves_nothing_behind(desk: Desk) -> None:
@@ -285,7 +285,7 @@ def test_an_engine_that_goes_while_signatures_are_checked_leaves_nothing_behind(
         desk.node.pool.gate.set()
         assert isinstance((await desk.node.adapter.answer((request,)))[0], ResponseFinalizeBlock)
 
-    asyncio.run(asyncio.wait_for(work(), 5))
+    asyncio.run(asyncio.wait_for(work(), 120))
     assert desk.node.pool.batches == [1]  # the second time, the answer was there or on its way
 
 

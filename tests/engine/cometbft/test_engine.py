@@ -80,7 +80,7 @@ def work(network: Network, what: Callable[[Gateway], Awaitable[None]]) -> None:
         gateway = network.gateway()
         tasks = [asyncio.create_task(network.engine.run()), asyncio.create_task(gateway.run())]
         try:
-            await asyncio.wait_for(what(gateway), 20)
+            await asyncio.wait_for(what(gateway), 120)
         finally:
             for task in tasks:
                 task.cancel()
@@ -295,7 +295,7 @@ def test_an_envelope_that_the_engine_never_takes_stops_the_node(network: Network
         with pytest.raises(Halt, match="never takes"):
             await running
 
-    asyncio.run(asyncio.wait_for(what(network.gateway()), 20))
+    asyncio.run(asyncio.wait_for(what(network.gateway()), 120))
 
 
 def envelope_of(network: Network) -> bytes:

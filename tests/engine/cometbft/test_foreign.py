@@ -27,7 +27,7 @@ class Desk:
 
 def run(scenario: Callable[[Desk], Coroutine[Any, Any, None]]) -> Desk:
     desk = Desk()
-    asyncio.run(asyncio.wait_for(scenario(desk), 10))
+    asyncio.run(asyncio.wait_for(scenario(desk), 120))
     return desk
 
 

@@ -117,7 +117,7 @@ def test_a_fault_in_watching_the_engine_does_not_leave_the_node_without_one(tmp_
         stage.process._watch = stage.process._watch._replace(write_line=write_line)
         await stage.process.start()
         with pytest.raises(EngineFailed, match="not watched"):
-            await asyncio.wait_for(stage.process.failed(), 20)
+            await asyncio.wait_for(stage.process.failed(), 120)
 
     play(Stage(tmp_path, STAY), story)
 

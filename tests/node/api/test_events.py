@@ -109,7 +109,7 @@ class Reader:
 
     async def next(self) -> Message:
         while not self._left:
-            self._left = parsed(await asyncio.wait_for(anext(self._chunks), 20))
+            self._left = parsed(await asyncio.wait_for(anext(self._chunks), 120))
         return self._left.pop(0)
 
     async def ledger(self, count: int) -> list[Message]:

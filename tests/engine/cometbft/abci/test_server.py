@@ -117,7 +117,7 @@ def serve(path: Path, scenario: Scenario, **limits: int) -> Served:
         finally:
             await served.end()
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 120))
     return served
 
 
