@@ -9,9 +9,9 @@ from traco.kernel.kernel_module import KernelModule
 from traco.kernel.module import Module
 from traco.kernel.protocol import NEWEST_PROTOCOL
 from traco.kernel.registry import Registry
-from traco.modules.party import PartyModule
 from traco.modules.party.genesis import founding_member_id
 from traco.modules.party.messages import RegisterParty, party_id
+from traco.modules.party.module import PartyModule
 from traco.modules.party.state import KeyRole, PartyKey, Policy
 
 ALL_ROLES: tuple[KeyRole, ...] = ("sign", "administer", "read")

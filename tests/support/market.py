@@ -11,8 +11,8 @@ from support.ledger import Key, RejectedInTest
 from traco.kernel.instruction import Instruction
 from traco.kernel.module import Module
 from traco.kernel.receipt import Receipt
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import CreateInstrument, Issue, OpenAccount
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.ports import TransferCheck
 from traco.modules.holding.state import (
     AccountKind,
@@ -23,10 +23,10 @@ from traco.modules.holding.state import (
     account_id,
     instrument_id,
 )
-from traco.modules.party import PartyModule
 from traco.modules.party.messages import RegisterParty, party_id
+from traco.modules.party.module import PartyModule
 from traco.modules.party.state import PartyKey
-from traco.modules.settlement import SettlementModule
+from traco.modules.settlement.module import SettlementModule
 
 MEMBERS = ("council", "central", "court")
 TRADERS = ("seller", "buyer", "bank", "rival", "custodian")

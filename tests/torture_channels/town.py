@@ -27,15 +27,15 @@ from traco.channels.seat.answering import Answering
 from traco.channels.seat.book import Book
 from traco.channels.seat.messages import Answer, Request
 from traco.kernel.instruction import Instruction
-from traco.modules.channel import ChannelModule
-from traco.modules.channel import Keeper as ChannelKeeper
+from traco.modules.channel.keeper import Keeper as ChannelKeeper
 from traco.modules.channel.messages import AcceptEpoch
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.parts import Terms
 from traco.modules.channel.root_legs import RootLegs
 from traco.modules.channel.signing import payload_hash
-from traco.modules.holding import HoldingModule
-from traco.modules.leg import LegModule
-from traco.modules.party import PartyModule
+from traco.modules.holding.module import HoldingModule
+from traco.modules.leg.module import LegModule
+from traco.modules.party.module import PartyModule
 
 ORGANISATIONS = ("a", "b", "c", "d", "e")  # ``e`` is a member of no channel: vault, authority and adjudicator
 PATIENCE = 40  # blocks until all members of a new channel can accept

@@ -2,16 +2,16 @@
 
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.registry import Registry
-from traco.modules.channel import ChannelModule
-from traco.modules.channel import Keeper as ChannelKeeper
+from traco.modules.channel.keeper import Keeper as ChannelKeeper
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.root_legs import RootLegs
-from traco.modules.document import DocumentModule
-from traco.modules.financing import FinancingModule
-from traco.modules.holding import HoldingModule
-from traco.modules.leg import LegModule
-from traco.modules.network import NetworkModule
-from traco.modules.party import PartyModule
-from traco.modules.settlement import SettlementModule
+from traco.modules.document.module import DocumentModule
+from traco.modules.financing.module import FinancingModule
+from traco.modules.holding.module import HoldingModule
+from traco.modules.leg.module import LegModule
+from traco.modules.network.module import NetworkModule
+from traco.modules.party.module import PartyModule
+from traco.modules.settlement.module import SettlementModule
 
 
 def compose() -> Registry:

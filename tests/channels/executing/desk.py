@@ -24,7 +24,6 @@ from traco.kernel.transaction import Body, signing_message, transaction_id
 from traco.modules.channel.entries import Batch, Entry, EpochBegun, Leg, PointContext
 from traco.modules.channel.events import Entered
 from traco.modules.channel.parts import EdgeMovement, Payload, Terms
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -37,10 +36,11 @@ from traco.modules.holding.messages import (
     account_id,
     instrument_id,
 )
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.state import HOLDINGS, NOTHING, Holding
 from traco.modules.leg.messages import HoldLeg, LegContent, leg_commitment
-from traco.modules.party import PartyModule
-from traco.modules.settlement import SettlementModule
+from traco.modules.party.module import PartyModule
+from traco.modules.settlement.module import SettlementModule
 
 CHANNEL = sha256(b"test channel").digest()
 MEMBERS = ("depository", "seller", "buyer", "court")

@@ -29,14 +29,14 @@ from traco.kernel.receipt import Receipt
 from traco.kernel.screening import encode_transaction
 from traco.kernel.state import State
 from traco.kernel.transaction import Body, signing_message, transaction_id
-from traco.modules.channel import ChannelModule
 from traco.modules.channel.events import Entered
 from traco.modules.channel.messages import AcceptEpoch, OfferEpoch, OpenChannel, OrderBatch, SetSeat
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.parameters import ChannelParameters
 from traco.modules.channel.parts import EpochKey, Terms
 from traco.modules.channel.signing import channel_id
 from traco.modules.channel.state import Channel, Stream
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 T = TypeVar("T")
 

@@ -23,12 +23,12 @@ from traco.channels.seat.errors import SubmissionRefused
 from traco.channels.seat.messages import GetPart, GetSnapshot, Part, SnapshotIs
 from traco.channels.seat.ports import SeatKeys
 from traco.kernel.codec import encode
-from traco.modules.channel import ChannelModule
 from traco.modules.channel.entries import Voided
 from traco.modules.channel.events import Dissented
 from traco.modules.channel.messages import Attest, Resume, SetSeat, Supply
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.parts import Attested, Limits, Terms
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 from traco.storage.copying.form import decode_head, encode_head
 
 

@@ -10,12 +10,11 @@ from support.ledger import Key
 from traco.kernel.batch_hold import Movement
 from traco.kernel.codec import ROOT, encode
 from traco.kernel.instruction import Instruction
-from traco.modules.channel import ChannelModule
-from traco.modules.channel import Keeper as ChannelKeeper
+from traco.modules.channel.keeper import Keeper as ChannelKeeper
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.parts import EdgeMovement, LegTerms, RootLeg, SettlementTerms
 from traco.modules.channel.root_legs import RootLegs
 from traco.modules.channel.signing import root_leg_message, terms_id
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -27,10 +26,11 @@ from traco.modules.holding.messages import (
     account_id,
     instrument_id,
 )
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.state import Holding
-from traco.modules.leg import LegModule
 from traco.modules.leg.messages import Export, HoldLeg, Import, LegContent, leg_commitment
-from traco.modules.party import PartyModule
+from traco.modules.leg.module import LegModule
+from traco.modules.party.module import PartyModule
 
 SALT = b"s" * 32
 ISSUED = 1_000

@@ -15,7 +15,6 @@ from support.ledger import Key
 from traco.kernel.instruction import Event, Instruction
 from traco.kernel.module import Module
 from traco.kernel.receipt import Receipt
-from traco.modules.channel import ChannelModule
 from traco.modules.channel.digests import copy_hash
 from traco.modules.channel.entries import Entry
 from traco.modules.channel.events import Entered
@@ -28,11 +27,12 @@ from traco.modules.channel.messages import (
     SetSeat,
     Tick,
 )
+from traco.modules.channel.module import ChannelModule
 from traco.modules.channel.parts import Attested, EpochKey, Held, LegResult, Shown, Terms
 from traco.modules.channel.parts import Receipt as Custody
 from traco.modules.channel.signing import channel_id, custody_message, payload_hash
 from traco.modules.channel.state import Channel, Stream
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 MEMBERS = ("a", "b", "c", "d", "e")
 ORDER_MS = 60_000

@@ -13,7 +13,6 @@ from traco.kernel.instruction import Event, Instruction, PartyInstruction
 from traco.kernel.module import Context, Module
 from traco.kernel.receipt import Receipt
 from traco.kernel.state import State
-from traco.modules.document import DocumentModule
 from traco.modules.document.events import DocumentMatched, DocumentRegistered
 from traco.modules.document.messages import (
     DocumentReference,
@@ -23,6 +22,7 @@ from traco.modules.document.messages import (
     RegisterDocument,
     document_id,
 )
+from traco.modules.document.module import DocumentModule
 from traco.modules.document.state import Document
 from traco.modules.document.statement import (
     Fingerprints,
@@ -30,7 +30,7 @@ from traco.modules.document.statement import (
     SignedStatement,
     statement_message,
 )
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 MEMBERS = ("operator", "seller", "buyer", "agent")
 SERVICE = Key("fingerprint service")

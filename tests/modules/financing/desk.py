@@ -16,7 +16,6 @@ from traco.kernel.instruction import Event, Instruction, PartyInstruction
 from traco.kernel.module import Context, Module
 from traco.kernel.receipt import Receipt
 from traco.kernel.state import State
-from traco.modules.document import DocumentModule
 from traco.modules.document.messages import (
     ConfirmDocument,
     DocumentReference,
@@ -25,12 +24,12 @@ from traco.modules.document.messages import (
     RegisterDocument,
     document_id,
 )
+from traco.modules.document.module import DocumentModule
 from traco.modules.document.statement import (
     FingerprintStatement,
     SignedStatement,
     statement_message,
 )
-from traco.modules.financing import FinancingModule
 from traco.modules.financing.messages import (
     AcceptOffer,
     Collect,
@@ -47,14 +46,15 @@ from traco.modules.financing.messages import (
     financing_id,
     offer_id,
 )
+from traco.modules.financing.module import FinancingModule
 from traco.modules.financing.queries import (
     CollectableQuery,
     DocumentQuery,
     FinancingQuery,
 )
 from traco.modules.financing.state import Financing, Offer, Receivable
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import CreateInstrument, Hold, Issue, OpenAccount, Transfer
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.ports import TransferCheck
 from traco.modules.holding.state import (
     AccountKind,
@@ -65,9 +65,9 @@ from traco.modules.holding.state import (
     hold_id,
     instrument_id,
 )
-from traco.modules.party import PartyModule
-from traco.modules.settlement import SettlementModule
+from traco.modules.party.module import PartyModule
 from traco.modules.settlement.messages import Affirm, IntoAccount, OwnHolding
+from traco.modules.settlement.module import SettlementModule
 
 MEMBERS = ("operator", "court", "seller", "buyer", "bank", "rival", "fund")
 ROLES = {"operator": ("cash_operator", "registry_operator"), "court": ("authority",)}

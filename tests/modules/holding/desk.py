@@ -10,7 +10,6 @@ from traco.kernel.codec import Count, Hash
 from traco.kernel.instruction import Event, Instruction, PartyInstruction
 from traco.kernel.module import Context, Module
 from traco.kernel.receipt import Receipt
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -23,9 +22,10 @@ from traco.modules.holding.messages import (
     account_id,
     instrument_id,
 )
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.ports import TransferCheck
 from traco.modules.holding.state import Holding
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 TERMS = b"\x07" * 32
 MEMBERS = ("central", "bank", "dealer", "court", "registry")

@@ -7,7 +7,7 @@ import pytest
 
 from modules.holding.vectors import example, vectors
 from traco.kernel.codec import Codec, encode
-from traco.modules.holding import HoldingModule
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.state import (
     Account,
     Awaiting,
@@ -20,7 +20,7 @@ from traco.modules.holding.state import (
     Pending,
     Supply,
 )
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 PINNED = json.loads((Path(__file__).parents[2] / "vectors" / "holding.json").read_text())
 MODULE = HoldingModule(PartyModule().keeper)

@@ -12,7 +12,6 @@ from traco.kernel.codec import Hash, Id
 from traco.kernel.instruction import Instruction, PartyInstruction
 from traco.kernel.module import Context, Module
 from traco.kernel.receipt import Receipt
-from traco.modules.holding import HoldingModule
 from traco.modules.holding.messages import (
     AccountKind,
     CreateInstrument,
@@ -24,13 +23,14 @@ from traco.modules.holding.messages import (
     account_id,
     instrument_id,
 )
+from traco.modules.holding.module import HoldingModule
 from traco.modules.holding.ports import TransferCheck
 from traco.modules.holding.state import Holding, Supply
-from traco.modules.leg import LegModule
 from traco.modules.leg.entrance import Door
 from traco.modules.leg.messages import Export, HoldLeg, Import, LegContent, leg_commitment
+from traco.modules.leg.module import LegModule
 from traco.modules.leg.ports import Entering
-from traco.modules.party import PartyModule
+from traco.modules.party.module import PartyModule
 
 MEMBERS = ("issuer", "seller", "buyer", "court")
 ROLES = {"court": ("authority",)}

@@ -11,7 +11,6 @@ from traco.kernel.instruction import Instruction
 from traco.kernel.module import Module
 from traco.kernel.operations import SetParameters
 from traco.kernel.receipt import Receipt
-from traco.modules.network import NetworkModule
 from traco.modules.network.messages import (
     AdmitNode,
     DemoteNode,
@@ -21,10 +20,11 @@ from traco.modules.network.messages import (
     RotateNode,
     UpdateNode,
 )
+from traco.modules.network.module import NetworkModule
 from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.state import NodeRecord, Placement
-from traco.modules.party import PartyModule
 from traco.modules.party.messages import RegisterNode
+from traco.modules.party.module import PartyModule
 
 MEMBERS = ("a", "b", "c", "d")
 

@@ -11,7 +11,7 @@ from support.ledger import START_MS, Key, Ledger
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms
 from traco.kernel.light.founding import founding_validators
 from traco.modules.composition import compose
-from traco.modules.network import NetworkModule
+from traco.modules.network.module import NetworkModule
 from traco.modules.network.parameters import NetworkParameters
 from traco.modules.network.queries import GetValidators
 from traco.modules.network.state import MAX_VALIDATORS, NodeRecord, Placement

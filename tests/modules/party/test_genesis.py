@@ -10,8 +10,8 @@ from traco.kernel.codec import derive_id
 from traco.kernel.genesis import Genesis, GenesisInvalid, SealTerms
 from traco.kernel.kernel_module import KernelModule
 from traco.kernel.registry import Registry
-from traco.modules.party import PartyModule
 from traco.modules.party.genesis import founding_member_id
+from traco.modules.party.module import PartyModule
 from traco.modules.party.state import (
     Band,
     Council,

@@ -22,16 +22,16 @@ from traco.kernel.operations import ScheduleUpgrade, SetParameters
 from traco.kernel.registry import Registry
 from traco.kernel.screening import DirectScreener, Screener
 from traco.modules.channel.validity import NEEDS
-from traco.modules.document import DocumentModule
-from traco.modules.financing import FinancingModule
-from traco.modules.holding import HoldingModule
-from traco.modules.leg import LegModule
+from traco.modules.document.module import DocumentModule
+from traco.modules.financing.module import FinancingModule
+from traco.modules.holding.module import HoldingModule
 from traco.modules.leg.entrance import Door
 from traco.modules.leg.keeper import Keeper as Legs
+from traco.modules.leg.module import LegModule
 from traco.modules.party.admission import ActiveActors
 from traco.modules.party.authority import PartyAuthority
 from traco.modules.party.errors import PartyClosed, PartyNotFound, PartySuspended
-from traco.modules.settlement import SettlementModule
+from traco.modules.settlement.module import SettlementModule
 
 
 class InnerKernel(KernelModule):
