@@ -164,18 +164,18 @@ def test_the_asynchronous_client_does_the_same(place: Place) -> None:
 
 
 def test_a_token_is_renewed_before_the_node_s_clock_says_that_it_expired(place: Place) -> None:
-    access = Access(place.member, place.signer, life_ms=1_000)
+    access = Access(place.member, place.signer, life_ms=4_000)
     with LedgerClient(place.url, access=access) as client:
         for _ in range(4):
             assert client.query("party.list", limit=1)
-            time.sleep(0.4)
+            time.sleep(1.5)
 
 
 def test_a_stream_outlives_its_token(place: Place, client: LedgerClient, member: Party) -> None:
-    access = Access(place.member, place.signer, life_ms=500)
+    access = Access(place.member, place.signer, life_ms=3_000)
     with LedgerClient(place.url, access=access) as short, short.events(after="0.0.0") as events:
         before = next(events)
-        time.sleep(0.7)
+        time.sleep(3.5)
         member.transact(opening(place, b"o" * 16))
         account = account_id(place.member, b"o" * 16).hex()
         after = next(event for event in events if event.event.get("account") == account)
