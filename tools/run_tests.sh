@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
-# All tests, in three processes beside each other: those that mostly wait for nodes, browsers and fuzzers of their own, those that
-# wait for networks of nodes, and the others, with branch coverage. Says at the end what all of them found. The argument is the
-# Python to use. CometBFT is built first, where that is possible; without it, tests of the cluster are skipped, but not on a build
-# server. The style tests are not among them: `make test` has run them with `make check`.
+# All tests, in several processes beside each other, and at the end what each of them found. The argument is the Python to use.
+# Tests that wait for nodes, browsers and networks come first: they leave the processor to others while they wait. The others take
+# what is left, at a lower priority, so that they neither hold those up nor leave a core idle. Branch coverage is measured by the
+# tests of the layers that hold money: tracing takes half as long again, and elsewhere it would show nothing more about them.
+# CometBFT is built first, where that is possible; without it, tests of the cluster are skipped, but not on a build server. The
+# style tests are not among them: `make test` has run them with `make check`.
 set -euo pipefail
 python=$1
-apart=(tests/live tests/fuzz tests/independent tests/torture)
-networks=(tests/cluster tests/torture_channels)
+networks=(tests/cluster)
+live=(tests/live)
+measured=(tests/kernel tests/modules tests/storage)
+apart=(tests/fuzz tests/independent tests/torture tests/torture_channels)
 checked=(tests/style)
 mkdir -p build
 
@@ -21,6 +25,7 @@ if ! "$python" -m traco.cli engine install; then
   echo "Tests of the cluster will be skipped."
 fi
 
+names=()
 started=()
 stop() { # an interrupted run leaves nothing behind: pytest, when interrupted, ends the nodes and browsers of its tests
   trap - EXIT
@@ -36,31 +41,40 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+begin() { # name priority, then what pytest is given; what it says is in build/test-NAME.log
+  names+=("$1")
+  nice -n "$2" "$python" -m pytest -q -p no:cacheprovider "${@:3}" >"build/test-$1.log" 2>&1 &
+  started+=($!)
+}
+
 set -m # else the shell has what runs beside it ignore Ctrl-C, and tests of Ctrl-C fail
-"$python" -m pytest -q -p no:cacheprovider "${apart[@]}" >build/test-apart.log 2>&1 &
-started+=($!)
-"$python" -m pytest -q -p no:cacheprovider "${networks[@]}" >build/test-cluster.log 2>&1 &
-started+=($!)
-others=("${apart[@]}" "${networks[@]}" "${checked[@]}")
-"$python" -m pytest --cov --cov-report= "${others[@]/#/--ignore=}" > >(tee build/test.log) &
-started+=($!)
+elsewhere=("${measured[@]}" "${apart[@]}" "${live[@]}" "${networks[@]}" "${checked[@]}")
+begin others 5 "${elsewhere[@]/#/--ignore=}"
+begin ledger 5 --cov --cov-report= "${measured[@]}"
+begin apart 5 "${apart[@]}"
+begin live 0 "${live[@]}"
+begin networks 0 "${networks[@]}"
 set +m
 
-failed=0
-wait "${started[2]}" || failed=1
-echo "Waiting for ${apart[*]} ${networks[*]} ..."
-wait "${started[0]}" || failed=1
-wait "${started[1]}" || failed=1
+tail -n +1 -F --pid="${started[0]}" build/test-others.log & # its dots show that something goes on
+wait $! || true
+failed=()
+for index in "${!names[@]}"; do
+  name=${names[index]}
+  wait "${started[index]}" || failed+=("$name")
+  echo "$name: $(tail -n 1 "build/test-$name.log")"
+done
 trap - EXIT INT TERM
-if [ "$failed" -ne 0 ]; then
-  cat build/test-apart.log build/test-cluster.log
-  tail -n 1 build/test.log
+for name in "${names[@]}"; do
+  { grep '^SKIPPED' "build/test-$name.log" || true; } | sed "s/^/$name: /"
+done
+if [ ${#failed[@]} -ne 0 ]; then
+  for name in "${failed[@]}"; do
+    echo "==== $name"
+    cat "build/test-$name.log"
+  done
+  echo "Failed: ${failed[*]}"
   exit 1
 fi
-tail -n 12 build/test-apart.log
-tail -n 5 build/test-cluster.log
 "$python" -m coverage json --quiet -o build/coverage.json
 "$python" tools/coverage_gate.py build/coverage.json
-tail -n 1 build/test.log
-tail -n 1 build/test-apart.log
-tail -n 1 build/test-cluster.log
