@@ -49,9 +49,9 @@ begin() { # name priority, then what pytest is given; what it says is in build/t
 
 set -m # else the shell has what runs beside it ignore Ctrl-C, and tests of Ctrl-C fail
 elsewhere=("${measured[@]}" "${apart[@]}" "${live[@]}" "${networks[@]}" "${checked[@]}")
-begin others 5 "${elsewhere[@]/#/--ignore=}"
-begin ledger 5 --cov --cov-report= "${measured[@]}"
-begin apart 5 "${apart[@]}"
+begin others 3 "${elsewhere[@]/#/--ignore=}"
+begin ledger 3 --cov --cov-report= "${measured[@]}"
+begin apart 3 "${apart[@]}"
 begin live 0 "${live[@]}"
 begin networks 0 "${networks[@]}"
 set +m

@@ -11,6 +11,7 @@ from torture_cluster.scene import Scene
 from torture_cluster.sites import Site
 from traco.client.building import identity_of
 from traco.client.sdk import LedgerClient
+from traco.client.wire import connection_options
 from traco.kernel.finality import verify_receipt
 from traco.kernel.genesis import write_genesis
 
@@ -33,7 +34,7 @@ def balance(site: Site, books: Books, number: int) -> Any:
 
 
 def readiness(site: Site) -> tuple[int, list[str]]:
-    answer = httpx.get(f"{site.url}/v1/health/ready", timeout=60)
+    answer = httpx.get(f"{site.url}/v1/health/ready", timeout=60, **connection_options(site.url))
     return answer.status_code, [reason["code"] for reason in answer.json()["reasons"]]
 
 

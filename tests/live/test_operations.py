@@ -14,6 +14,7 @@ from support.api import PASSPHRASE
 from support.running import Running, free_port, make, wait_until
 from traco.cli.main import run as command_line
 from traco.client.keystore_file import decrypt_keys, derive_key, parse_file
+from traco.client.wire import connection_options
 
 DATABASE_PASSWORD = "planted-database-password"
 TOKEN = "planted-token"
@@ -44,7 +45,7 @@ def node(tmp_path_factory: pytest.TempPathFactory, scrape: int) -> Iterator[Runn
 
 
 def ready(node: Running) -> httpx.Response:
-    return httpx.get(f"{node.url}/v1/health/ready", timeout=60)
+    return httpx.get(f"{node.url}/v1/health/ready", timeout=60, **connection_options(node.url))
 
 
 def codes(answer: httpx.Response, kind: str) -> list[str]:

@@ -7,11 +7,12 @@ from pathlib import Path
 import httpx
 
 from support.running import Running, make, wait_until
+from traco.client.wire import connection_options
 from traco.projections.files import SQLITE_FILE
 
 
 def founder_is_projected(url: str) -> bool:
-    answer = httpx.get(f"{url}/v1/reports/positions", timeout=60)
+    answer = httpx.get(f"{url}/v1/reports/positions", timeout=60, **connection_options(url))
     return answer.status_code == 200
 
 
@@ -38,7 +39,7 @@ def test_projections_that_cannot_be_used_are_told_in_the_log_and_the_node_runs(t
         node.ready()
         wait_until(lambda: "the projector ends: projections.database_failed" in node.log())
         assert (
-            httpx.get(f"{url}/v1/reports/positions", timeout=60).json()["code"]
+            httpx.get(f"{url}/v1/reports/positions", timeout=60, **connection_options(url)).json()["code"]
             == "projections.database_failed"
         )
         assert node.ready().status_code == 200

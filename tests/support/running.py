@@ -14,6 +14,7 @@ from typing import Self
 import httpx
 
 from support.api import PASSPHRASE, make_directory
+from traco.client.wire import connection_options
 
 WAIT_SECONDS = 120.0  # a busy machine may need a minute to start a node; nothing waits longer than it has to
 
@@ -65,7 +66,7 @@ class Running:
         def answered() -> bool:
             assert self.process.poll() is None, self.said()
             try:
-                answers.append(httpx.get(self.url + "/v1/status", timeout=5))
+                answers.append(httpx.get(self.url + "/v1/status", timeout=5, **connection_options(self.url)))
             except httpx.TransportError:
                 return False
             return answers[-1].status_code == 200
@@ -114,7 +115,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while not holds():
         assert time.monotonic() < deadline, "it never came"
-        time.sleep(0.02)
+        time.sleep(0.05)
 
 
 def is_alive(pid: int) -> bool:

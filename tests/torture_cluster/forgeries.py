@@ -10,6 +10,7 @@ from torture.report import Counts, Difference
 from torture_cluster.sites import Site
 from traco.client.results import ClientError
 from traco.client.sdk import LedgerClient
+from traco.client.wire import connection_options
 from traco.kernel.codec import Codec
 from traco.kernel.finality import FinalityReceipt, ReceiptInvalid, verify_receipt
 from traco.kernel.genesis import Genesis, network_id, write_genesis
@@ -95,7 +96,9 @@ def check_light_blocks(site: Site, genesis: Genesis, counts: Counts) -> None:
 
 def light_block(site: Site, height: int) -> LightBlock:
     """A signed header with its validators, as the node hands it out. Raises ``Difference``."""
-    answer = httpx.get(f"{site.url}/v1/light/blocks/{height}", timeout=ANSWER_SECONDS)
+    answer = httpx.get(
+        f"{site.url}/v1/light/blocks/{height}", timeout=ANSWER_SECONDS, **connection_options(site.url)
+    )
     if answer.status_code != 200:
         raise Difference("light", f"{site.name} has no header {height}: {answer.text}")
     return decode_light_block(answer.content)

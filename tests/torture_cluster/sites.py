@@ -18,6 +18,7 @@ import msgspec
 from torture.report import Difference
 from torture_cluster.remains import remains
 from traco.client.signer import Signer
+from traco.client.wire import connection_options
 from traco.node.configuration import CONFIG_FILE
 from traco.node.directory import ENGINE_FOLDER, LEDGER_FILE, NODE_LOG
 from traco.node.founding.card import Card
@@ -123,14 +124,21 @@ class Site:
     def answers(self) -> bool:
         """Whether its API says where the ledger stands."""
         try:
-            return httpx.get(f"{self.url}/v1/status", timeout=ANSWER_SECONDS).status_code == 200
+            return (
+                httpx.get(
+                    f"{self.url}/v1/status", timeout=ANSWER_SECONDS, **connection_options(self.url)
+                ).status_code
+                == 200
+            )
         except httpx.TransportError:
             return False
 
     def health(self) -> dict[str, Any]:
         """What it says of itself; empty where it gives no answer."""
         try:
-            found: dict[str, Any] = httpx.get(f"{self.url}/v1/health/ready", timeout=ANSWER_SECONDS).json()
+            found: dict[str, Any] = httpx.get(
+                f"{self.url}/v1/health/ready", timeout=ANSWER_SECONDS, **connection_options(self.url)
+            ).json()
         except (httpx.TransportError, ValueError):
             return {}
         return found

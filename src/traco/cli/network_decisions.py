@@ -11,6 +11,7 @@ from traco.cli.command import command
 from traco.cli.files import read_bounded
 from traco.cli.problems import CommandProblem, ExitCode, unusable
 from traco.cli.session import Acting, Reading
+from traco.client.wire import connection_options
 from traco.modules.network.messages import (
     AdmitNode,
     DemoteNode,
@@ -192,9 +193,11 @@ def ready(
 def _height_of(directory: Path) -> int:
     """The height of the node in a directory, which must be ready by its own word. Raises ``CommandProblem``."""
     config = read_config(directory)
-    trusted = True if config.tls is None else str(directory / config.tls.certificate)
+    authority = None if config.tls is None else directory / config.tls.certificate
     try:
-        with httpx.Client(verify=trusted, trust_env=False, timeout=ASK_SECONDS, base_url=config.url) as http:
+        with httpx.Client(
+            timeout=ASK_SECONDS, base_url=config.url, **connection_options(config.url, authority)
+        ) as http:
             state = http.get("/v1/health/ready").json()
             height = int(http.get("/v1/status").json()["height"])
             reasons = [] if state["ready"] else [str(reason["detail"]) for reason in state["reasons"]]

@@ -1,7 +1,6 @@
 """``traco node``: make, run, watch, stop and audit a node."""
 
 import os
-import ssl
 import sys
 import time
 from contextlib import suppress
@@ -22,6 +21,7 @@ from traco.cli.preparing import ClusterOptions, prepare_node
 from traco.cli.problems import CommandProblem, ExitCode
 from traco.cli.session import Reading, WithKeys, WithNames
 from traco.client.sdk import LedgerClient
+from traco.client.wire import connection_options
 from traco.engine.cometbft.install import engine_directory
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, network_id, parse_genesis
 from traco.kernel.identifiers import check_lei
@@ -263,8 +263,7 @@ def status(
 
 def _readiness(url: str, authority: Path | None) -> dict[str, Any]:
     """Whether a node is ready; where not, why."""
-    trusted = True if authority is None else ssl.create_default_context(cafile=authority)
-    with httpx.Client(verify=trusted, trust_env=False, timeout=READY_SECONDS) as http:
+    with httpx.Client(timeout=READY_SECONDS, **connection_options(url, authority)) as http:
         answer = http.get(f"{url}/v1/health/ready").json()
     return {name: answer[name] for name in ("ready", "reasons", "warnings")}
 

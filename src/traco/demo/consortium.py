@@ -15,6 +15,7 @@ import msgspec
 
 from traco.client.keystore import KeyStore
 from traco.client.sdk import LedgerClient, Party
+from traco.client.wire import connection_options
 from traco.demo.network import PASSPHRASE_FILE, run
 from traco.demo.stage import DemoFailed, expect, until
 from traco.modules.party.genesis import founding_member_id
@@ -169,10 +170,9 @@ class Consortium:
 
     def health(self, name: str) -> dict[str, Any]:
         """What a node says of itself: whether it is ready, and why not; ``NO_ANSWER`` while it says nothing."""
+        url = self.places[name].url
         try:
-            answer = httpx.get(
-                f"{self.places[name].url}/v1/health/ready", trust_env=False, timeout=READY_SECONDS
-            )
+            answer = httpx.get(f"{url}/v1/health/ready", timeout=READY_SECONDS, **connection_options(url))
             return dict(answer.json())
         except httpx.TransportError as error:
             return {"ready": False, "reasons": [{"code": NO_ANSWER, "detail": str(error)}]}

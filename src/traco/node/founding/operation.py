@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 
+from traco.client.wire import connection_options
 from traco.kernel.errors import Halt
 from traco.node.directory import LEDGER_FILE, NODE_LOG
 from traco.node.founding.local import PASSPHRASE_FILE, LocalNetwork, LocalNode
@@ -121,10 +122,14 @@ def _look_at(directory: Path, node: LocalNode) -> NodeState:
     )  # fmt: skip
 
 
+def _ask(node: LocalNode, path: str) -> Any:
+    return httpx.get(node.url + path, timeout=ASK_SECONDS, **connection_options(node.url)).json()
+
+
 def _readiness(node: LocalNode) -> tuple[str, str]:
     """The state of a node that runs, by its own word, and a sentence where it is not ready."""
     try:
-        answer = httpx.get(f"{node.url}/v1/health/ready", timeout=ASK_SECONDS, trust_env=False).json()
+        answer = _ask(node, "/v1/health/ready")
         if answer["ready"]:
             return READY, ""
         return answer["reasons"][0]["code"], answer["reasons"][0]["detail"]
@@ -137,7 +142,7 @@ def _readiness(node: LocalNode) -> tuple[str, str]:
 def _engine(node: LocalNode) -> dict[str, int]:
     """What the node says of its engine; it tells the operator, who on a development network is whoever asks from here."""
     try:
-        answer = httpx.get(f"{node.url}/v1/health/progress", timeout=ASK_SECONDS, trust_env=False).json()
+        answer = _ask(node, "/v1/health/progress")
         return dict(answer["ledger"]["engine"])
     except (httpx.HTTPError, LookupError, TypeError, ValueError):
         return {}
