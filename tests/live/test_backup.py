@@ -31,7 +31,9 @@ from traco.node.directory import KEYS_FILE, MEMBER_KEY, founding_member
 PAGE = Path(__file__).parents[2] / "docs" / "operating.md"
 SECONDS = 900
 BATCH = 20
-PAUSE_SECONDS = 0.05  # so that there are not more transactions to look up afterwards than the test needs
+PAUSE_SECONDS = 0.2  # so that there are not more transactions to look up afterwards than the test needs
+
+VALIDITY_MS = 540_000  # they are sent again after the restore, which may take minutes on a busy machine
 
 PRELUDE = """
 set -e -o pipefail
@@ -112,7 +114,7 @@ class Load:
         with LedgerClient(self._url) as client:
             while not self._stopping.wait(PAUSE_SECONDS):
                 transfer = Transfer(self._party.id, self._security, sender, receiver, 1, b"load")
-                made = [client.build([transfer], self._party.signers) for _ in range(BATCH)]
+                made = [client.build([transfer], self._party.signers, VALIDITY_MS) for _ in range(BATCH)]
                 self.sent += made
                 self.acknowledged += [
                     result.identity for result in client.submit_many(made, until="received")
