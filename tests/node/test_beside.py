@@ -42,5 +42,10 @@ def test_the_process_of_channels_has_the_one_that_asks_other_nodes() -> None:
     assert loaded_with("traco.node.channels.process") == ["httpx"]
 
 
+@pytest.mark.parametrize("module", ["traco.node.ahead", "traco.node.own_screener", "traco.node.verifiers"])
+def test_a_process_that_verifies_signatures_has_none_of_them(module: str) -> None:
+    assert loaded_with(module) == []
+
+
 def test_a_process_that_a_node_starts_does_not_load_the_command_line() -> None:
     assert loaded_with("traco.cli.__main__") == []

@@ -22,7 +22,7 @@ from traco.kernel.genesis import Genesis, parse_genesis, write_genesis
 from traco.kernel.screening import DirectScreener, Screened
 from traco.kernel.store import CommittedBlock
 from traco.modules.composition import compose
-from traco.node.ledger import make_screener
+from traco.node.own_screener import make_screener
 from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
 

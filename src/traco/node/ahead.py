@@ -29,7 +29,7 @@ from traco.kernel.instruction import KernelParameters
 from traco.kernel.screening import DirectScreener, Screened, ScreenedEnvelope, Screener
 from traco.kernel.transaction import Envelope
 from traco.modules.composition import compose
-from traco.node.ledger import make_screener
+from traco.node.own_screener import make_screener
 from traco.storage.database import open_reader
 from traco.storage.errors import halting
 

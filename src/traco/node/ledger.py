@@ -16,7 +16,6 @@ from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, Halt
 from traco.kernel.execution import Alarm
 from traco.kernel.genesis import SIGNED_BY_VALIDATORS, Genesis, network_id, parse_genesis
-from traco.kernel.instruction import KernelParameters
 from traco.kernel.protocol import stops_at
 from traco.kernel.receipt import Receipt
 from traco.kernel.screening import DirectScreener
@@ -34,17 +33,12 @@ from traco.node.light import LedgerLight
 from traco.node.link import Sealed
 from traco.node.logs import REQUEST
 from traco.node.outbox import Outbox
+from traco.node.own_screener import make_screener
 from traco.node.remembering import RememberingScreener
 from traco.node.verifiers import VerifierPool
 from traco.storage import LedgerStore
 
 _RECEIPT: Final[Codec[Receipt]] = Codec(Receipt)
-
-
-def make_screener(limits: KernelParameters) -> DirectScreener:
-    """The screener that each verifier process makes for itself."""
-    crypto.check_library()
-    return DirectScreener(compose().body, limits)
 
 
 FILE_WATCH_S: Final = 1.0
