@@ -92,7 +92,7 @@ def test_a_killed_engine_is_started_again_and_goes_on(engine: InstalledEngine, t
             begun = time.monotonic()
             await answer(node.client.status, lambda found: node.process.pid not in (None, first))
             assert await node.reach(before) >= before
-            assert time.monotonic() - begun < STOP_SECONDS  # it was not killed
+            assert time.monotonic() - begun < 30
             assert node.process.starts == 2
             assert node.failures == []
 
