@@ -2,7 +2,7 @@
 # All tests, in several processes beside each other, and at the end what each of them found. The argument is the Python to use.
 # Tests that wait for nodes, browsers and networks come first: they leave the processor to others while they wait. The others take
 # what is left, at a lower priority, so that they neither hold those up nor leave a core idle. Branch coverage is measured by the
-# tests of the layers that hold money: tracing takes time, and the other tests would hardly show more about them.
+# tests of the layers that hold money, and few more: tracing takes four tenths longer, and the others hardly show more about them.
 # CometBFT is built first, where that is possible; without it, tests of the cluster are skipped, but not on a build server. The
 # style tests are not among them: `make test` has run them with `make check`.
 set -euo pipefail
@@ -10,6 +10,7 @@ python=$1
 networks=(tests/cluster)
 live=(tests/live)
 measured=(tests/kernel tests/modules tests/storage)
+measured+=(tests/node/test_rollback.py tests/node/api/test_{events,joined}.py) # of storage, what begins at a snapshot
 apart=(tests/fuzz tests/independent tests/torture tests/torture_channels)
 checked=(tests/style)
 mkdir -p build
