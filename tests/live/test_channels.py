@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -44,8 +45,16 @@ class Place(ChannelPlace):
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    made = Place(tmp_path_factory.mktemp("channels"))
-    hosted = ChannelsConfig(enabled=True, members=tuple(each.hex() for each in made.ids.values()))
+    with started(tmp_path_factory.mktemp("channels"), 0) as made:
+        yield made
+
+
+@contextmanager
+def started(folder: Path, processes: int) -> Iterator[Place]:
+    """A node that runs, with so many processes that execute channels."""
+    made = Place(folder)
+    members = tuple(each.hex() for each in made.ids.values())
+    hosted = ChannelsConfig(enabled=True, members=members, processes=processes)
     config = NodeConfig(
         port=made.port, channels=hosted, auditors=(made.ids["outsider"].hex(),), metrics=MetricsConfig(port=made.scrape),
         health=HealthConfig(stall_seconds=2),
@@ -168,7 +177,8 @@ def test_a_member_outside_gets_hashes_only_even_as_an_auditor(traco: CommandLine
 
 def test_the_channels_process_comes_back_with_everything(traco: CommandLine, place: Place) -> None:
     before = done(traco("channel", "show", place.channel, "--as", "@bank", "--json"))
-    os.kill(_channels_process(place), signal.SIGKILL)
+    (process,) = processes_called("traco-channels", place)
+    os.kill(process, signal.SIGKILL)
     shown: list[Any] = []
 
     def is_back() -> bool:
@@ -301,7 +311,7 @@ def test_what_is_wrong_with_channels_is_a_warning_of_a_node_that_stays_ready(
     assert warnings() == []
     done(traco("channel", "seat", place.directory, "--renew-box", "--as", "@bank", "--json"))
     wait_until(lambda: warnings() == ["channels.key_outdated"])
-    process = _channels_process(place)
+    (process,) = processes_called("traco-channels", place)
     os.kill(process, signal.SIGSTOP)
     try:
         wait_until(lambda: warnings() == ["channels.away"])
@@ -310,16 +320,23 @@ def test_what_is_wrong_with_channels_is_a_warning_of_a_node_that_stays_ready(
     wait_until(lambda: warnings() == ["channels.key_outdated"])
 
 
-def _channels_process(place: Place) -> int:
+def processes_called(name: str, place: Place) -> list[int]:
+    """The processes of a node with this name."""
+    found = list[int]()
     for path in Path("/proc").glob("[0-9]*"):
-        try:
-            if (path / "comm").read_text().strip() == "traco-channels":
-                parent = int((path / "stat").read_text().rpartition(")")[2].split()[1])
-                if str(place.directory) in Path(f"/proc/{parent}/cmdline").read_text():
-                    return int(path.name)
-        except OSError:
-            continue  # it ended while we looked
-    raise AssertionError("there is no such process")
+        with suppress(OSError):  # it ended while we looked
+            if (path / "comm").read_text().strip() == name and _is_of(int(path.name), place):
+                found.append(int(path.name))
+    return found
+
+
+def _is_of(process: int, place: Place) -> bool:
+    """Whether the node is among those that started a process."""
+    while process > 1:
+        if str(place.directory) in Path(f"/proc/{process}/cmdline").read_text():
+            return True
+        process = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    return False
 
 
 def test_members_vote_by_command_and_a_closed_channel_takes_no_business(

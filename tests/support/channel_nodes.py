@@ -51,9 +51,10 @@ LONGEST_S = 30.0
 class Site:
     """The node of one member: ``start`` it, and again after ``stop``."""
 
-    def __init__(self, name: str, directory: Path, ledger: LedgerNode) -> None:
+    def __init__(self, name: str, directory: Path, ledger: LedgerNode, executors: int = 0) -> None:
         self.name, self.directory, self.member = name, directory, member_of(name)
         self._ledger = ledger
+        self.executors = executors
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"https://127.0.0.1:{self.listener.getsockname()[1]}"
         with KeyStore.create(directory / SEATS_FILE, PASSPHRASE, CHEAP) as store:
@@ -80,7 +81,7 @@ class Site:
         self._link = ApiEnd()
         await self._link.connect(far)
         self.worker = ChannelWorker(
-            self.directory, {self.member: self.secrets}, self._link, _alarm, wall_clock_ms
+            self.directory, {self.member: self.secrets}, self._link, _alarm, wall_clock_ms, self.executors
         )
         await self.worker.start({self.member: self.listener})
         self.running = asyncio.create_task(self.worker.run())
@@ -111,7 +112,7 @@ class Site:
 class Nodes:
     """All of them, and the ledger."""
 
-    def __init__(self, ledger: LedgerNode, network: bytes, folder: Path) -> None:
+    def __init__(self, ledger: LedgerNode, network: bytes, folder: Path, executors: int) -> None:
         self.ledger, self.network = ledger, network
         self.ids = {name: member_of(name) for name in MEMBERS}
         self.sites: dict[str, Site] = {}
@@ -121,7 +122,7 @@ class Nodes:
             directory.mkdir()
             (directory / LEDGER_FILE).symlink_to(folder / "node" / LEDGER_FILE)
             (directory / "genesis.json").symlink_to(folder / "node" / "genesis.json")
-            self.sites[name] = Site(name, directory, ledger)
+            self.sites[name] = Site(name, directory, ledger, executors)
 
     def wire(self, ledger: bytes, name: str, *messages: Instruction) -> bytes:
         """A transaction of a ledger, signed by a member."""
@@ -168,16 +169,16 @@ def _offers(site: Site) -> tuple[Offered, ...]:
     return site.ask(OffersTo((site.member,)), OffersAre).offers
 
 
-async def until(holds: Callable[[], Any]) -> None:
+async def until(holds: Callable[[], Any], seconds: float = LONGEST_S) -> None:
     """Let the others work until something holds."""
-    async with asyncio.timeout(LONGEST_S):
+    async with asyncio.timeout(seconds):
         while not holds():
             await asyncio.sleep(0)
 
 
 @asynccontextmanager
-async def nodes(folder: Path) -> AsyncIterator[Nodes]:
-    """Their seats are on the ledger."""
+async def nodes(folder: Path, executors: int = 0) -> AsyncIterator[Nodes]:
+    """Their seats are on the ledger. ``executors``: processes of each node that execute channels."""
     genesis = make_members(folder / "node")
     with KeyStore.open(folder / "node" / KEYS_FILE, PASSPHRASE) as keys:
         ledger = LedgerNode(
@@ -190,7 +191,7 @@ async def nodes(folder: Path) -> AsyncIterator[Nodes]:
             1,
         )
     blocks = await ledger.start()
-    made = Nodes(ledger, network_id(parse_genesis(genesis)), folder)
+    made = Nodes(ledger, network_id(parse_genesis(genesis)), folder, executors)
     try:
         for name, site in made.sites.items():
             await made.on_root(

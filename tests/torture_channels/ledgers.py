@@ -163,7 +163,7 @@ class Ledgers:
         hosted = self._town[name].running.hosted(line.channel)
         first = self._town[name].book.base(line.channel).ordinal + 1
         ordinals = range(first, hosted.replica.cursor.ordinal + 1)
-        found = [leaf.identity for each in ordinals for leaf in hosted._store.leaves(each)]
+        found = [leaf.identity for each in ordinals for leaf in hosted.replica.leaves(each)]
         twice = [identity for identity, times in Counter(found).items() if times > 1]
         if twice:
             raise Difference("twice", f"{name} has {len(twice)} transactions twice")

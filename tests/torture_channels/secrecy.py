@@ -81,7 +81,7 @@ class Secrecy:
         if result is None or result.digest != published or hosted.replica.cursor.ordinal < ordinal:
             return
         told = hosted.summary(ordinal)  # parts of it may be known from a receipt
-        leaves = hosted._store.leaves(ordinal)
+        leaves = hosted.replica.leaves(ordinal)
         states = [told.state, result.app_hash, digest(BLINDED_TAG, result.app_hash)]
         states += [blinded(blind, result.app_hash) for blind in _KNOWN_SALTS]
         outcomes = [told.outcomes, *(outcomes_root(_unsalted(leaves, salt)) for salt in _KNOWN_SALTS)]

@@ -83,7 +83,7 @@ METRICS: Final = {
     "traco_file_bytes": Described("gauge", "sizes of the files in the node's directory", ("file",)),
     "traco_disk_free_bytes": Described("gauge", "free space on the disk of the node's directory"),
     "traco_memory_bytes": Described(
-        "gauge", "resident memory by process: ledger, api, channels", ("process",)
+        "gauge", "resident memory by process: ledger, api, channels (with their executors)", ("process",)
     ),
     "traco_projections_lag_blocks": Described("gauge", "blocks that projections are behind"),
     "traco_api_requests_total": Described("counter", "answered requests", ("method", "route", "status")),

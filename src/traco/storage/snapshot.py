@@ -14,6 +14,7 @@ from typing import Self
 import apsw
 
 from traco.kernel.codec import ROOT
+from traco.kernel.merkle import Frontier
 from traco.kernel.receipt import Leaf
 from traco.kernel.statetree import InconsistentState, StateTree
 from traco.storage.database import (
@@ -207,6 +208,11 @@ class ReadSnapshot:
     def history_size(self) -> int:
         """How many block records the history log has."""
         return self._head.history.size
+
+    @property
+    def history(self) -> Frontier:
+        """The edge of the history log."""
+        return self._head.history
 
     @property
     def genesis(self) -> bytes:

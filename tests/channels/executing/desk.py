@@ -76,13 +76,17 @@ class Town:
     """The root, the channel's stream, and ways to act in the channel for its parties, by name."""
 
     def __init__(
-        self, modules: Sequence[str] = MODULES, parameters: Any = None, protocol: int = PROTOCOL
+        self,
+        modules: Sequence[str] = MODULES,
+        parameters: Any = None,
+        protocol: int = PROTOCOL,
+        store: Any = None,
     ) -> None:
         party = PartyModule()
         holding = HoldingModule(party.keeper)
         settlement = SettlementModule(party.keeper, holding.keeper)
         self.founding: Founding = founding(
-            MEMBERS, (holding, settlement), party=party, roles=ROLES, parameters=parameters
+            MEMBERS, (holding, settlement), party=party, roles=ROLES, parameters=parameters, store=store
         )
         self.ids = self.founding.ids
         self.modules = tuple(modules)

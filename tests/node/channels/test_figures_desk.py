@@ -1,6 +1,7 @@
 """Figures of channels: asked over the socket like anything else, and looked up once a second at most."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def test_however_often_it_is_asked_it_looks_once_a_second() -> None:
         assert isinstance(desk.figures(FiguresOf()), FiguresAre)
         looks.append(seats.looks)
     assert looks == [1, 1, 1, 2, 2]
+
+
+def test_the_memory_of_executors_is_counted() -> None:
+    seats: Any = Counting()
+    alone, like_three = (
+        FiguresDesk(seats, executors=lambda count=count: (os.getpid(),) * count).figures(FiguresOf())  # type: ignore[misc]
+        for count in (0, 2)
+    )
+    assert isinstance(alone, FiguresAre)
+    assert isinstance(like_three, FiguresAre)
+    assert like_three.memory_bytes > 2 * alone.memory_bytes
 
 
 def test_before_the_ledger_is_founded_there_are_none() -> None:

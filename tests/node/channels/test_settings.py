@@ -1,10 +1,12 @@
 """What of channels can be configured, and what cannot be meant."""
 
+import os
 from typing import Any
 
 import msgspec
 import pytest
 
+from traco.node.channels.settings import executor_count
 from traco.node.configuration import ConfigurationInvalid, configure
 
 A, B = "aa" * 16, "bb" * 16
@@ -36,8 +38,20 @@ def test_others_dial_what_is_listened_on_unless_it_is_said_otherwise() -> None:
         ({"address": ["127.0.0.1:1"]}, "one host:port for each of channels.listen"),
         ({"listen": ["127.0.0.1"]}, "each is host:port"),
         ({"members": ["x"]}, "channels.members"),
+        ({"processes": -1}, "channels.processes"),
+        ({"processes": 65}, "channels.processes"),
     ],
 )
 def test_settings_that_contradict_themselves_are_refused(channels: dict[str, Any], problem: str) -> None:
     with pytest.raises(ConfigurationInvalid, match=problem):
         configured(**channels)
+
+
+@pytest.mark.parametrize(("cores", "count"), [(1, 0), (2, 0), (3, 0), (4, 1), (8, 2), (16, 4), (64, 4)])
+def test_channels_are_executed_in_processes_of_their_own_where_cores_are_to_spare(
+    cores: int, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(cores)))
+    assert executor_count(configured().processes) == count
+    assert executor_count(configured(processes=3).processes) == 3
+    assert executor_count(configured(processes=0).processes) == 0

@@ -7,7 +7,6 @@ Nothing is kept in memory that a crash would lose: a node that starts again look
 goes on. A channel that cannot go on holds up no other; ``problems`` says why it cannot.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -18,7 +17,7 @@ from traco.channels.custody.messages import Refusal
 from traco.channels.custody.store import CustodyStore
 from traco.channels.custody.tally import Tally
 from traco.channels.executing.composition import Compositions
-from traco.channels.executing.errors import ExecutingError, GenerationStale
+from traco.channels.executing.errors import ExecutingError
 from traco.channels.executing.registry_view import RegistryView
 from traco.channels.seat.archive import Archive
 from traco.channels.seat.attesting import ITEMS, Attester
@@ -38,6 +37,7 @@ from traco.channels.seat.errors import (
     SnapshotNeeded,
     SubmissionRefused,
 )
+from traco.channels.seat.executing import OwnProcess
 from traco.channels.seat.figures import SeatFigures
 from traco.channels.seat.following import Follower
 from traco.channels.seat.hosting import Hosted, Outcome, Proven
@@ -46,7 +46,7 @@ from traco.channels.seat.joining import Joiner
 from traco.channels.seat.messages import NO_SNAPSHOT, AboutSnapshots, Answer, Calls, CustodyCalls
 from traco.channels.seat.offers import Offers
 from traco.channels.seat.ordering import Ordering
-from traco.channels.seat.ports import ChannelStore, Root, RootReading, SeatKeys, Stores
+from traco.channels.seat.ports import Executors, Root, RootReading, SeatKeys, Stores
 from traco.channels.seat.rebuilding import Rebuilder
 from traco.channels.seat.replicas import Replicas
 from traco.channels.seat.secrets import Secrets
@@ -54,6 +54,7 @@ from traco.channels.seat.seeking import Seeker
 from traco.channels.seat.sending import Sender
 from traco.channels.seat.snapshotting import Snapshots
 from traco.channels.seat.supplying import Supplier
+from traco.channels.seat.turns import Turns
 from traco.channels.seat.watching import Watcher
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, LedgerError, TooManyEvents
@@ -66,7 +67,6 @@ from traco.modules.channel.keeper import Keeper
 from traco.modules.channel.messages import Attest, Tick
 from traco.modules.channel.parts import Attested
 
-POINTS: Final = 16  # of a channel executed in one step: meanwhile nobody is answered, and nothing is fetched
 TURN_MS: Final = 2_000  # until the next member ticks, if nobody before it did
 OUTBOX: Final = 100_000  # transactions of a channel that wait here, at most
 
@@ -99,21 +99,19 @@ class Seats:
         self, root: Root, seats: Mapping[bytes, SeatKeys], book: Book, custody: CustodyStore, calls: Calls,
         stores: Stores, alarm: Alarm, draw: Draw, clock_ms: Callable[[], int] | None = None,
         wake: Callable[[], None] = lambda: None, archive: Archive | None = None,
-        screener: Callable[[Registry], Screener] | None = None,
+        screener: Callable[[Registry], Screener] | None = None, executors: Executors | None = None,
     ) -> None:  # fmt: skip
         """``clock_ms``: this machine's, for what is to happen although the root makes no blocks; None: the root's alone.
 
         ``archive``: where its snapshots of channels are; without it there are none.
         ``wake`` is called when there is something to do for ``step`` because something ended that an earlier one began.
-        ``screener``: as for ``Compositions``.
+        ``screener``: as for ``Compositions``. ``executors``: where channels are executed; without them in this process.
         """
         self._root = root
         self._network = network_id(root.genesis)
         self._seats = dict(seats)
         self._book = book
         self._custody = custody
-        self._stores = stores
-        self._alarm = alarm
         self._clock_ms = clock_ms
         self._keeper = Keeper()
         self._compositions = Compositions(RegistryView(), root.genesis.kernel_parameters(), screener)
@@ -141,7 +139,8 @@ class Seats:
         self.discloser = Discloser(
             root, book, self.secrets, self._instructing, self._seats, self.hosted, alarm
         )
-        self._replicas = Replicas(stores, book, archive, write_genesis(root.genesis), self._made)
+        self._executors = executors or OwnProcess(root.genesis, self._compositions, stores, alarm)
+        self._replicas = Replicas(stores, book, archive, write_genesis(root.genesis), self._opened)
         self._snapshots, self.joiner = self._prepared(archive, calls)
         self._unconfirmed = dict.fromkeys(book.channels())  # may have something to attest
         self._is_fresh = True  # not all blocks that were there at the start are read
@@ -153,16 +152,18 @@ class Seats:
             {} if self.joiner is None else self.joiner.parts,
         )  # fmt: skip
         self._eraser = Eraser(book, custody, stores, self._replicas, archive, self._seeker, self.problems)
+        self._turns = Turns(self._executors, book, self._replicas, self._snapshots, self.problems, self._ran)
         self._mend()
 
     def _mend(self) -> None:
-        """The last thing before a crash may have been a result whose point the replica does not have."""
-        last = self._book.last_executed()
-        if last is not None:
+        """The last thing before a crash may have been results whose points replicas do not have."""
+        for last in self._book.executed_last():
             try:
                 self._host(last)
             except ExecutingError as error:
                 self.problems[last] = error
+            else:
+                self._book.has_kept(last)
 
     async def step(self, glance_s: float = GLANCE_S) -> bool:
         """Do what can be done now; whether there was anything. Raises ``Halt`` where this node must stop.
@@ -181,7 +182,7 @@ class Seats:
                 self._supplier.find_reported(root)
             moved = self._join(root, time_ms) or moved
             moved = self._rebuilder.step(root, time_ms) or moved
-            moved = await self._execute(root) or moved
+            moved = await self._turns.take(root) or moved
             self._seek(root, time_ms)
             if self._snapshots is not None:
                 self._eraser.step(self._snapshots.want)
@@ -219,57 +220,16 @@ class Seats:
 
     # executing
 
-    async def _execute(self, root: RootReading) -> bool:
-        moved = False
-        for channel in dict.fromkeys((*self._book.with_outdated(), *self._book.unexecuted())):
-            try:
-                moved = self._go_on(channel, root) or moved
-                self.problems.pop(channel, None)
-            except GenerationStale as stale:
-                self._go_back(channel, stale.number)
-                moved = True
-            except (ExecutingError, KeyMissing) as error:
-                self.problems[channel] = error
-            await asyncio.sleep(
-                0
-            )  # others that ask this node need not wait until all channels had their turn
-        return moved
-
-    def _go_back(self, channel: bytes, number: int) -> None:
-        """Have a channel executed again without an entry that is void."""
-        changed = self._book.point_with(channel, number)
-        try:
-            self._replicas.go_back(channel, 1 if changed is None else changed.context.ordinal)
-        except ExecutingError as error:  # nothing that it could be executed from is here
-            self.problems[channel] = error
-
-    def _go_on(self, channel: bytes, root: RootReading) -> bool:
-        """Execute the next points of a channel, as far as their payloads are here."""
-        hosted, moved = self._host(channel), False
-        hosted.renew()  # digests contain those before them
-        for _ in range(POINTS):
-            point = hosted.next_point()
-            if point is None:
-                break
-            contents = hosted.contents(point)
-            if contents is None:
-                break
-            hosted.execute(point, contents, root)
-            self._unconfirmed[channel] = None
-            moved = True
-        if moved and self._snapshots is not None:
-            self._snapshots.grown(channel, hosted, root)
-        return moved
+    def _ran(self, channel: bytes) -> None:
+        self._unconfirmed[channel] = None
 
     def _host(self, channel: bytes) -> Hosted:
         """The channel's replica, brought into line with the book. Raises ``ExecutingError``."""
         return self._replicas.host(channel)
 
-    def _made(self, channel: bytes, store: ChannelStore) -> Hosted:
-        return Hosted(
-            self._root.genesis, self._network, channel, self._compositions, store, self._book, self._custody,
-            self.secrets, self._alarm,
-        )  # fmt: skip
+    def _opened(self, channel: bytes) -> Hosted:
+        replica = self._executors.open(channel)
+        return Hosted(self._network, channel, replica, self._book, self._custody, self.secrets)
 
     def _rebuild_anew(self, channel: bytes, is_whole: bool) -> None:
         """Have a channel executed again, from as early as can be, if that can be done with what is here."""

@@ -1,6 +1,6 @@
 """What a node keeps of its channels beside payloads and replicas, in a SQLite file of its own.
 
-read       up to which root block everything is noted, and the channel in which a point was executed last
+read       up to which root block everything is noted, and the channels in which a point was executed last
 streams    the channels that members of this node are or were in: how far the root has confirmed them, their generation
 copies     the wrapped copies of epoch keys that members of this node have: their keys, encrypted
 offers     epochs that were offered to members of this node, with the commitment to their keys
@@ -105,6 +105,12 @@ _RESULT: Final[Codec[Result]] = Codec(Result)
 
 class Book(Erasures, Overview, Sources, Settlements):
     """The file."""
+
+    def _open(self) -> None:
+        super()._open()
+        noted = self._connection.execute("SELECT executed FROM read").get or b""
+        found = [noted[start : start + _ID_BYTES] for start in range(0, len(noted), _ID_BYTES)]
+        self._noted = dict.fromkeys(found)
 
     def confirmation(self, channel: bytes, ordinal: int) -> tuple[int, bytes] | None:
         """The first confirmed point at or behind an ordinal, and the root transaction that confirmed it; None if there is none."""
@@ -333,7 +339,8 @@ class Book(Erasures, Overview, Sources, Settlements):
         execute = self._connection.execute
         with self._change():
             execute(_EXECUTED, (encode(result), result.generation, channel, ordinal))
-            execute("UPDATE read SET executed = ?", (channel,))
+            self._noted[channel] = None
+            execute("UPDATE read SET executed = ?", (b"".join(self._noted),))
             if due_ms is None:
                 execute("DELETE FROM due WHERE channel = ?", (channel,))
             else:
@@ -344,10 +351,13 @@ class Book(Erasures, Overview, Sources, Settlements):
                 (channel,),
             )
 
-    def last_executed(self) -> bytes | None:
-        """The channel in which a point was executed last: its replica may not have it yet."""
-        found: bytes | None = self._one("SELECT executed FROM read")
-        return found
+    def executed_last(self) -> list[bytes]:
+        """The channels whose replica may not have the point yet that was executed last."""
+        return list(self._noted)
+
+    def has_kept(self, channel: bytes) -> None:
+        """A channel's replica has what was executed. Said with the next point that is; until then it is looked at in vain after a start."""
+        self._noted.pop(channel, None)
 
     def due(self, time_ms: int) -> list[tuple[bytes, int]]:
         """The channels in which something is due, and since when."""
@@ -404,6 +414,7 @@ class Book(Erasures, Overview, Sources, Settlements):
         return found
 
 
+_ID_BYTES: Final = 32
 _PASSED: Final = 256  # points read at once
 _WITH_NUMBER: Final = (
     "SELECT ordinal FROM points WHERE channel = ? AND first <= ? ORDER BY first DESC LIMIT 1"

@@ -7,6 +7,7 @@ LedgerError
 ├── NotRebuilt          nobody had the channel rebuilt since the start
 ├── Disputed            what the root has confirmed is not what executing gave here
 ├── KeyMissing          this node has no key of an epoch, so the channel cannot go on here
+├── ExecutorAway        the process that executes the channel has ended
 ├── ExecutingError (executing)
 │   ├── NotExecuted     a point that is asked for is not executed here, or is executed anew
 │   └── SnapshotNeeded  a member joined a channel whose beginning this node does not have
@@ -111,6 +112,18 @@ class Disputed(LedgerError):
             "rebuilt; if it stays so, compare its results with another member's."
         )
         self.channel = channel
+
+
+class ExecutorAway(LedgerError):
+    """``channel.executor_away``: what the process had begun is executed again."""
+
+    code: Final = "channel.executor_away"
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"{self.code}: the process that executes the channel has ended. It is started again, and nothing is lost; if it ends "
+            "again and again, look into node.log."
+        )
 
 
 class BookStopped(Halt):

@@ -3,7 +3,7 @@
     noted points -> contents (own custody, or fetched) -> replica -> result in the book -> durable
 
 A result is in the book before the replica commits, so that what was committed can always be attested; after a crash between the
-two, the point is executed again (``Book.last_executed``). After a void the replica is made again from the first point, without the
+two, the point is executed again (``Book.executed_last``). After a void the replica is made again from the first point, without the
 entry: everything it needs is in custody.
 """
 
@@ -12,22 +12,19 @@ from typing import Final, NamedTuple
 
 from traco.channels.custody.errors import PayloadDamaged
 from traco.channels.custody.store import CustodyStore
-from traco.channels.executing.composition import Compositions
 from traco.channels.executing.points import VOIDED, Content, Nothing, Point
 from traco.channels.executing.registry_view import RootState
-from traco.channels.executing.replica import ChannelReplica, ExecutedPoint
+from traco.channels.executing.replica import ExecutedPoint
 from traco.channels.sealing.blinding import Blinding
 from traco.channels.sealing.errors import PayloadRefused
 from traco.channels.sealing.keys import Place
 from traco.channels.sealing.payloads import unseal
 from traco.channels.seat.book import Book, Delivered, Result
 from traco.channels.seat.errors import KeyMissing, NotExecuted, SnapshotNeeded
-from traco.channels.seat.ports import ChannelStore
+from traco.channels.seat.ports import Executing
 from traco.channels.seat.secrets import Secrets
 from traco.kernel.codec import Codec
 from traco.kernel.errors import Failure, Halt
-from traco.kernel.execution import Alarm
-from traco.kernel.genesis import Genesis
 from traco.kernel.receipt import Leaf
 from traco.kernel.transaction import RawTransaction, transaction_id
 from traco.modules.channel.digests import FIRST_DIGEST, OutcomeProof, PointSummary, point_digest
@@ -79,16 +76,14 @@ class Hosted:
     """A channel whose content this node can read."""
 
     def __init__(
-        self, genesis: Genesis, network: bytes, channel: bytes, compositions: Compositions, store: ChannelStore,
-        book: Book, custody: CustodyStore, secrets: Secrets, alarm: Alarm,
+        self, network: bytes, channel: bytes, replica: Executing, book: Book, custody: CustodyStore, secrets: Secrets
     ) -> None:  # fmt: skip
         self.channel = channel
+        self.replica = replica
         self._network = network
-        self._store = store
         self._book = book
         self._custody = custody
         self._secrets = secrets
-        self.replica = ChannelReplica(genesis, channel, compositions, store, alarm)
         self._held_to = 0  # the payloads of the points before that one, from the next but one on, are here
 
     def next_point(self) -> Point | None:
@@ -155,19 +150,20 @@ class Hosted:
         except PayloadRefused as refused:
             return Nothing(refused.code)
 
-    def execute(self, point: Point, contents: Mapping[int, Content], root: RootState) -> None:
+    async def execute(self, point: Point, contents: Mapping[int, Content], root: RootState) -> None:
         """Execute the next point and keep what it gave.
 
-        Raises ``ExecutingError``: ``GenerationStale`` where the replica must be made again; ``KeyMissing``.
+        Raises ``ExecutingError``: ``GenerationStale`` where the replica must be made again; ``KeyMissing``; ``ExecutorAway``.
         """
         ordinal = point.context.ordinal
-        executed = self.replica.execute(point, contents, root)
+        executed, due_ms = await self.replica.run(point, contents, root)
         legs = tuple(leg.result() for leg in executed.legs)
         epoch, generation = self._epoch_of(point), self._book.generation(self.channel, ordinal)
         result = self._judged(point, generation, epoch, executed.app_hash, executed.leaves, legs)
         delivered = self._delivered(point, executed)
-        self._book.executed(self.channel, ordinal, result, self.replica.next_due_ms(), delivered)
-        self.replica.commit()
+        self._book.executed(self.channel, ordinal, result, due_ms, delivered)
+        await self.replica.keep()
+        self._book.has_kept(self.channel)
 
     def _delivered(self, point: Point, executed: ExecutedPoint) -> Delivered:
         """What became of transactions that this node answers for."""
@@ -184,7 +180,7 @@ class Hosted:
                 continue
             for identity, _ in sent:
                 # one that is refused because it was executed before has its outcome
-                if identity not in done and self._store.find_transaction(identity) is None:
+                if identity not in done and self.replica.find_transaction(identity) is None:
                     refused[identity] = code or codes.get(identity, NO_EFFECT)
         return Delivered(tuple(done), refused, emptied)
 
@@ -199,7 +195,7 @@ class Hosted:
             point, before = self._book.point(self.channel, ordinal), self._book.result(self.channel, ordinal)
             if point is None or before is None:
                 raise Halt(f"point {ordinal} of channel {self.channel.hex()} was not executed here")
-            leaves, generation = self._store.leaves(ordinal), self._book.generation(self.channel, ordinal)
+            leaves, generation = self.replica.leaves(ordinal), self._book.generation(self.channel, ordinal)
             result = self._judged(point, generation, before.epoch, before.app_hash, leaves, before.legs)
             self._book.judged(self.channel, ordinal, result)
 
@@ -221,14 +217,15 @@ class Hosted:
 
         Raises ``KeyMissing``.
         """
-        place = self._store.find_transaction(identity)
+        place = self.replica.find_transaction(identity)
         confirmed = None if place is None else self._book.confirmation(self.channel, place[0])
         if place is None or confirmed is None or self._book.is_disputed(self.channel):
             return None
         (ordinal, leaf), (last, origin) = place, confirmed
         if last > self.replica.cursor.ordinal or last - ordinal >= MAX_POINTS:
             return None
-        leaves, result, raw = self._store.leaves(ordinal), self._result(ordinal), self._raw(ordinal, identity)
+        leaves, raw = self.replica.leaves(ordinal), self._raw(ordinal, identity)
+        result = self._result(ordinal)
         if raw is None:
             return None
         proof = self._blinding(ordinal, result).prove(leaves, leaf)
@@ -262,7 +259,7 @@ class Hosted:
         point, result = self._book.point(self.channel, ordinal), self._result(ordinal)
         if point is None:
             raise NotExecuted(self.channel, ordinal)
-        leaves = self._store.leaves(ordinal)
+        leaves = self.replica.leaves(ordinal)
         return Shown(point, result, self.summary(ordinal), self._blinding(ordinal, result), leaves)
 
     def payload(self, payload: Payload) -> bytes:
@@ -279,7 +276,7 @@ class Hosted:
         if point is None:
             raise NotExecuted(self.channel, ordinal)
         return self._summarised(
-            point, result.generation, self._blinding(ordinal, result), before, result.app_hash, self._store.leaves(ordinal),
+            point, result.generation, self._blinding(ordinal, result), before, result.app_hash, self.replica.leaves(ordinal),
             result.legs,
         )  # fmt: skip
 
@@ -304,15 +301,15 @@ class Hosted:
 
     def outcome(self, identity: bytes, failure_of: Callable[[bytes], Failure | None]) -> Outcome | None:
         """What became of a transaction that was executed, or None. ``failure_of`` reads it from a receipt."""
-        place = self._store.find_transaction(identity)
+        place = self.replica.find_transaction(identity)
         if place is None:
             return None
         ordinal, leaf = place
-        return Outcome(ordinal, leaf, failure_of(self._store.leaves(ordinal)[leaf].receipt))
+        return Outcome(ordinal, leaf, failure_of(self.replica.leaves(ordinal)[leaf].receipt))
 
     def close(self) -> None:
-        """Close the replica's store."""
-        self._store.close()
+        """Close the replica."""
+        self.replica.close()
 
 
 _RAW: Final[Codec[RawTransaction]] = Codec(RawTransaction)

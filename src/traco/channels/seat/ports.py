@@ -1,15 +1,24 @@
-"""What a seat needs around it: the root as its node has it, keys, other members' nodes, stores for channels."""
+"""What a seat needs around it: the root as its node has it, keys, other members' nodes, stores for channels, and where these are
+executed.
+"""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
+from traco.channels.executing.points import Contents, Cursor, Point
 from traco.channels.executing.registry_view import RootState
+from traco.channels.executing.replica import ExecutedPoint
 from traco.channels.sealing.keys import BoxSecret
 from traco.kernel.errors import Failure
 from traco.kernel.genesis import Genesis
 from traco.kernel.instruction import Event
+from traco.kernel.merkle import Frontier
 from traco.kernel.receipt import Leaf
+from traco.kernel.registry import Registry
+from traco.kernel.replica import Info
+from traco.kernel.state import State
+from traco.kernel.statetree import StateTree
 from traco.kernel.store import Store
 
 
@@ -103,3 +112,61 @@ class Stores(Protocol):
 
     def blank(self, channel: bytes, through: int) -> None:
         """Destroy the transactions that a store, which is closed, keeps with its blocks up to a point. Raises ``StorageHalt``."""
+
+
+class Ran(NamedTuple):
+    """What executing a point gave, and when something next falls due inside the channel."""
+
+    executed: ExecutedPoint
+    due_ms: int | None
+
+
+class Executing(Protocol):
+    """A channel's replica, wherever it is executed. What is read of it is what was committed, and the point executed last."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Where its stream stands, as committed."""
+
+    @property
+    def state(self) -> State:
+        """The committed state, to be read at once."""
+
+    @property
+    def registry(self) -> Registry:
+        """The modules of the epoch in force."""
+
+    def info(self) -> Info:
+        """Where it stands."""
+
+    def at(self, ordinal: int) -> tuple[StateTree, Frontier] | None:
+        """State and history, to be read at once, if that point is the last one; else None."""
+
+    def next_due_ms(self) -> int | None:
+        """When something next falls due inside."""
+
+    def leaves(self, height: int) -> tuple[Leaf, ...]:
+        """The leaves of a point."""
+
+    def find_transaction(self, identity: bytes) -> tuple[int, int] | None:
+        """Point and leaf of a transaction by its id, or None."""
+
+    async def run(self, point: Point, contents: Contents, root: RootState) -> Ran:
+        """Execute the next point; nothing is durable until ``keep``. Raises ``ExecutingError``, ``ExecutorAway``, ``Halt``."""
+
+    async def keep(self) -> None:
+        """Make the executed point durable. Raises ``ExecutorAway``: then it may be; ``Halt``."""
+
+    def close(self) -> None:
+        """Close it: when this returns, nobody has its file open."""
+
+
+class Executors(Protocol):
+    """Where channels are executed. ``at_once``: how many of them, at most."""
+
+    @property
+    def at_once(self) -> int:
+        """1: one after the other."""
+
+    def open(self, channel: bytes) -> Executing:
+        """A channel's replica, made where there was none. Raises ``Halt``."""

@@ -4,8 +4,8 @@ A replica that is ahead of what counts (an entry became void) or of the book, or
 while a snapshot took its place) is made again: from the newest snapshot that is kept and stands, else from the first point.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from traco.channels.executing.errors import BeyondHorizon
@@ -15,7 +15,7 @@ from traco.channels.seat.book import Book, Change
 from traco.channels.seat.errors import SnapshotNeeded
 from traco.channels.seat.hosting import Hosted
 from traco.channels.seat.joining import Joined
-from traco.channels.seat.ports import ChannelStore, Stores
+from traco.channels.seat.ports import Stores
 from traco.storage.copying.form import PieceRefused, SnapshotRefused
 
 OPEN: Final = 128  # replicas that are kept open
@@ -25,19 +25,20 @@ REST_MS: Final = (
 
 
 class Replicas:
-    """All of them. ``made``: the replica over a store. ``genesis``: the founding document's bytes."""
+    """All of them. ``opened``: a channel's replica, over its file. ``genesis``: the founding document's bytes."""
 
     def __init__(
         self, stores: Stores, book: Book, archive: Archive | None, genesis: bytes,
-        made: Callable[[bytes, ChannelStore], Hosted],
+        opened: Callable[[bytes], Hosted],
     ) -> None:  # fmt: skip
         self._stores = stores
         self._book = book
         self._archive = archive
         self._genesis = genesis
-        self._made = made
+        self._opened = opened
         self._hosted: dict[bytes, Hosted] = {}  # the one used last stands last
         self._used: set[bytes] = set()  # since the last look
+        self._held: set[bytes] = set()
         self._look_ms = 0
 
     def host(self, channel: bytes) -> Hosted:
@@ -46,8 +47,19 @@ class Replicas:
         self._hosted[channel] = found
         self._used.add(channel)
         if len(self._hosted) > OPEN:
-            self.close(next(iter(self._hosted)))
+            oldest = next((each for each in self._hosted if each != channel and each not in self._held), None)
+            if oldest is not None:
+                self.close(oldest)
         return found
+
+    @contextmanager
+    def holding(self, channel: bytes) -> Iterator[None]:
+        """Meanwhile the channel is not closed so that another may be opened."""
+        self._held.add(channel)
+        try:
+            yield
+        finally:
+            self._held.discard(channel)
 
     def rest(self, time_ms: int) -> None:
         """Close what was not used for a while."""
@@ -77,7 +89,7 @@ class Replicas:
         """
         self.close(channel)
         self._make_again(channel, before)
-        found = self._load(channel)
+        found = self._opened(channel)
         self._hosted[channel] = found
         self._book.forget_results(channel, self._require_base(channel, found))
 
@@ -108,13 +120,13 @@ class Replicas:
         self._book.note_due(channel, self.host(channel).replica.next_due_ms())
 
     def _open(self, channel: bytes) -> Hosted:
-        found, stale = self._load(channel), self._book.stale(channel)
+        found, stale = self._opened(channel), self._book.stale(channel)
         ordinal, base = found.replica.cursor.ordinal, self._book.base(channel).ordinal
         is_ahead = ordinal > self._book.executed_to(channel)  # of a book that is older, or began anew
         if (stale is not None and ordinal >= stale) or ordinal < base or is_ahead:
             found.close()
             self._make_again(channel, self._book.cursor(channel).ordinal + 1 if stale is None else stale)
-            found = self._load(channel)
+            found = self._opened(channel)
             ordinal = self._require_base(channel, found)
         self._book.forget_results(channel, ordinal)
         return found
@@ -129,14 +141,6 @@ class Replicas:
             self._book.forget_results(channel, 0)
             raise SnapshotNeeded(channel)
         return ordinal
-
-    def _load(self, channel: bytes) -> Hosted:
-        store = self._stores.open(channel)
-        with ExitStack() as opened:
-            opened.callback(store.close)
-            found = self._made(channel, store)
-            opened.pop_all()
-        return found
 
     def _make_again(self, channel: bytes, before: int) -> None:
         """Put a replica made of a snapshot of a point below ``before`` in the place of the one there is, or none."""

@@ -99,8 +99,8 @@ class Totaller:
         return 0 if point is None else point.context.height
 
     async def _state(self, channel: bytes, ordinal: int) -> _State:
-        replica = self._hosted(channel).replica
-        if replica.cursor.ordinal == ordinal:
-            return _State(replica.tree, replica.history)
+        present = self._hosted(channel).replica.at(ordinal)
+        if present is not None:
+            return _State(*present)
         made, _ = await self._discloser.replica_at(channel, ordinal)
         return _State(made.tree, made.history)

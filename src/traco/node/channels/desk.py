@@ -1,6 +1,6 @@
 """Answers what the API asks, from the seats of this node."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 from traco.channels.seat.agent import Seats
@@ -42,12 +42,12 @@ from traco.node.channels.root import NodeRoot
 
 class Desk:
     """Between the API and the seats. ``on_work`` is called when there is something to do for these, ``stop`` when nothing can
-    be done any more.
+    be done any more. ``executors``: the processes that execute channels.
     """
 
     def __init__(
         self, seats: Seats, book: Book, root: NodeRoot, members: Collection[bytes], on_work: Callable[[], None],
-        stop: Callable[[Halt], None],
+        stop: Callable[[Halt], None], executors: Callable[[], Sequence[int]] = tuple,
     ) -> None:  # fmt: skip
         self._seats = seats
         self._book = book
@@ -65,7 +65,7 @@ class Desk:
             ConditionsOf: lambda request: Conditions(tuple(map(self._condition, request.channels))),
             MakeKey: self._make_key,
             OffersTo: self._offers,
-            FiguresOf: FiguresDesk(seats).figures,
+            FiguresOf: FiguresDesk(seats, executors=executors).figures,
             Rebuild: self._rebuild,
             RebuildOf: lambda request: RebuildIs(seats.rebuilding(request.channel)),
             Deal: deals.deal,

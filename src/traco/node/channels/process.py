@@ -12,8 +12,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from traco.kernel.errors import LedgerError
+from traco.node.channels.alarm import report_alarm
 from traco.node.channels.hosting import hosted_members
 from traco.node.channels.keyring import SEATS_FILE, SeatSecrets, read_seats
+from traco.node.channels.settings import executor_count
 from traco.node.channels.worker import LOOK_S, ChannelWorker
 from traco.node.child import ChannelsSettings, heed_parent_only
 from traco.node.clock import wall_clock_ms
@@ -91,7 +93,15 @@ async def _work(
         listeners = dict[bytes, socket.socket]()
         for member, address in zip(seats, config.channels.listen, strict=False):
             listeners[member] = closing.enter_context(_listen(address))
-        worker = ChannelWorker(directory, seats, link, report_alarm, wall_clock_ms)
+        worker = ChannelWorker(
+            directory,
+            seats,
+            link,
+            report_alarm,
+            wall_clock_ms,
+            executor_count(config.channels.processes),
+            config.log,
+        )
         try:
             await worker.start(listeners)
             running = asyncio.create_task(worker.run(), name="traco-channels")
@@ -120,8 +130,3 @@ def _listen(address: str) -> socket.socket:
             f"the node cannot listen on {address} for other members' nodes ({error.strerror}); stop what uses the port, or "
             "choose another one in channels.listen",
         ) from None
-
-
-def report_alarm(kind: str, identity: bytes, error: BaseException) -> None:
-    """An alarm of the kernel inside a channel. What was executed stands; people must look."""
-    log.error("ALARM %s in %s of a channel: %r", kind, identity.hex(), error, exc_info=error)

@@ -1,8 +1,11 @@
 """What of channels is set in a node's configuration."""
 
-from typing import Annotated, Any
+import os
+from typing import Annotated, Any, Final
 
 import msgspec
+
+MOST_BY_CORES: Final = 4
 
 _Party = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$(?!\\n)")]
 
@@ -28,9 +31,22 @@ class ChannelsConfig(
         tuple[str, ...], _said("host:port as others dial each of them, where it is not the one listened on")
     ] = ()
 
+    processes: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=64)] | None,
+        _said("processes that execute channels; 0: none, it is done where their business is; null: by the number of cores"),
+    ] = None  # fmt: skip
+
     def addresses(self) -> tuple[str, ...]:
         """What others dial, in the order of members."""
         return self.address or self.listen
+
+
+def executor_count(processes: int | None) -> int:
+    """How many processes execute channels, by what is set."""
+    if processes is not None:
+        return processes
+    cores = len(os.sched_getaffinity(0))
+    return min(cores // 4, MOST_BY_CORES)
 
 
 def channel_problems(document: dict[str, Any]) -> list[str]:

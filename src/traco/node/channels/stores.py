@@ -14,6 +14,7 @@ from traco.storage.blanking import blank_envelopes
 CHANNELS_FOLDER: Final = "channels"
 BOOK_FILE: Final = "channels/channels.db"
 CUSTODY_FILE: Final = "channels/custody.db"
+EXECUTORS_LOCK: Final = "channels/executors.lock"
 
 
 def replica_path(directory: Path, channel: bytes) -> Path:

@@ -13,6 +13,8 @@ from typing import Final
 
 from traco.channels.custody.receiving import Custodian
 from traco.channels.custody.store import CustodyStore
+from traco.channels.executing.composition import Compositions
+from traco.channels.executing.registry_view import RegistryView
 from traco.channels.seat.agent import Draw, Seats
 from traco.channels.seat.book import Book
 from traco.kernel.errors import Halt
@@ -26,10 +28,12 @@ from traco.modules.composition import compose
 from traco.node.api.serving import OwnServer
 from traco.node.channels.calling import Answers, Calling
 from traco.node.channels.desk import Desk
+from traco.node.channels.executors import ExecutorPool, executors_lock
 from traco.node.channels.keyring import SeatSecrets
 from traco.node.channels.link import SOCKET_FILE, serve_requests
 from traco.node.channels.root import NodeRoot, RootFacts
 from traco.node.channels.stores import BOOK_FILE, CHANNELS_FOLDER, CUSTODY_FILE, ChannelStores
+from traco.node.configuration import LogConfig
 from traco.node.directory import LEDGER_FILE, read_genesis
 from traco.node.link import ApiEnd
 from traco.node.peering.caller import Peers
@@ -45,6 +49,7 @@ TROUBLE_S: Final = (0.1, 0.5, 2.0, 10.0)
 """Pauses after the root refused something, which is mostly tried again: each refusal may be a block of the ledger."""
 
 REMEMBERED: Final = 8_192  # transactions: as many as may wait for some rounds
+_LOG: Final = LogConfig()
 
 log = logging.getLogger("traco.channels")
 
@@ -53,8 +58,10 @@ class ChannelWorker:
     """Does the channel business of some members. Make it inside an event loop, ``start`` it, ``close`` it in the end."""
 
     def __init__(
-        self, directory: Path, seats: Mapping[bytes, SeatSecrets], link: ApiEnd, alarm: Alarm, now_ms: Callable[[], int]
+        self, directory: Path, seats: Mapping[bytes, SeatSecrets], link: ApiEnd, alarm: Alarm, now_ms: Callable[[], int],
+        executors: int = 0, log_config: LogConfig = _LOG,
     ) -> None:  # fmt: skip
+        """``executors``: how many processes execute channels; 0: none, it is done in this one. Raises ``Halt``, ``OSError``."""
         genesis = parse_genesis(read_genesis(directory))
         self._directory, self._link = directory, link
         network = network_id(genesis)
@@ -66,7 +73,12 @@ class ChannelWorker:
         self._block: asyncio.Task[int] | None = None
         self._running = AsyncExitStack()
         (directory / CHANNELS_FOLDER).mkdir(mode=0o700, exist_ok=True)
+        self.executors: ExecutorPool | None = None
         with ExitStack() as opened:
+            opened.callback(os.close, executors_lock(directory))
+            if executors:
+                compositions = Compositions(RegistryView(), genesis.kernel_parameters())
+                self.executors = ExecutorPool(directory, network, compositions, log_config, executors)
             reader = SnapshotReader(directory / LEDGER_FILE, network)
             opened.callback(reader.close)
             self.root = NodeRoot(reader, compose(), genesis, link, now_ms)
@@ -84,11 +96,14 @@ class ChannelWorker:
             stores = ChannelStores(directory, network)
             self.seats = Seats(
                 self.root, keys, self._book, custody, calling, stores, alarm, Draw(random.random, os.urandom), now_ms,
-                self._work.set, stores.archive(), partial(_remembering, genesis.kernel_parameters()),
+                self._work.set, stores.archive(), partial(_remembering, genesis.kernel_parameters()), self.executors,
             )  # fmt: skip
             self._answers.give_from(self.seats)
             opened.callback(self.seats.close)
-            self.desk = Desk(self.seats, self._book, self.root, keys, self._work.set, self._halt)
+            pool = self.executors
+            self.desk = Desk(
+                self.seats, self._book, self.root, keys, self._work.set, self._halt, lambda: pool.pids if pool else ()
+            )  # fmt: skip
             self._opened = opened.pop_all()
 
     def _halt(self, error: Halt) -> None:
@@ -188,7 +203,11 @@ class ChannelWorker:
         await self._running.aclose()
         await self.desk.close()
         self._halted.cancel()
-        self._opened.close()
+        try:
+            self._opened.close()  # the replicas too, for which the executors are asked
+        finally:
+            if self.executors is not None:
+                await self.executors.close()
 
 
 def _remembering(limits: KernelParameters, registry: Registry) -> Screener:
