@@ -8,7 +8,8 @@
 set -euo pipefail
 python=$1
 networks=(tests/cluster)
-live=(tests/live)
+live=(tests/live/test_[!c]*.py)
+clients=(tests/live/test_c*.py) # half of them: those of channels, clients and commands
 measured=(tests/kernel tests/modules tests/storage)
 measured+=(tests/node/test_rollback.py tests/node/api/test_{events,joined}.py) # of storage, what begins at a snapshot
 apart=(tests/fuzz tests/independent tests/torture tests/torture_channels)
@@ -49,11 +50,12 @@ begin() { # name priority, then what pytest is given; what it says is in build/t
 }
 
 set -m # else the shell has what runs beside it ignore Ctrl-C, and tests of Ctrl-C fail
-elsewhere=("${measured[@]}" "${apart[@]}" "${live[@]}" "${networks[@]}" "${checked[@]}")
+elsewhere=("${measured[@]}" "${apart[@]}" tests/live "${networks[@]}" "${checked[@]}")
 begin others 3 "${elsewhere[@]/#/--ignore=}"
 begin ledger 3 --cov --cov-report= "${measured[@]}"
 begin apart 3 "${apart[@]}"
 begin live 0 "${live[@]}"
+begin clients 0 "${clients[@]}"
 begin networks 0 "${networks[@]}"
 set +m
 

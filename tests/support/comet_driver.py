@@ -157,8 +157,10 @@ class Wire:
         return answers
 
     async def close(self) -> None:
-        """End it."""
+        """End it, with what the other side did not take."""
         self.writer.close()
+        if self.writer.transport.get_write_buffer_size():
+            self.writer.transport.abort()
 
 
 class SocketLine:

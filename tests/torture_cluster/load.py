@@ -5,10 +5,12 @@ to two gateways at once, some again after a lost answer: all must happen once.
 """
 
 import asyncio
+import gc
 import os
 import random
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -153,6 +155,10 @@ class Load:
         if self._thread is not None:
             self._thread.join()
             self._thread = None
+            # a call that is given up while it connects leaves its transport to the collector: httpx closes those alone that it has
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "unclosed (transport|.socket)", ResourceWarning)
+                gc.collect()
         if self._failure is not None:
             raise self._failure
 

@@ -126,7 +126,7 @@ class Switchboard:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        while self._lines:
+        while self._lines or len(asyncio.all_tasks()) > 1:  # one may just be being accepted
             self._cut(None)
             await asyncio.sleep(0)
 
@@ -190,15 +190,19 @@ class _Connection:
             writer.transport.abort()
             return
         self._writers.append(ours)
-        for source, target, pair in (
-            (reader, ours, (self.caller, self.called)), (theirs, writer, (self.called, self.caller)),
-        ):  # fmt: skip
+        try:
             for each in (ours, writer):
                 each.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.tasks.append(asyncio.create_task(self._forward(source, target, pair)))
-        await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
-        self.abort()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+            for source, target, pair in (
+                (reader, ours, (self.caller, self.called)), (theirs, writer, (self.called, self.caller)),
+            ):  # fmt: skip
+                self.tasks.append(asyncio.create_task(self._forward(source, target, pair)))
+            await asyncio.wait(self.tasks, return_when=asyncio.FIRST_COMPLETED)
+        except OSError:
+            pass  # it was cut while the other side was dialled
+        finally:
+            self.abort()
+            await asyncio.gather(*self.tasks, return_exceptions=True)
 
     def refresh(self) -> None:
         """Lines were opened or closed."""

@@ -1,6 +1,8 @@
 """The socket between the API and the channels' process."""
 
 import asyncio
+import gc
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,32 @@ def test_requests_and_answers_travel_whole(tmp_path: Path, request_: Request, an
         await server.wait_closed()
 
     asyncio.run(scene())
+
+
+def test_what_is_not_answered_when_the_process_ends_leaves_no_connection_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", left.append)
+
+    class Slow(Desk):
+        async def answer(self, request: Request) -> Answer:
+            self.asked.append(request)
+            await asyncio.get_running_loop().create_future()
+            raise AssertionError("nobody answers")
+
+    async def scene() -> None:
+        desk = Slow(Conditions(()))
+        server = await serve_requests(tmp_path, desk)
+        asking = asyncio.create_task(ChannelsEnd(tmp_path).ask(ConditionsOf(())))
+        while not desk.asked:
+            await asyncio.sleep(0)
+        server.close()
+        asking.cancel()
+
+    asyncio.run(scene())
+    gc.collect()
+    assert left == []
 
 
 def test_a_path_may_be_longer_than_a_sockets_name(tmp_path: Path) -> None:

@@ -66,9 +66,11 @@ async def serve_requests(directory: Path, desk: Answering) -> asyncio.Server:
     """Answer at the socket until the server is closed. Raises ``OSError``."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError, EOFError):
-            await _write(writer, encode(await desk.answer(_REQUEST.decode(await _read(reader)))))
-        writer.close()
+        try:
+            with suppress(OSError, EOFError):
+                await _write(writer, encode(await desk.answer(_REQUEST.decode(await _read(reader)))))
+        finally:
+            writer.close()  # also where the process ends before there is an answer
 
     with _socket_path(directory) as path:
         server = await asyncio.start_unix_server(serve, path)
