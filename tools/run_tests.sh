@@ -8,8 +8,8 @@
 set -euo pipefail
 python=$1
 networks=(tests/cluster)
-live=(tests/live/test_[!c]*.py)
-clients=(tests/live/test_c*.py) # half of them: those of channels, clients and commands
+live_first=(tests/live/test_[!f-z]*.py) # two halves by their time
+live_rest=(tests/live/test_[f-z]*.py)
 measured=(tests/kernel tests/modules tests/storage)
 measured+=(tests/node/test_rollback.py tests/node/api/test_{events,joined}.py) # of storage, what begins at a snapshot
 apart=(tests/fuzz tests/independent tests/torture tests/torture_channels)
@@ -54,8 +54,8 @@ elsewhere=("${measured[@]}" "${apart[@]}" tests/live "${networks[@]}" "${checked
 begin others 3 "${elsewhere[@]/#/--ignore=}"
 begin ledger 3 --cov --cov-report= "${measured[@]}"
 begin apart 3 "${apart[@]}"
-begin live 0 "${live[@]}"
-begin clients 0 "${clients[@]}"
+begin live-first 0 "${live_first[@]}"
+begin live-rest 0 "${live_rest[@]}"
 begin networks 0 "${networks[@]}"
 set +m
 

@@ -20,6 +20,7 @@ INTERVAL = 10
 JOINING = {"TRACO_NODE_ENGINE__STATE_SYNC": "true"}
 VALIDATORS = 3
 JOINERS = 3
+LONGEST_SECONDS = 300.0  # the engine waits two minutes for a snapshot that others have thrown away meanwhile
 
 
 class Place:
@@ -61,7 +62,7 @@ class Place:
     def joined(self, joiner: Site) -> None:
         """It has begun with a snapshot, and follows the honest nodes with the same blocks. Then it has done its part."""
         self.network.await_true(
-            lambda: first_height(joiner) > 0, RECOVERY_SECONDS * 2, lambda: f"{joiner.name} got no snapshot"
+            lambda: first_height(joiner) > 0, LONGEST_SECONDS, lambda: f"{joiner.name} got no snapshot"
         )
         first = first_height(joiner)
         self.network.await_recovered([*self.honest, joiner])
