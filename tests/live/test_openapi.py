@@ -27,7 +27,10 @@ CHECKS = (
 STREAM = (
     "/v1/events"  # never ends by itself; tests/node/api/test_events.py and tests/live/test_tls.py have it
 )
-DEEP = ("/v1/drafts", "/v1/channels/attempts", "/v1/channels/{channel}/legs")
+DEEP = (
+    "/v1/drafts", "/v1/channels/attempts", "/v1/channels/attempts/batch", "/v1/channels/{channel}/legs",
+    "/v1/channels/{channel}/legs/batch",
+)  # fmt: skip
 """With instructions, or terms and legs, in their bodies: all combinations of their fields take minutes. The other runs have them."""
 
 FOR_OPERATORS = 3  # operations that no other principal may use

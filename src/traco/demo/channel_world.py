@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from traco.client.results import NotFound
 from traco.client.sdk import LedgerClient
 from traco.demo.confidential import Trader
 from traco.demo.consortium import HOME, Consortium, Place, at_once
@@ -136,7 +137,10 @@ class World:
         )
 
     def _is_open(self, name: str, channel: bytes) -> bool:
-        shown = self.traders[name].shown(channel)
+        try:
+            shown = self.traders[name].shown(channel)
+        except NotFound:  # its node does not have the block yet that opened it
+            return False
         return bool(shown["channel"]["status"] == "open" and shown["executed"])
 
     def issue(
